@@ -1,0 +1,141 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace VmRepl.Blocks.Files;
+
+/// <summary>A file of the host. On Linux with fdatasync, holes and shared extents; elsewhere it says honestly that it has none.</summary>
+public sealed class HostFile : IHostFile
+{
+    private readonly SafeFileHandle handle;
+
+    private HostFile(string path, SafeFileHandle handle, bool isReadOnly)
+    {
+        Path = path;
+        this.handle = handle;
+        IsReadOnly = isReadOnly;
+    }
+
+    public string Path { get; }
+
+    public bool IsReadOnly { get; }
+
+    public long Length => RandomAccess.GetLength(handle);
+
+    public FileIdentity Identity
+    {
+        get
+        {
+            const int atEmptyPath = 0x1000;
+            const uint basicStats = 0x7ff;
+            if (!OperatingSystem.IsLinux())
+            {
+                var changed = (File.GetLastWriteTimeUtc(handle) - DateTime.UnixEpoch).Ticks * 100;
+                return new FileIdentity(0, (ulong)System.IO.Path.GetFullPath(Path).GetHashCode(StringComparison.OrdinalIgnoreCase), Length, changed, changed);
+            }
+
+            if (LibC.StatX((int)handle.DangerousGetHandle(), "", atEmptyPath, basicStats, out var stat) != 0) throw Failed("cannot be examined");
+            return new FileIdentity(((ulong)stat.DeviceMajor << 32) | stat.DeviceMinor, stat.Inode, (long)stat.Size, stat.Modified.Ns, stat.Changed.Ns);
+        }
+    }
+
+    /// <summary>Opens or creates <paramref name="path"/>. No lock is taken: an image may be open elsewhere.</summary>
+    /// <exception cref="IOException">It cannot be opened, or is a directory.</exception>
+    public static HostFile Open(string path, HostFileAccess access)
+    {
+        var (mode, rights) = access switch
+        {
+            HostFileAccess.Read => (FileMode.Open, FileAccess.Read),
+            HostFileAccess.ReadWrite => (FileMode.Open, FileAccess.ReadWrite),
+            _ => (FileMode.CreateNew, FileAccess.ReadWrite),
+        };
+        return new HostFile(path, File.OpenHandle(path, mode, rights, FileShare.ReadWrite | FileShare.Delete), access == HostFileAccess.Read);
+    }
+
+    public int Read(long offset, Span<byte> buffer)
+    {
+        var done = 0;
+        while (done < buffer.Length)
+        {
+            var read = RandomAccess.Read(handle, buffer[done..], offset + done);
+            if (read == 0) break;
+            done += read;
+        }
+
+        return done;
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> data) => RandomAccess.Write(handle, data, offset);
+
+    public void SetLength(long length) => RandomAccess.SetLength(handle, length);
+
+    public bool TryPunch(long offset, long length)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        if (length == 0) return true;
+        if (LibC.FAllocate(handle, LibC.PunchHole | LibC.KeepSize, offset, length) == 0) return true;
+        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys ? false : throw Failed($"cannot be punched at {offset}, {length} bytes");
+    }
+
+    public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length)
+    {
+        if (!OperatingSystem.IsLinux() || source is not HostFile from) return false;
+        var range = new LibC.CloneRange
+        {
+            SourceDescriptor = from.handle.DangerousGetHandle(),
+            SourceOffset = (ulong)sourceOffset,
+            Length = (ulong)length,
+            TargetOffset = (ulong)offset,
+        };
+        if (LibC.IoCtl(handle, LibC.FiCloneRange, ref range) == 0) return true;
+        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.CrossDevice or LibC.InvalidArgument or LibC.BadFileForIoctl or LibC.NoSys
+            ? false
+            : throw Failed($"cannot share {length} bytes of {from.Path}");
+    }
+
+    public void Flush()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            RandomAccess.FlushToDisk(handle);
+            return;
+        }
+
+        while (LibC.FDataSync(handle) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() != LibC.Interrupted) throw Failed("cannot be made durable");
+        }
+    }
+
+    public IEnumerable<FileRun> Map(long offset, long length)
+    {
+        var end = Math.Min(offset + length, Length);
+        while (offset < end)
+        {
+            var data = OperatingSystem.IsLinux() ? NextData(offset, end) : offset;
+            if (data > offset) yield return new FileRun(offset, data - offset, true);
+            if (data >= end) yield break;
+            var hole = OperatingSystem.IsLinux() ? Math.Min(LibC.Seek(handle, data, LibC.SeekHole), end) : end;
+            // A volume that cannot answer, or a file that shrank meanwhile, is all data: reading finds out the rest.
+            if (hole <= data) hole = end;
+            yield return new FileRun(data, hole - data, false);
+            offset = hole;
+        }
+    }
+
+    public void Dispose() => handle.Dispose();
+
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private long NextData(long offset, long end)
+    {
+        var data = LibC.Seek(handle, offset, LibC.SeekData);
+        if (data >= 0) return Math.Min(data, end);
+        return Marshal.GetLastPInvokeError() == LibC.NoSuchDeviceOrAddress ? end : offset;
+    }
+
+    private IOException Failed(string what)
+    {
+        var cause = new Win32Exception(Marshal.GetLastPInvokeError());
+        return new IOException($"{Path}: {what}: {cause.Message}", cause);
+    }
+}

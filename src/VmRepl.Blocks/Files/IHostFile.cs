@@ -1,0 +1,40 @@
+namespace VmRepl.Blocks.Files;
+
+/// <summary>
+/// A file as the journal and the image formats need it: positioned, sparse, with durability asked for and not assumed.
+/// The simulation has one of its own, so nothing above this interface touches the host's files directly.
+/// Safe for concurrent positioned reads and writes of different ranges.
+/// </summary>
+public interface IHostFile : IDisposable
+{
+    /// <summary>The name it was opened by, for messages.</summary>
+    string Path { get; }
+
+    /// <summary>Present length in bytes.</summary>
+    long Length { get; }
+
+    bool IsReadOnly { get; }
+
+    /// <summary>Reads until the buffer is full or the file ends; returns the bytes read.</summary>
+    int Read(long offset, Span<byte> buffer);
+
+    /// <summary>Writes all of <paramref name="data"/>; the file grows, with a hole if need be.</summary>
+    void Write(long offset, ReadOnlySpan<byte> data);
+
+    void SetLength(long length);
+
+    /// <summary>Frees [<paramref name="offset"/>, offset+<paramref name="length"/>), which then reads as zeros; the file's length stays. False, with nothing done, where the volume cannot.</summary>
+    bool TryPunch(long offset, long length);
+
+    /// <summary>Shares the extents of <paramref name="source"/> instead of copying. False, with nothing done, where the volume cannot; both offsets and the length are multiples of the volume's block.</summary>
+    bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length);
+
+    /// <summary>What was written before, and the length needed to read it, is on stable storage when this returns (fdatasync). A failure is final: the file must not be trusted after it.</summary>
+    void Flush();
+
+    /// <summary>Data and holes of the range, in order, covering it exactly up to the file's end. All data where the volume cannot tell.</summary>
+    IEnumerable<FileRun> Map(long offset, long length);
+
+    /// <summary>Identity, size and times as of now.</summary>
+    FileIdentity Identity { get; }
+}

@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using Microsoft.Win32.SafeHandles;
+
+namespace VmRepl.Blocks.Files;
+
+/// <summary>The Linux calls that the base library does not offer. 64-bit Linux only; every caller is guarded.</summary>
+[SupportedOSPlatform("linux")]
+internal static partial class LibC
+{
+    public const int SeekData = 3, SeekHole = 4;
+    public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25;
+    public const int PunchHole = 2, KeepSize = 1;
+
+    /// <summary>_IOW(0x94, 13, struct file_clone_range), linux/fs.h.</summary>
+    public const ulong FiCloneRange = 0x4020940D;
+
+    [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
+    public static partial int FDataSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    public static partial int FSync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    public static partial int Close(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    public static partial long Seek(SafeFileHandle file, long offset, int whence);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    public static partial int FAllocate(SafeFileHandle file, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int IoCtl(SafeFileHandle file, ulong request, ref CloneRange range);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatX(int directory, string path, int flags, uint mask, out StatXResult result);
+
+    /// <summary>struct file_clone_range, linux/fs.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct CloneRange
+    {
+        public long SourceDescriptor;
+        public ulong SourceOffset;
+        public ulong Length;
+        public ulong TargetOffset;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    public struct StatXTime
+    {
+        public long Seconds;
+        public uint Nanoseconds;
+        public int Reserved;
+
+        public readonly long Ns => (Seconds * 1_000_000_000) + Nanoseconds;
+    }
+
+    /// <summary>struct statx, linux/stat.h: 256 bytes, the same on every architecture.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 256)]
+    public struct StatXResult
+    {
+        public uint Mask, BlockSize;
+        public ulong Attributes;
+        public uint Links, UserId, GroupId;
+        public ushort Mode, Reserved;
+        public ulong Inode, Size, Blocks, AttributesMask;
+        public StatXTime Accessed, Born, Changed, Modified;
+        public uint RDeviceMajor, RDeviceMinor, DeviceMajor, DeviceMinor;
+    }
+}

@@ -1,0 +1,77 @@
+using VmRepl.Blocks.Files;
+using VmRepl.Images.Opening;
+using VmRepl.Images.Qcow2;
+using VmRepl.Images.Raw;
+using VmRepl.Images.Vhdx;
+using VmRepl.Images.Vmdk;
+
+namespace VmRepl.Images;
+
+/// <summary>Opens, probes and creates disk images of every format.</summary>
+public static class DiskImages
+{
+    /// <summary>Largest disk that is opened or made: 2^56 bytes, well above every format's own limit and far from overflow.</summary>
+    public const long LengthMax = 1L << 56;
+
+    private const int HeadBytes = 4096;
+
+    private static readonly IImageDriver[] Drivers = [new Qcow2Driver(), new VhdxDriver(), new VmdkDriver(), new RawDriver()];
+
+    /// <summary>Opens the image at <paramref name="path"/> with its chain.</summary>
+    /// <exception cref="ImageFormatException">The image is corrupt, hostile or of an unsupported kind.</exception>
+    /// <exception cref="ReferenceRefusedException">It names a file that the options do not allow.</exception>
+    /// <exception cref="IOException">The environment failed.</exception>
+    public static IDiskImage Open(string path, ImageOpenOptions? options = null)
+    {
+        options ??= new ImageOpenOptions();
+        var file = options.Files.Open(path, options.Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
+        try
+        {
+            var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow), options.Writable);
+            context.Enter(file, path);
+            return OpenFile(file, options.Format ?? Probe(file), context);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The format that the file's first bytes show; raw where none does. Never used for a member of a chain.</summary>
+    public static ImageFormat Probe(IHostFile file)
+    {
+        Span<byte> head = stackalloc byte[HeadBytes];
+        head = head[..file.Read(0, head)];
+        foreach (var driver in Drivers)
+        {
+            if (driver.Recognizes(head)) return driver.Format;
+        }
+
+        return ImageFormat.Raw;
+    }
+
+    /// <summary>Makes a thin image in the new file <paramref name="path"/> and opens it for writing.</summary>
+    /// <exception cref="IOException">The file exists, or the environment failed.</exception>
+    public static IDiskImage Create(string path, ImageFormat format, long length, ImageCreateOptions? options = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LengthMax);
+        return Driver(format).Create(HostFile.Open(path, HostFileAccess.CreateNew), length, options ?? new ImageCreateOptions());
+    }
+
+    internal static IDiskImage OpenFile(IHostFile file, ImageFormat format, ImageContext context)
+    {
+        try
+        {
+            return Driver(format).Open(file, context);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static IImageDriver Driver(ImageFormat format) => Drivers.First(d => d.Format == format);
+}

@@ -1,0 +1,20 @@
+using VmRepl.Blocks.Files;
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Images;
+
+/// <summary>One format: recognised, opened and created.</summary>
+internal interface IImageDriver
+{
+    ImageFormat Format { get; }
+
+    /// <summary>Whether the first bytes of a file (up to 4096, fewer in a shorter file) are this format's. Raw is what nobody recognises.</summary>
+    bool Recognizes(ReadOnlySpan<byte> head);
+
+    /// <summary>Opens <paramref name="file"/>, which the image then owns, also when this throws.</summary>
+    /// <exception cref="ImageFormatException">The file is corrupt, hostile or of an unsupported kind.</exception>
+    IDiskImage Open(IHostFile file, ImageContext context);
+
+    /// <summary>Writes an empty, thin image of <paramref name="length"/> bytes into the new, empty <paramref name="file"/>, and opens it for writing.</summary>
+    IDiskImage Create(IHostFile file, long length, ImageCreateOptions options);
+}

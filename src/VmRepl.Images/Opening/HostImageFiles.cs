@@ -1,0 +1,17 @@
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Opening;
+
+/// <summary>Image files of the host.</summary>
+public sealed class HostImageFiles : IImageFiles
+{
+    public static HostImageFiles Instance { get; } = new();
+
+    public IHostFile Open(string path, HostFileAccess access)
+    {
+        // Looked at before opening: opening a FIFO would wait, opening a tape would move it.
+        if (access != HostFileAccess.CreateNew && File.Exists(path) && !HostFileType.IsRegular(path))
+            throw new IOException($"{path}: is not a regular file");
+        return HostFile.Open(path, access);
+    }
+}

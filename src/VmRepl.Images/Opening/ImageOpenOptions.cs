@@ -1,0 +1,15 @@
+namespace VmRepl.Images.Opening;
+
+/// <summary>How an image is opened.</summary>
+public sealed record ImageOpenOptions
+{
+    /// <summary>The format; null to probe the file given (never a member of its chain).</summary>
+    public ImageFormat? Format { get; init; }
+
+    public bool Writable { get; init; }
+
+    /// <summary>Directories, besides the image's own, that its references may lead to.</summary>
+    public IReadOnlyList<string> Allow { get; init; } = [];
+
+    public IImageFiles Files { get; init; } = HostImageFiles.Instance;
+}

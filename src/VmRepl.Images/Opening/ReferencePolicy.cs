@@ -1,0 +1,55 @@
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Opening;
+
+/// <summary>
+/// Which files an image may name: regular files inside directories that the operator named, by plain paths, through no symbolic link, no URL and no "json:" name.
+/// The directory of the image given by the operator counts as named.
+/// </summary>
+public sealed class ReferencePolicy
+{
+    private readonly string[] directories;
+
+    /// <param name="allowed">Directories named by the operator.</param>
+    public ReferencePolicy(IEnumerable<string> allowed) => directories = [.. allowed.Select(Canonical).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>The policy for an image at <paramref name="imagePath"/>: its own directory, and <paramref name="allowed"/>.</summary>
+    public static ReferencePolicy For(string imagePath, IEnumerable<string>? allowed = null) =>
+        new([Path.GetDirectoryName(Path.GetFullPath(imagePath))!, .. allowed ?? []]);
+
+    /// <summary>The full path of what <paramref name="reference"/>, found in the file <paramref name="from"/>, means.</summary>
+    /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
+    public string Resolve(string from, string reference)
+    {
+        if (reference.Length == 0 || reference.Contains('\0', StringComparison.Ordinal)) throw Refused("it is empty or holds a NUL");
+        var colon = reference.IndexOf(':', StringComparison.Ordinal);
+        var slash = reference.IndexOf('/', StringComparison.Ordinal);
+        if (colon >= 0 && (slash < 0 || colon < slash)) throw Refused("it is a URL, a drive or a \"json:\" name");
+        if (reference.StartsWith(@"\\", StringComparison.Ordinal)) throw Refused("it is a network path");
+        var full = Path.GetFullPath(reference, Path.GetDirectoryName(Path.GetFullPath(from))!);
+        var home = Canonical(Path.GetDirectoryName(full) ?? "/");
+        if (!directories.Any(d => home == d || home.StartsWith(d.TrimEnd('/') + "/", StringComparison.Ordinal)))
+            throw Refused("its target lies outside the directories named on the command line (name it with --allow)");
+        var target = Path.Combine(home, Path.GetFileName(full));
+        var file = new FileInfo(target);
+        if (file.LinkTarget is not null) throw Refused("it is a symbolic link");
+        if (file.Exists && !HostFileType.IsRegular(target)) throw Refused("it is not a regular file");
+        return target;
+
+        ReferenceRefusedException Refused(string reason) => new(from, reference, reason);
+    }
+
+    /// <summary>The directory with every symbolic link on the way resolved, so that a link cannot lead out of a named directory.</summary>
+    private static string Canonical(string directory)
+    {
+        var full = Path.GetFullPath(directory);
+        var at = Path.GetPathRoot(full)!;
+        foreach (var part in full[at.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
+        {
+            at = Path.Combine(at, part);
+            at = new DirectoryInfo(at).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? at;
+        }
+
+        return at.Length > 1 ? at.TrimEnd(Path.DirectorySeparatorChar) : at;
+    }
+}

@@ -1,0 +1,20 @@
+using VmRepl.Blocks.Files;
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Images.Raw;
+
+/// <summary>A raw disk: the file's bytes are the disk's.</summary>
+internal sealed class RawDriver : IImageDriver
+{
+    public ImageFormat Format => ImageFormat.Raw;
+
+    public bool Recognizes(ReadOnlySpan<byte> head) => false;
+
+    public IDiskImage Open(IHostFile file, ImageContext context) => new RawImage(file);
+
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
+    {
+        file.SetLength(length);
+        return new RawImage(file, options.SectorSize);
+    }
+}

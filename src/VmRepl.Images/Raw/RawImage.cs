@@ -1,0 +1,65 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Raw;
+
+/// <summary>A raw disk image. A file that is no multiple of the sector is padded with zeros to one, as QEMU does; the padding cannot be written.</summary>
+internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size) : IDiskImage
+{
+    private readonly long fileLength = file.Length;
+
+    public ImageFormat Format => ImageFormat.Raw;
+
+    public ImageDescription Description { get; } = new();
+
+    public IReadOnlyList<IHostFile> Files { get; } = [file];
+
+    public long Length => Sectors.AlignUp(fileLength, Sectors.Size);
+
+    public int SectorSize => sectorSize;
+
+    public bool IsReadOnly => file.IsReadOnly;
+
+    public void Read(long offset, Span<byte> buffer)
+    {
+        var inFile = (int)Math.Clamp(fileLength - offset, 0, buffer.Length);
+        file.ReadExactly(offset, buffer[..inFile]);
+        buffer[inFile..].Clear();
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
+        if (data.Length > fileLength - offset) throw new IOException($"{file.Path}: a write of {data.Length} bytes at {offset} passes the file's end at {fileLength}");
+        file.Write(offset, data);
+    }
+
+    public void Zero(long offset, long length) => Punch(offset, length);
+
+    public void Punch(long offset, long length)
+    {
+        if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
+        if (file.TryPunch(offset, length)) return;
+        var zeros = new byte[(int)Math.Min(length, 1 << 20)];
+        for (long done = 0; done < length; done += zeros.Length)
+            file.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+    }
+
+    public void Flush() => file.Flush();
+
+    public IEnumerable<MapExtent> Map(long offset, long length)
+    {
+        var at = offset;
+        foreach (var run in file.Map(offset, length))
+        {
+            yield return new MapExtent(run.Offset, run.Length, run.IsHole ? BlockState.Unallocated : BlockState.Data, 0, run.Offset);
+            at = run.End;
+        }
+
+        if (at < offset + length) yield return new MapExtent(at, offset + length - at, BlockState.Unallocated);
+    }
+
+    public IEnumerable<ImageFinding> Check() => [];
+
+    public void Dispose() => file.Dispose();
+}
