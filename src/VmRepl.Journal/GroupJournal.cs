@@ -356,7 +356,7 @@ public sealed partial class GroupJournal : IDisposable
         var spare = directory.ListFiles().FirstOrDefault(n => n.StartsWith(SparePrefix, StringComparison.Ordinal));
         var nowUs = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
         var serial = segments.Count > 0 ? segments[^1].Serial + 1 : 1;
-        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.SegmentBytes, nowUs));
+        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs));
         if (segments.Count > 0)
         {
             segment.LastSequence = segments[^1].LastSequence;

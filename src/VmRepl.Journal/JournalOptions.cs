@@ -17,4 +17,7 @@ public sealed record JournalOptions
 
     /// <summary>The live image is flushed and a checkpoint written after this many applied bytes. Default 256 MiB.</summary>
     public long CheckpointBytes { get; init; } = 256L << 20;
+
+    /// <summary>Randomness for segment headers; a simulation gives its own.</summary>
+    public Func<ulong> NewNonce { get; init; } = static () => BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(sizeof(ulong)));
 }

@@ -54,8 +54,7 @@ internal sealed class JournalRecovery
             }
 
             Segments.Add(segment);
-            SegmentLayout.TryParseName(names[i], out var serial);
-            if (segment.Serial != serial) throw new JournalDamagedException(segment.Path, 0, $"says that it is segment {segment.Serial}");
+            if (!SegmentLayout.TryParseName(names[i], out var serial) || segment.Serial != serial) throw new JournalDamagedException(segment.Path, 0, $"says that it is segment {segment.Serial}");
             if (Segments.Count > 1 && Segments[^2].Serial + 1 != serial)
                 throw new JournalDamagedException(directory.Path, -1, $"segment {Segments[^2].Serial + 1} is missing: {SegmentLayout.FileName(Segments[^2].Serial + 1)}");
         }

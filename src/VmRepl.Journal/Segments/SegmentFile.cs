@@ -117,7 +117,7 @@ internal sealed class SegmentFile : IDisposable
         var payloadStart = place;
 
         Frame.Begin(writer, SegmentLayout.CommitMagic);
-        new CommitHeader(Serial, incarnation, CommitCount, previous, records.Count).WriteTo(writer);
+        new CommitHeader(Serial, Header.Nonce, incarnation, CommitCount, previous, records.Count).WriteTo(writer);
         foreach (var record in records)
         {
             long at = -1;
@@ -178,7 +178,7 @@ internal sealed class SegmentFile : IDisposable
         {
             var reader = new MessagePackReader(body);
             var header = CommitHeader.Read(ref reader);
-            if (header.Serial != Serial || header.Index != CommitCount || header.Incarnation < incarnation || (previous is { } p && header.Previous != p)) return null;
+            if (header.Serial != Serial || header.Nonce != Header.Nonce || header.Index != CommitCount || header.Incarnation < incarnation || (previous is { } p && header.Previous != p)) return null;
             incarnation = header.Incarnation;
             var stored = new List<StoredRecord>(Math.Min(header.Records, 4096));
             var payloadStart = PayloadStart;
@@ -221,7 +221,8 @@ internal sealed class SegmentFile : IDisposable
         var body = new byte[bodyBytes];
         if (file.Read(offset + prefix.Length, body) != body.Length || Crc32C.Compute(body) != checksum) return false;
         var reader = new MessagePackReader(body);
-        return CommitHeader.Read(ref reader).Serial == Serial;
+        var header = CommitHeader.Read(ref reader);
+        return header.Serial == Serial && header.Nonce == Header.Nonce;
     }
 
     /// <summary>Takes back the last commit read, whose payloads turned out torn.</summary>
