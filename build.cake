@@ -243,6 +243,8 @@ Task("Bench")
     .Description("Measures, beside other programs that do the same work.")
     .Does(() => RunProject("VmRepl.Benchmarks", Argument("arguments", "")));
 
+#load "images/samples.cake"
+
 // ---------------------------------------------------------------- the run, and its last line
 
 var exitStatus = 0;
