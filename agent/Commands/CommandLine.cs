@@ -16,7 +16,10 @@ internal static class CommandLine
         if (parse.Action is ParseErrorAction || (parse.Action is null && parse.Errors.Count > 0))
         {
             var path = parse.CommandResult.Command is RootCommand ? "vmrepl" : $"vmrepl {Path(parse.CommandResult)}";
-            return context.UsageFailure(arguments.Contains("--json"), parse.Errors.Select(e => e.Message).Distinct(), path);
+            var problems = parse.Errors.Select(e => e.Message).Distinct().ToList();
+            // With a mistyped command both are said, and only one of them helps.
+            if (parse.UnmatchedTokens.Count > 0) problems.RemoveAll(p => p.StartsWith("Required command", StringComparison.Ordinal));
+            return context.UsageFailure(arguments.Contains("--json"), problems, path);
         }
 
         // Signals are the caller's, who gives running processes the time they need to stop cleanly.
