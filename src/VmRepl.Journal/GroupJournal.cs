@@ -64,6 +64,9 @@ public sealed partial class GroupJournal : IDisposable
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
     }
 
+    /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
+    public bool IsFailed => Volatile.Read(ref failure) is not null;
+
     public JournalPosition Position
     {
         get

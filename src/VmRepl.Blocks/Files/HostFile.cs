@@ -125,6 +125,14 @@ public sealed class HostFile : IHostFile
         }
     }
 
+    public bool IsLockedByOther(long offset)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        // Asking for a write lock shows read locks too; nothing is taken.
+        var asked = new LibC.FileLock { Type = LibC.WriteLock, Start = offset, Length = 1 };
+        return LibC.FCntl(handle, LibC.OfdGetLock, ref asked) == 0 && asked.Type != LibC.Unlocked;
+    }
+
     public void Dispose() => handle.Dispose();
 
     [System.Runtime.Versioning.SupportedOSPlatform("linux")]

@@ -47,4 +47,7 @@ public interface IHostFile : IDisposable
 
     /// <summary>Identity, size and times as of now.</summary>
     FileIdentity Identity { get; }
+
+    /// <summary>Whether another opener holds a lock on the byte at <paramref name="offset"/> (Linux open-file-description locks, which QEMU uses). False where the system has none.</summary>
+    bool IsLockedByOther(long offset) => false;
 }
