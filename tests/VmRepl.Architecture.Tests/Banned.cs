@@ -21,14 +21,14 @@ internal static partial class Banned
         // Text stays (an interpolated string holds code) and is matched first, so that "http://" begins no comment.
         var code = TextOrComment().Replace(source, match => match.Value[0] == '/' ? new string('\n', match.Value.Count(c => c == '\n')) : match.Value);
         foreach (var (call, instead) in Calls)
-        foreach (Match match in call.Matches(code))
-            yield return (code.AsSpan(0, match.Index).Count('\n') + 1, match.Value, instead);
+            foreach (Match match in call.Matches(code))
+                yield return (code.AsSpan(0, match.Index).Count('\n') + 1, match.Value, instead);
     }
 
     [GeneratedRegex(""""//[^\n]*|/\*.*?\*/|'(\\.|[^\\'\n])+'|"{3}.*?"{3}|@"([^"]|"")*"|"(\\.|[^\\"\n])*"+"""", RegexOptions.Singleline)]
     private static partial Regex TextOrComment();
 
-    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?(Now|Today)\b|\bStopwatch\.(StartNew|GetTimestamp)\b|\bnew Stopwatch\b|\bEnvironment\.TickCount|\bTimeProvider\.System\b")]
+    [GeneratedRegex(@"\bDateTime(Offset)?\.(Utc)?(Now|Today)\b|\bStopwatch\.(StartNew|GetTimestamp)\b|\bnew Stopwatch\b|\bEnvironment\.TickCount|\bTimeProvider\.System\.")]
     private static partial Regex Clock();
 
     [GeneratedRegex(@"\bTask\.Delay\((?![^;]*\b\w*([cC]lock|[tT]ime(Provider)?)\b)")]
@@ -37,7 +37,7 @@ internal static partial class Banned
     [GeneratedRegex(@"\bnew Thread\b|\bThread\.(Sleep|Yield)\b|\bThreadPool\.|\bTask\.Run\b|\bTask\.Factory\b|\bParallel\.|\bnew (System\.Threading\.)?(Timer|PeriodicTimer)\b")]
     private static partial Regex Thread();
 
-    [GeneratedRegex(@"\bRandom\.Shared\b|\bnew Random\(\)|\bGuid\.(NewGuid|CreateVersion7)\b|\bRandomNumberGenerator\.")]
+    [GeneratedRegex(@"\bRandom\.Shared\b|\bnew Random\(\)|\bGuid\.(NewGuid|CreateVersion7)\b")]
     private static partial Regex Chance();
 
     [GeneratedRegex(@"(?<![\w.])(System\.IO\.)?(File|Directory)\.(?!Exists\b)[A-Z]\w*\(|\bnew (FileStream|FileInfo|DirectoryInfo|HostDirectory)\b|\bHostFile\.Open\b")]

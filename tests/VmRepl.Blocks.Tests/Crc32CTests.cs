@@ -34,8 +34,8 @@ public class Crc32CTests
         var data = new byte[300];
         new Random(7).NextBytes(data);
         for (var start = 0; start < 9; start++)
-        for (var length = 0; length < 40; length++)
-            Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
+            for (var length = 0; length < 40; length++)
+                Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
     }
 
     [Test]

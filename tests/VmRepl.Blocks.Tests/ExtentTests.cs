@@ -25,17 +25,17 @@ public class ExtentTests
     {
         var all = (from offset in Enumerable.Range(0, 7) from length in Enumerable.Range(0, 5) select new Extent(offset, length)).ToArray();
         foreach (var a in all)
-        foreach (var b in all)
-        {
-            var common = Bytes(a).Intersect(Bytes(b)).ToArray();
-            Assert.That(a.Overlaps(b), Is.EqualTo(common.Length > 0), $"{a} overlaps {b}");
-            var intersection = a.Intersect(b);
-            Assert.That(Bytes(intersection), Is.EqualTo(common), $"{a} and {b}");
-            if (intersection.IsEmpty) Assert.That(intersection.Offset, Is.EqualTo(Math.Max(a.Offset, b.Offset)));
-            if (!b.IsEmpty) Assert.That(a.Contains(b), Is.EqualTo(common.Length == b.Length), $"{a} contains {b}");
-            var order = a.Offset != b.Offset ? a.Offset - b.Offset : a.Length - b.Length;
-            Assert.That(new[] { a < b, a > b, a <= b, a >= b }, Is.EqualTo(new[] { order < 0, order > 0, order <= 0, order >= 0 }));
-        }
+            foreach (var b in all)
+            {
+                var common = Bytes(a).Intersect(Bytes(b)).ToArray();
+                Assert.That(a.Overlaps(b), Is.EqualTo(common.Length > 0), $"{a} overlaps {b}");
+                var intersection = a.Intersect(b);
+                Assert.That(Bytes(intersection), Is.EqualTo(common), $"{a} and {b}");
+                if (intersection.IsEmpty) Assert.That(intersection.Offset, Is.EqualTo(Math.Max(a.Offset, b.Offset)));
+                if (!b.IsEmpty) Assert.That(a.Contains(b), Is.EqualTo(common.Length == b.Length), $"{a} contains {b}");
+                var order = a.Offset != b.Offset ? a.Offset - b.Offset : a.Length - b.Length;
+                Assert.That(new[] { a < b, a > b, a <= b, a >= b }, Is.EqualTo(new[] { order < 0, order > 0, order <= 0, order >= 0 }));
+            }
     }
 
     private static IEnumerable<long> Bytes(Extent extent) => Enumerable.Range(0, (int)extent.Length).Select(i => extent.Offset + i);

@@ -79,6 +79,8 @@ public sealed class HostFile : IHostFile
 
     public void Write(long offset, ReadOnlySpan<byte> data) => RandomAccess.Write(handle, data, offset);
 
+    public void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => RandomAccess.Write(handle, parts, offset);
+
     public void SetLength(long length) => RandomAccess.SetLength(handle, length);
 
     public bool TryPunch(long offset, long length)
@@ -145,6 +147,16 @@ public sealed class HostFile : IHostFile
             yield return new FileRun(data, hole - data, false);
             offset = hole;
         }
+    }
+
+    public bool IsLockedByOther(long offset)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        // Asking for a write lock shows read locks too; nothing is taken.
+        var asked = new LibC.FileLock { Type = LibC.WriteLock, Start = offset, Length = 1 };
+        if (LibC.FCntl(handle, LibC.OfdGetLock, ref asked) == 0) return asked.Type != LibC.Unlocked;
+        // Only a volume that has no such locks may answer "not locked": any other failure must not pass for it.
+        return Marshal.GetLastPInvokeError() is LibC.InvalidArgument or LibC.NotSupported or LibC.NoSys ? false : throw Failed("cannot be asked for its locks");
     }
 
     public void Dispose() => handle.Dispose();

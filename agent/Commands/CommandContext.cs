@@ -1,0 +1,51 @@
+using System.CommandLine;
+using VmRepl.Agent.Output;
+
+namespace VmRepl.Agent.Commands;
+
+/// <summary>What every command is built with, and how each is run.</summary>
+/// <param name="commands">Makes what the commands do; called by the one command that runs, since making it may cost.</param>
+/// <param name="output">Makes where it is said; the argument is whether --json was given.</param>
+/// <param name="environment">Environment variables.</param>
+internal sealed class CommandContext(Func<IVmReplCommands> commands, Func<bool, CommandOutput> output, Func<string, string?> environment)
+{
+    /// <summary>Set to 1 to see where a failure came from.</summary>
+    public const string TraceVariable = "VMREPL_TRACE";
+
+    public Option<bool> Json { get; } = new("--json") { Description = "Print the result as one JSON object, and a failure as one on standard error.", Recursive = true };
+
+    public Func<string, string?> Environment => environment;
+
+    public IVmReplCommands Commands() => commands();
+
+    /// <summary>Gives <paramref name="command"/> its action, with every failure put into words at this edge.</summary>
+    /// <param name="group">Says which group the command is about, for its failures.</param>
+    /// <param name="exitCode">Maps a failure's own exit status to the command's, where it has statuses of its own.</param>
+    public void SetAction(
+        Command command,
+        Func<ParseResult, CommandOutput, CancellationToken, Task<int>> action,
+        Argument<string>? group = null,
+        Func<int, int>? exitCode = null) =>
+        command.SetAction(async (parse, cancellation) =>
+        {
+            var said = output(parse.GetValue(Json));
+            try
+            {
+                return await action(parse, said, cancellation);
+            }
+            catch (Exception e)
+            {
+                var failure = FailureReading.Read(e, group is null ? null : parse.GetValue(group));
+                said.Failure(failure, environment(TraceVariable) == "1");
+                return exitCode?.Invoke(failure.ExitCode) ?? failure.ExitCode;
+            }
+        });
+
+    /// <summary>Says that the command line cannot be understood.</summary>
+    public int UsageFailure(bool json, IEnumerable<string> problems, string command)
+    {
+        var failure = new CommandFailure(string.Join(" ", problems), $"See \"{command} --help\".", exitCode: ExitCode.Usage);
+        output(json).Failure(failure, trace: false);
+        return failure.ExitCode;
+    }
+}
