@@ -41,6 +41,10 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int StatX(int directory, string path, int flags, uint mask, out StatXResult result);
 
+    /// <summary>Of an open file, with an empty path and AT_EMPTY_PATH.</summary>
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatX(SafeFileHandle file, string path, int flags, uint mask, out StatXResult result);
+
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int FCntl(SafeFileHandle file, int command, ref FileLock fileLock);
 
