@@ -14,19 +14,36 @@ public sealed class Qcow2CrashTests
     [Test]
     public void Crash_AtAnyMoment_LosesNothingFlushedAndDamagesNothing([Values(512, 1024, 4096, 65536)] int clusterSize, [Range(1, 6)] int seed)
     {
-        var random = new Random(seed * clusterSize);
         var file = new MemoryFile("/memory/a.qcow2", []);
         Qcow2Creator.Write(file, Length, System.Numerics.BitOperations.Log2((uint)clusterSize));
         file.Flush();
+        WorkAndCrash(file, Length, new Random(seed * clusterSize), operations: 60, runSectorsMax: 200);
+    }
+
+    [Test]
+    public void Crash_WhileTheRefcountTableMoves_DamagesNothing([Range(1, 3)] int seed)
+    {
+        ExternalTool.Require("qemu-img");
+        using var scratch = new ScratchDirectory();
+        // 64 clusters of 512 bytes a block and 64 blocks a cluster of the table: past 2 MiB of file the table outgrows its place.
+        QemuImg.Create(scratch["a.qcow2"], 4 << 20, "cluster_size=512,refcount_bits=64");
+        var file = new MemoryFile("/memory/a.qcow2", File.ReadAllBytes(scratch["a.qcow2"]));
+        WorkAndCrash(file, 4 << 20, new Random(seed), operations: 30, runSectorsMax: 2000);
+        using var image = MemoryFiles.Open(file);
+        Assert.That(((Qcow2Image)image).RefcountTableClusters, Is.GreaterThan(1), "the table did not move, so this proves nothing");
+    }
+
+    private static void WorkAndCrash(MemoryFile file, int diskLength, Random random, int operations, int runSectorsMax)
+    {
         var image = MemoryFiles.Open(file, isWritable: true);
-        var flushed = new byte[Length];
-        var now = new byte[Length];
+        var flushed = new byte[diskLength];
+        var now = new byte[diskLength];
         // What each sector has held since the last flush.
         var since = new Dictionary<int, List<byte[]>>();
-        for (var i = 0; i < 60; i++)
+        for (var i = 0; i < operations; i++)
         {
-            var offset = random.Next(Length / 512) * 512;
-            var length = Math.Min(Length - offset, 512 * (1 + random.Next(random.Next(2) == 0 ? 4 : 200)));
+            var offset = random.Next(diskLength / 512) * 512;
+            var length = Math.Min(diskLength - offset, 512 * (1 + random.Next(random.Next(2) == 0 ? 4 : runSectorsMax)));
             switch (random.Next(6))
             {
                 case 0:
@@ -92,7 +109,7 @@ public sealed class Qcow2CrashTests
         using var image = MemoryFiles.Open(new MemoryFile("/memory/crashed.qcow2", left));
         Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty, when);
         var found = image.ReadAll();
-        for (var sector = 0; sector < Length / Sectors.Size; sector++)
+        for (var sector = 0; sector < flushed.Length / Sectors.Size; sector++)
         {
             var is512 = found.AsSpan(sector * 512, 512);
             if (is512.SequenceEqual(flushed.AsSpan(sector * 512, 512))) continue;
