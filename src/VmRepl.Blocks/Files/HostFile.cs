@@ -67,6 +67,8 @@ public sealed class HostFile : IHostFile
 
     public void Write(long offset, ReadOnlySpan<byte> data) => RandomAccess.Write(handle, data, offset);
 
+    public void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => RandomAccess.Write(handle, parts, offset);
+
     public void SetLength(long length) => RandomAccess.SetLength(handle, length);
 
     public bool TryPunch(long offset, long length)

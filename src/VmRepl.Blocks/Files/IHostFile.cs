@@ -21,6 +21,16 @@ public interface IHostFile : IDisposable
     /// <summary>Writes all of <paramref name="data"/>; the file grows, with a hole if need be.</summary>
     void Write(long offset, ReadOnlySpan<byte> data);
 
+    /// <summary>Writes <paramref name="parts"/> one after the other from <paramref name="offset"/> on, as one call to the host where it can.</summary>
+    void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        foreach (var part in parts)
+        {
+            Write(offset, part.Span);
+            offset += part.Length;
+        }
+    }
+
     void SetLength(long length);
 
     /// <summary>Frees [<paramref name="offset"/>, offset+<paramref name="length"/>), which then reads as zeros; the file's length stays. False, with nothing done, where the volume cannot.</summary>

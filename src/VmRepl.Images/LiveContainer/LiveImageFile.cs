@@ -1,0 +1,98 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.LiveContainer;
+
+/// <summary>
+/// The disk inside a live image's container: the bytes [<see cref="PayloadOffset"/>, <see cref="PayloadOffset"/> + <see cref="Length"/>) of <see cref="File"/>.
+/// It holds no state of its own, so its durability and its crash cases are the file's.
+/// </summary>
+public sealed class LiveImageFile : IBlockDevice
+{
+    private const int ZerosAtOnce = 1 << 20;
+
+    internal LiveImageFile(IHostFile file, long payloadOffset, long length, int sectorSize, uint contentId)
+    {
+        File = file;
+        PayloadOffset = payloadOffset;
+        Length = length;
+        SectorSize = sectorSize;
+        ContentId = contentId;
+    }
+
+    /// <summary>The container, owned by this. To share extents with it (clone-range), add <see cref="PayloadOffset"/>.</summary>
+    public IHostFile File { get; }
+
+    /// <summary>Where the disk's first byte lies in <see cref="File"/>: a multiple of 1 MiB.</summary>
+    public long PayloadOffset { get; }
+
+    public long Length { get; }
+
+    public int SectorSize { get; }
+
+    public bool IsReadOnly => File.IsReadOnly;
+
+    /// <summary>The CID of its VMDK descriptor, from the VHDX's data-write GUID.</summary>
+    internal uint ContentId { get; }
+
+    public void Read(long offset, Span<byte> buffer)
+    {
+        RequireInside(offset, buffer.Length);
+        File.ReadExactly(PayloadOffset + offset, buffer);
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        RequireWritable();
+        RequireInside(offset, data.Length);
+        File.Write(PayloadOffset + offset, data);
+    }
+
+    public void Zero(long offset, long length) => Punch(offset, length);
+
+    public void Punch(long offset, long length)
+    {
+        RequireWritable();
+        RequireInside(offset, length);
+        if (length == 0 || File.TryPunch(PayloadOffset + offset, length)) return;
+        var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
+        for (long done = 0; done < length; done += zeros.Length)
+            File.Write(PayloadOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+    }
+
+    public void Flush() => File.Flush();
+
+    public IEnumerable<MapExtent> Map(long offset, long length)
+    {
+        RequireInside(offset, length);
+        return MapInside(offset, length);
+    }
+
+    public void Dispose() => File.Dispose();
+
+    private IEnumerable<MapExtent> MapInside(long offset, long length)
+    {
+        var at = offset;
+        foreach (var run in File.Map(PayloadOffset + offset, length))
+        {
+            yield return run.IsHole
+                ? new MapExtent(run.Offset - PayloadOffset, run.Length, BlockState.Unallocated)
+                : new MapExtent(run.Offset - PayloadOffset, run.Length, BlockState.Data, 0, run.Offset);
+            at = run.End - PayloadOffset;
+        }
+
+        // The file ends early only if it was cut while open; said to be data, reading it names the error.
+        if (at < offset + length) yield return new MapExtent(at, offset + length - at, BlockState.Data, 0, PayloadOffset + at);
+    }
+
+    private void RequireInside(long offset, long length)
+    {
+        if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
+            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{File.Path}: {length} bytes at {offset} are outside the disk of {Length}");
+    }
+
+    private void RequireWritable()
+    {
+        if (IsReadOnly) throw new NotSupportedException($"{File.Path} is open for reading only");
+    }
+}

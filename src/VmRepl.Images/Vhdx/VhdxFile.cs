@@ -1,0 +1,68 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>
+/// A VHDX file as it reads once its log is replayed. Where the file may not be written, the log's sectors stay in memory and lie over it.
+/// A read that the file cannot fill is a typed error, never zeros.
+/// </summary>
+internal sealed class VhdxFile(IHostFile file)
+{
+    private readonly Dictionary<long, byte[]> sectors = [];
+    private readonly ExtentSet zeros = new();
+    private long lengthFromLog;
+
+    public IHostFile File => file;
+
+    public string Path => file.Path;
+
+    /// <summary>Length in bytes, with the growth that the log promises.</summary>
+    public long Length => Math.Max(file.Length, lengthFromLog);
+
+    /// <summary>Fills <paramref name="buffer"/>; <paramref name="field"/> says in the error what was being read.</summary>
+    /// <exception cref="ImageFormatException">The range passes the end of the file.</exception>
+    public void Read(long offset, Span<byte> buffer, string field)
+    {
+        if (offset < 0 || offset > Length || buffer.Length > Length - offset)
+            throw Bad(offset, field, $"needs {buffer.Length} bytes, the file has {Length}: it is truncated");
+        var read = file.Read(offset, buffer);
+        if (read < buffer.Length)
+        {
+            if (offset + buffer.Length > lengthFromLog) throw Bad(offset + read, field, "the file ended while it was read");
+            buffer[read..].Clear();
+        }
+
+        if (lengthFromLog == 0) return;
+        foreach (var zero in zeros.Intersect(new Extent(offset, buffer.Length)))
+            buffer.Slice((int)(zero.Offset - offset), (int)zero.Length).Clear();
+        if (sectors.Count == 0) return;
+        const int size = VhdxLayout.LogSectorBytes;
+        for (var at = Sectors.AlignDown(offset, size); at < offset + buffer.Length; at += size)
+        {
+            if (!sectors.TryGetValue(at, out var bytes)) continue;
+            var from = Math.Max(at, offset);
+            var to = Math.Min(at + size, offset + buffer.Length);
+            bytes.AsSpan((int)(from - at), (int)(to - from)).CopyTo(buffer[(int)(from - offset)..]);
+        }
+    }
+
+    /// <summary>Lays one sector of the log over the file. Newer ones replace older ones.</summary>
+    public void Overlay(long offset, byte[] sector)
+    {
+        zeros.Remove(new Extent(offset, sector.Length));
+        sectors[offset] = sector;
+    }
+
+    /// <summary>Lays zeros of the log over the file; both figures are multiples of 4096.</summary>
+    public void OverlayZeros(Extent range)
+    {
+        foreach (var covered in sectors.Keys.Where(o => range.Contains(new Extent(o, VhdxLayout.LogSectorBytes))).ToArray()) sectors.Remove(covered);
+        zeros.Add(range);
+    }
+
+    /// <summary>The file's length as the log has it.</summary>
+    public void OverlayLength(long length) => lengthFromLog = Math.Max(lengthFromLog, length);
+
+    public ImageFormatException Bad(long offset, string field, string problem) => new(file.Path, offset, field, problem);
+}

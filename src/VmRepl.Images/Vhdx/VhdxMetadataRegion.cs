@@ -1,0 +1,150 @@
+using System.Buffers.Binary;
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>
+/// The metadata region ([MS-VHDX] 2.6): a table of 64 KiB and the items that it names.
+/// <code>
+/// Offset Size Field
+/// 0      8    "metadata"
+/// 8      2    reserved
+/// 10     2    entries, at most 2047
+/// 12     20   reserved
+/// 32     32   each entry: item GUID 16, offset in the region 4, length 4, flags 4 (1 user, 2 virtual disk, 4 required), reserved 4
+/// 65536       total; items follow
+/// </code>
+/// </summary>
+internal static class VhdxMetadataRegion
+{
+    private const int EntriesOffset = 32;
+    private const int EntryBytes = 32;
+    private const uint User = 1, VirtualDisk = 2, Required = 4;
+
+    /// <exception cref="ImageFormatException">An item is missing, doubled, misplaced, of the wrong size or value, or required and unknown.</exception>
+    public static VhdxMetadata Read(VhdxFile file, Extent region)
+    {
+        var items = ReadTable(file, region);
+        var parameters = Item(VhdxLayout.FileParameters, "file parameters", 8);
+        var blockSize = BinaryPrimitives.ReadUInt32LittleEndian(parameters);
+        var flags = BinaryPrimitives.ReadUInt32LittleEndian(parameters.AsSpan(4));
+        if (blockSize is < VhdxLayout.BlockSizeMin or > VhdxLayout.BlockSizeMax || !uint.IsPow2(blockSize))
+            throw file.Bad(Offset(VhdxLayout.FileParameters), "BlockSize", $"is {blockSize}: not a power of two from 1 MiB to 256 MiB");
+        var logical = SectorSize(VhdxLayout.LogicalSectorSize, "logical sector size");
+        var physical = SectorSize(VhdxLayout.PhysicalSectorSize, "physical sector size");
+        var length = BinaryPrimitives.ReadUInt64LittleEndian(Item(VhdxLayout.VirtualDiskSize, "virtual disk size", 8));
+        if (length is 0 or > (ulong)VhdxLayout.LengthMax || length % (uint)logical != 0)
+            throw file.Bad(Offset(VhdxLayout.VirtualDiskSize), "VirtualDiskSize", $"is {length}: not a multiple of {logical} up to 64 TiB");
+        var hasParent = (flags & 2) != 0;
+        if (hasParent != items.ContainsKey(VhdxLayout.ParentLocator))
+            throw file.Bad(Offset(VhdxLayout.FileParameters) + 4, "HasParent", hasParent ? "is set, and there is no parent locator" : "is clear, and there is a parent locator");
+        return new VhdxMetadata
+        {
+            BlockSize = (int)blockSize,
+            LeaveAllocated = (flags & 1) != 0,
+            HasParent = hasParent,
+            Length = (long)length,
+            DiskId = new Guid(Item(VhdxLayout.Page83, "page 83", 16)),
+            LogicalSectorSize = logical,
+            PhysicalSectorSize = physical,
+            Parent = hasParent ? VhdxParentLocator.Parse(file, Offset(VhdxLayout.ParentLocator), Load(VhdxLayout.ParentLocator, "parent locator")) : null,
+        };
+
+        int SectorSize(Guid id, string name)
+        {
+            var value = BinaryPrimitives.ReadUInt32LittleEndian(Item(id, name, 4));
+            return value is 512 or 4096 ? (int)value : throw file.Bad(Offset(id), name, $"is {value}, neither 512 nor 4096");
+        }
+
+        byte[] Item(Guid id, string name, int size)
+        {
+            var bytes = Load(id, name);
+            return bytes.Length == size ? bytes : throw file.Bad(Offset(id), name, $"has {bytes.Length} bytes instead of {size}");
+        }
+
+        long Offset(Guid id) => region.Offset + items[id].Offset;
+
+        byte[] Load(Guid id, string name)
+        {
+            if (!items.TryGetValue(id, out var place)) throw file.Bad(region.Offset, "metadata table", $"names no {name} item");
+            var bytes = new byte[(int)place.Length];
+            file.Read(region.Offset + place.Offset, bytes, name);
+            return bytes;
+        }
+    }
+
+    /// <summary>The table and the items of a disk without parent, as the first 128 KiB of the region; the rest is zero.</summary>
+    public static byte[] ToBytes(VhdxMetadata metadata)
+    {
+        var bytes = new byte[2 * VhdxLayout.TableBytes];
+        VhdxLayout.MetadataSignature.CopyTo(bytes);
+        var at = VhdxLayout.TableBytes;
+        var count = 0;
+        Span<byte> value = stackalloc byte[16];
+        BinaryPrimitives.WriteInt32LittleEndian(value, metadata.BlockSize);
+        BinaryPrimitives.WriteUInt32LittleEndian(value[4..], metadata.LeaveAllocated ? 1u : 0);
+        Add(VhdxLayout.FileParameters, value[..8], Required);
+        BinaryPrimitives.WriteInt64LittleEndian(value, metadata.Length);
+        Add(VhdxLayout.VirtualDiskSize, value[..8], Required | VirtualDisk);
+        metadata.DiskId.TryWriteBytes(value);
+        Add(VhdxLayout.Page83, value, Required | VirtualDisk);
+        BinaryPrimitives.WriteInt32LittleEndian(value, metadata.LogicalSectorSize);
+        Add(VhdxLayout.LogicalSectorSize, value[..4], Required | VirtualDisk);
+        BinaryPrimitives.WriteInt32LittleEndian(value, metadata.PhysicalSectorSize);
+        Add(VhdxLayout.PhysicalSectorSize, value[..4], Required | VirtualDisk);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(10), (ushort)count);
+        return bytes;
+
+        void Add(Guid id, ReadOnlySpan<byte> item, uint flags)
+        {
+            var entry = bytes.AsSpan(EntriesOffset + (count++ * EntryBytes), EntryBytes);
+            id.TryWriteBytes(entry);
+            BinaryPrimitives.WriteInt32LittleEndian(entry[16..], at);
+            BinaryPrimitives.WriteInt32LittleEndian(entry[20..], item.Length);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry[24..], flags);
+            item.CopyTo(bytes.AsSpan(at));
+            at += item.Length;
+        }
+    }
+
+    private static Dictionary<Guid, Extent> ReadTable(VhdxFile file, Extent region)
+    {
+        var table = new byte[VhdxLayout.TableBytes];
+        file.Read(region.Offset, table, "metadata table");
+        if (!table.AsSpan().StartsWith(VhdxLayout.MetadataSignature)) throw file.Bad(region.Offset, "metadata table", "does not begin with \"metadata\"");
+        var count = BinaryPrimitives.ReadUInt16LittleEndian(table.AsSpan(10));
+        if (count > VhdxLayout.TableEntriesMax) throw file.Bad(region.Offset + 10, "metadata EntryCount", $"is {count}, at most {VhdxLayout.TableEntriesMax}");
+        var system = new Dictionary<Guid, Extent>();
+        var seen = new HashSet<(Guid, bool)>();
+        var used = new ExtentSet();
+        for (var i = 0; i < count; i++)
+        {
+            var at = EntriesOffset + (i * EntryBytes);
+            var entry = table.AsSpan(at, EntryBytes);
+            var id = new Guid(entry[..16]);
+            var flags = BinaryPrimitives.ReadUInt32LittleEndian(entry[24..]);
+            if (!seen.Add((id, (flags & User) != 0))) throw file.Bad(region.Offset + at, "metadata item", $"{id} is named twice");
+            if ((flags & (User | Required)) == Required && !IsKnown(id)) throw file.Bad(region.Offset + at, "metadata item", $"{id} is required and not known");
+            var offset = BinaryPrimitives.ReadUInt32LittleEndian(entry[16..]);
+            var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[20..]);
+            var isEmpty = offset == 0 && length == 0;
+            if (!isEmpty)
+            {
+                if (length is 0 or > VhdxLayout.MetadataItemBytesMax) throw file.Bad(region.Offset + at + 20, "metadata item Length", $"of {id} is {length}, at most 1 MiB");
+                if (offset < VhdxLayout.TableBytes || offset > region.Length || length > region.Length - offset)
+                    throw file.Bad(region.Offset + at + 16, "metadata item Offset", $"of {id}: {length} bytes at {offset} are outside the region of {region.Length}");
+                var place = new Extent(offset, length);
+                if (used.Overlaps(place)) throw file.Bad(region.Offset + at + 16, "metadata item Offset", $"of {id} at {place} overlaps another item");
+                used.Add(place);
+            }
+
+            if ((flags & User) == 0) system[id] = new Extent(offset, length);
+        }
+
+        return system;
+    }
+
+    private static bool IsKnown(Guid id) =>
+        id == VhdxLayout.FileParameters || id == VhdxLayout.VirtualDiskSize || id == VhdxLayout.Page83
+        || id == VhdxLayout.LogicalSectorSize || id == VhdxLayout.PhysicalSectorSize || id == VhdxLayout.ParentLocator;
+}

@@ -1,0 +1,99 @@
+using System.Buffers.Binary;
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>
+/// The region table ([MS-VHDX] 2.2.3): where the block allocation table and the metadata lie.
+/// <code>
+/// Offset Size Field
+/// 0      4    "regi"
+/// 4      4    CRC-32C of the 64 KiB
+/// 8      4    entries, at most 2047
+/// 12     4    reserved
+/// 16     32   each entry: GUID 16, offset 8, length 4, flags 4 (bit 0: required)
+/// 65536       total
+/// </code>
+/// </summary>
+internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
+{
+    private const int EntriesOffset = 16;
+    private const int EntryBytes = 32;
+
+    /// <summary>Reads the first valid copy.</summary>
+    /// <exception cref="ImageFormatException">Both copies are bad, or what they say is.</exception>
+    public static VhdxRegions Read(VhdxFile file, VhdxHeader header)
+    {
+        var bytes = new byte[VhdxLayout.TableBytes];
+        foreach (var offset in VhdxLayout.RegionTableOffsets)
+        {
+            file.Read(offset, bytes, "region table");
+            if (bytes.AsSpan().StartsWith(VhdxLayout.RegionSignature) && VhdxChecksum.IsValid(bytes)) return Parse(file, header, bytes, offset);
+        }
+
+        throw file.Bad(VhdxLayout.RegionTableOffsets[0], "region table", "neither copy has a valid signature and checksum");
+    }
+
+    /// <summary>The 64 KiB table that names these two regions.</summary>
+    public byte[] ToBytes()
+    {
+        var bytes = new byte[VhdxLayout.TableBytes];
+        VhdxLayout.RegionSignature.CopyTo(bytes);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), 2);
+        Put(bytes.AsSpan(EntriesOffset), VhdxLayout.BatRegion, Bat);
+        Put(bytes.AsSpan(EntriesOffset + EntryBytes), VhdxLayout.MetadataRegion, Metadata);
+        VhdxChecksum.Put(bytes);
+        return bytes;
+
+        static void Put(Span<byte> entry, Guid kind, Extent place)
+        {
+            kind.TryWriteBytes(entry);
+            BinaryPrimitives.WriteInt64LittleEndian(entry[16..], place.Offset);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry[24..], checked((uint)place.Length));
+            BinaryPrimitives.WriteUInt32LittleEndian(entry[28..], 1);
+        }
+    }
+
+    private static VhdxRegions Parse(VhdxFile file, VhdxHeader header, ReadOnlySpan<byte> bytes, long tableOffset)
+    {
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]);
+        if (count > VhdxLayout.TableEntriesMax) throw file.Bad(tableOffset + 8, "region table EntryCount", $"is {count}, at most {VhdxLayout.TableEntriesMax}");
+        // The log is compared like a region: none may lie in another.
+        var used = new List<(Extent Place, string Name)>();
+        if (header.LogLength > 0) used.Add((new Extent((long)header.LogOffset, header.LogLength), "the log"));
+        Extent? bat = null, metadata = null;
+        for (var i = 0; i < (int)count; i++)
+        {
+            var at = EntriesOffset + (i * EntryBytes);
+            var entry = bytes.Slice(at, EntryBytes);
+            var kind = new Guid(entry[..16]);
+            var place = Place(file, entry, tableOffset + at + 16);
+            foreach (var (other, name) in used)
+            {
+                if (other.Overlaps(place)) throw file.Bad(tableOffset + at + 16, "region", $"{kind} at {place} overlaps {name} at {other}");
+            }
+
+            used.Add((place, $"region {kind}"));
+            if (kind == VhdxLayout.BatRegion) bat = bat is null ? place : throw Twice(kind);
+            else if (kind == VhdxLayout.MetadataRegion) metadata = metadata is null ? place : throw Twice(kind);
+            else if ((BinaryPrimitives.ReadUInt32LittleEndian(entry[28..]) & 1) != 0)
+                throw file.Bad(tableOffset + at, "region", $"{kind} is required and not known");
+        }
+
+        return new VhdxRegions(
+            bat ?? throw file.Bad(tableOffset, "region table", "names no block allocation table"),
+            metadata ?? throw file.Bad(tableOffset, "region table", "names no metadata region"));
+
+        ImageFormatException Twice(Guid kind) => file.Bad(tableOffset, "region table", $"names region {kind} twice");
+    }
+
+    private static Extent Place(VhdxFile file, ReadOnlySpan<byte> entry, long at)
+    {
+        var offset = BinaryPrimitives.ReadUInt64LittleEndian(entry[16..]);
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[24..]);
+        if (offset < VhdxLayout.MiB || offset % VhdxLayout.MiB != 0) throw file.Bad(at, "region FileOffset", $"is {offset}: not a multiple of 1 MiB from 1 MiB on");
+        if (length == 0 || length % VhdxLayout.MiB != 0) throw file.Bad(at + 8, "region Length", $"is {length}: not a multiple of 1 MiB");
+        if (offset > (ulong)file.Length || length > (ulong)file.Length - offset) throw file.Bad(at, "region FileOffset", $"{length} bytes at {offset} pass the file's end at {file.Length}");
+        return new Extent((long)offset, length);
+    }
+}

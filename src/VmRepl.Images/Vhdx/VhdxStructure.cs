@@ -1,0 +1,34 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>The parts of a VHDX that say where everything is, read and checked; the log must have been replayed (or laid over) before.</summary>
+internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions, VhdxMetadata Metadata, BatGeometry Geometry)
+{
+    /// <exception cref="ImageFormatException">Any of them is corrupt, or the table of blocks is too short for the disk.</exception>
+    public static VhdxStructure Read(VhdxFile file, VhdxHeaderPair headers)
+    {
+        var regions = VhdxRegions.Read(file, headers.Current);
+        var metadata = VhdxMetadataRegion.Read(file, regions.Metadata);
+        var geometry = new BatGeometry(metadata.Length, metadata.BlockSize, metadata.LogicalSectorSize, metadata.HasParent);
+        if (geometry.Bytes > regions.Bat.Length)
+            throw file.Bad(regions.Bat.Offset, "block allocation table", $"needs {geometry.Bytes} bytes for a disk of {metadata.Length}, its region has {regions.Bat.Length}");
+        return new VhdxStructure(headers, regions, metadata, geometry);
+    }
+
+    /// <summary>
+    /// The place in the file of a block of <paramref name="length"/> bytes, checked: from 1 MiB on, inside the file, outside log and regions.
+    /// </summary>
+    /// <exception cref="ImageFormatException">It is none of these.</exception>
+    public long Locate(VhdxFile file, BatEntry entry, long index, long length)
+    {
+        var at = Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes);
+        if (entry.FileOffset < VhdxLayout.MiB || entry.FileOffset > (ulong)file.Length || (ulong)length > (ulong)file.Length - entry.FileOffset)
+            throw file.Bad(at, "BAT entry", $"{index} places {length} bytes at {entry.FileOffset}, outside the file of {file.Length}");
+        var place = new Extent((long)entry.FileOffset, length);
+        var log = new Extent((long)Headers.Current.LogOffset, Headers.Current.LogLength);
+        if (place.Overlaps(Regions.Bat) || place.Overlaps(Regions.Metadata) || place.Overlaps(log))
+            throw file.Bad(at, "BAT entry", $"{index} places a block at {place}, over the file's own structures");
+        return place.Offset;
+    }
+}
