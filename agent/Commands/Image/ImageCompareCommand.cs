@@ -20,24 +20,24 @@ internal static class ImageCompareCommand
         second.AddTo(command);
         context.SetAction(
             command,
-            async (parse, output, cancellation) =>
+            (parse, output, cancellation) =>
             {
                 using var a = first.Open(parse, output);
                 using var b = second.Open(parse, output);
-                return await CompareAsync(a, b, output, cancellation);
+                return Compare(a, b, output, cancellation);
             },
             // A script that asks "equal?" must not take "could not tell" for "different".
-            exitCode: _ => ExitCode.NotCompared);
+            failed: _ => ExitCode.NotCompared);
         return command;
     }
 
-    private static async Task<int> CompareAsync(IDiskImage a, IDiskImage b, CommandOutput output, CancellationToken cancellation)
+    private static int Compare(IDiskImage a, IDiskImage b, CommandOutput output, CancellationToken cancellation)
     {
-        var result = await output.Progress.RunAsync("Comparing", Math.Max(a.Length, b.Length), progress =>
-            Task.Run(() => ImageComparer.Compare(a, b, progress, cancellation), CancellationToken.None));
+        ComparisonResult result = default;
+        output.Progress.Run("Comparing", Math.Max(a.Length, b.Length), progress => result = ImageComparer.Compare(a, b, progress, cancellation));
         output.Report(
             new CompareReport(result.Equal, result.Equal ? null : result.FirstDifference, result.Reason),
-            ReportJson.Shared.CompareReport,
+            json => json.CompareReport,
             r => output.Line(r.Equal ? "The disks are equal." : $"The disks differ: {r.Reason}."));
         return result.Equal ? ExitCode.Done : ExitCode.Failed;
     }

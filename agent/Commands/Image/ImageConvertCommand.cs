@@ -17,7 +17,7 @@ internal static class ImageConvertCommand
         {
             if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("TARGET is empty.");
         });
-        var format = SharedOptions.Format("--format", "Format of TARGET. VHDX is dynamic, VMDK is monolithicSparse.", required: true);
+        var format = new FormatOption("--format", "Format of TARGET. VHDX is dynamic, VMDK is monolithicSparse.", required: true);
         var flush = new Option<bool>("--flush") { Description = "Return only when TARGET is on stable storage." };
         var command = new Command("convert", "Copy a disk into a new, thin image. Holes are not read and zeros are not written; a chain becomes one file.") { format, flush, allow };
         source.AddTo(command);
@@ -26,24 +26,23 @@ internal static class ImageConvertCommand
         {
             var path = parse.GetValue(target)!;
             NewImage.RefuseExisting(path);
-            return ConvertAsync(source.Open(parse, output), path, parse.GetValue(format)!.Value, parse.GetValue(flush), output, cancellation);
+            return Convert(source.Open(parse, output), path, format.Get(parse)!.Value, parse.GetValue(flush), output, cancellation);
         });
         return command;
     }
 
-    private static async Task<int> ConvertAsync(IDiskImage source, string path, ImageFormat format, bool flush, CommandOutput output, CancellationToken cancellation)
+    private static int Convert(IDiskImage source, string path, ImageFormat format, bool flush, CommandOutput output, CancellationToken cancellation)
     {
         using (source)
         {
-            var moved = await output.Progress.RunAsync($"Converting to {format.Name()}", source.Length, progress => Task.Run(
-                () => NewImage.Write(
-                    path,
-                    () => DiskImages.Create(path, format, source.Length, Options(source, format)),
-                    target => ImageConverter.Convert(source, target, new ConvertOptions { Flush = flush, Progress = progress }, cancellation)),
-                CancellationToken.None));
+            ConvertResult moved = default;
+            output.Progress.Run($"Converting to {format.Name()}", source.Length, progress => NewImage.Write(
+                path,
+                () => DiskImages.Create(path, format, source.Length, Options(source, format)),
+                target => moved = ImageConverter.Convert(source, target, new ConvertOptions { Flush = flush, Progress = progress }, cancellation)));
             output.Report(
                 new ConvertReport(path, format.Name(), source.Length, moved.BytesRead, moved.BytesWritten),
-                ReportJson.Shared.ConvertReport,
+                json => json.ConvertReport,
                 r => output.Line($"{r.File}: {Quantities.Size(r.Size)}, {Quantities.Size(r.BytesRead)} read, {Quantities.Size(r.BytesWritten)} written."));
             return ExitCode.Done;
         }

@@ -19,7 +19,7 @@ internal static class ImageMapCommand
             using var lines = new BufferedLines(output.Result);
             if (output.IsJson) ImageJson.Map(map, lines);
             else ImageText.Map(map, lines);
-            return Task.FromResult(ExitCode.Done);
+            return ExitCode.Done;
         });
         return command;
     }

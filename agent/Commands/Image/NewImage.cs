@@ -15,7 +15,7 @@ internal static class NewImage
 
     /// <summary>Makes the image and fills it; removes what there is of it if that fails or is stopped.</summary>
     /// <param name="create">Makes the file; it fails if the name has come into being meanwhile, and that file is then left alone.</param>
-    public static T Write<T>(string path, Func<IDiskImage> create, Func<IDiskImage, T> fill)
+    public static void Write(string path, Func<IDiskImage> create, Action<IDiskImage> fill)
     {
         RefuseExisting(path);
         var made = false;
@@ -24,7 +24,7 @@ internal static class NewImage
             using var image = create();
             made = true;
             // Closing writes what is left of the metadata, and may fail as any write may.
-            return fill(image);
+            fill(image);
         }
         catch (Exception e)
         {
