@@ -8,7 +8,7 @@ namespace VmRepl.Agent.Commands;
 internal static class CommandLine
 {
     /// <summary>The command's exit status. Never throws.</summary>
-    public static async Task<int> RunAsync(string[] arguments, CommandContext context, CancellationToken cancellation, TextWriter? help = null)
+    public static int Run(string[] arguments, CommandContext context, TextWriter? help = null)
     {
         var root = CommandTree.Create(context, arguments.FirstOrDefault());
         // A file whose name begins with '@' is a file, not a list of further arguments.
@@ -25,7 +25,9 @@ internal static class CommandLine
         // Signals are the caller's, who gives running processes the time they need to stop cleanly.
         var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
         if (help is not null) configuration.Output = help;
-        return await parse.InvokeAsync(configuration, cancellation);
+        return parse.Action is AsynchronousCommandLineAction
+            ? parse.InvokeAsync(configuration, context.Cancellation).GetAwaiter().GetResult()
+            : parse.Invoke(configuration);
     }
 
     private static string Path(System.CommandLine.Parsing.CommandResult result) =>

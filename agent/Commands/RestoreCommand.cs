@@ -21,7 +21,7 @@ internal static class RestoreCommand
                 return null;
             },
         };
-        var format = SharedOptions.Format("--format", "Format of the disks written; without it, each source disk's own.");
+        var format = new FormatOption("--format", "Format of the disks written; without it, each source disk's own.");
         var plan = new Option<bool>("--plan") { Description = "Say what would be read and written and how long it would take; touch nothing." };
         var command = new Command("restore-vm", "Write every disk of a group as it was at one moment, with SHA-256 digests as proof.") { group, to, at, format, plan };
         var source = new PointSourceOptions(command, context);
@@ -32,7 +32,7 @@ internal static class RestoreCommand
                     parse.GetValue(group)!,
                     parse.GetValue(to)!,
                     parse.GetValue(at) ?? new PointChoice.Latest(),
-                    parse.GetValue(format),
+                    format.Get(parse),
                     source.Get(parse),
                     parse.GetValue(plan)),
                 output,

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using VmRepl.Agent.Commands.Arguments;
 using VmRepl.Agent.Commands.Parsing;
-using VmRepl.Images;
 using VmRepl.Protocol.Names;
 
 namespace VmRepl.Agent.Commands;
@@ -34,20 +33,6 @@ internal static class SharedOptions
         HelpName = "DIR",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => [.. result.Tokens.Select(t => FullPath(result, t.Value))],
-    };
-
-    /// <summary>A disk image's format.</summary>
-    public static Option<ImageFormat?> Format(string name, string description, bool required = false) => new(name)
-    {
-        Description = description,
-        HelpName = "raw|qcow2|vhdx|vmdk",
-        Required = required,
-        CustomParser = result =>
-        {
-            if (ImageFormatNames.TryParse(result.Tokens[0].Value, out var format)) return format;
-            result.AddError($"{name}: \"{result.Tokens[0].Value}\" is no format; raw, qcow2, vhdx and vmdk are.");
-            return null;
-        },
     };
 
     public static Option<PeerAddress?> Address(string name, string description, bool required = false, bool anyPort = false) => new(name)

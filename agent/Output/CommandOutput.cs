@@ -58,9 +58,10 @@ public sealed class CommandOutput
     public void Warning(string text) => Notes.WriteLine($"warning: {Printable.Line(text)}");
 
     /// <summary>The result: as JSON, or as the text that <paramref name="human"/> writes.</summary>
-    public void Report<T>(T report, JsonTypeInfo<T> type, Action<T> human)
+    /// <param name="type">Picks the report's own description; called for JSON only, since loading the serializer takes longer than many commands.</param>
+    public void Report<T>(T report, Func<ReportJson, JsonTypeInfo<T>> type, Action<T> human)
     {
-        if (IsJson) Result.WriteLine(ReportJson.Serialize(report, type));
+        if (IsJson) Result.WriteLine(ReportJson.Serialize(report, type(ReportJson.Shared)));
         else human(report);
     }
 

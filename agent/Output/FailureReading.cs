@@ -26,9 +26,13 @@ internal static class FailureReading
         UnauthorizedAccessException e => new(e.Message, "Run the command as a user who may do this, or change the file's permissions.", group, cause: e),
         AuthenticationException e => CommandFailure.Refused(e.Message, "Look at --certificate, --key and --authority on both sides.", group, e),
         IOException e => ReadInputOutput(e, group),
+        NotSupportedException e => new(e.Message, null, group, cause: e),
         SocketException e => new(e.Message, "See whether the other side runs and can be reached.", group, cause: e),
         _ => new($"Unexpected failure: {exception.GetType().Name}: {exception.Message}", "Set VMREPL_TRACE=1 to see where; this is a defect worth reporting.", group, cause: exception),
     };
+
+    /// <summary>Whether it says that a file to be made is there already.</summary>
+    public static bool MeansExists(Exception exception) => exception is IOException { HResult: UnixFileExists or WindowsFileExists or WindowsAlreadyExists };
 
     private static CommandFailure ReadInputOutput(IOException e, string? group) => e.HResult switch
     {

@@ -12,7 +12,7 @@ namespace VmRepl.Agent.Commands.Image;
 internal sealed class ImageArguments(string name, string description, string formatOption, Option<string[]> allow)
 {
     private readonly Argument<string> file = new(name) { Description = description };
-    private readonly Option<ImageFormat?> format = SharedOptions.Format(formatOption, $"Format of {name}; without it, its first bytes are looked at. Members of a chain are never probed.");
+    private readonly FormatOption format = new(formatOption, $"Format of {name}; without it, its first bytes are looked at. Members of a chain are never probed.");
 
     public void AddTo(Command command)
     {
@@ -27,7 +27,7 @@ internal sealed class ImageArguments(string name, string description, string for
     public IDiskImage Open(ParseResult parse, CommandOutput output)
     {
         var path = Name(parse);
-        var given = parse.GetValue(format);
+        var given = format.Get(parse);
         if (Directory.Exists(path)) throw new CommandFailure($"{path}: is a directory.");
         var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Allow = parse.GetValue(allow) ?? [] });
         if (given is null) output.Note($"{path}: probed, the format is {image.Format.Name()}.");

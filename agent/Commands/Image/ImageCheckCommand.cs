@@ -17,7 +17,7 @@ internal static class ImageCheckCommand
             var findings = image.Check().ToList();
             if (output.IsJson) output.Result.WriteLine(ImageJson.Check(source.Name(parse), image.Format, findings));
             else ImageText.Check(source.Name(parse), findings, output);
-            return Task.FromResult(findings.Exists(f => f.IsDamage) ? ExitCode.Failed : ExitCode.Done);
+            return findings.Exists(f => f.IsDamage) ? ExitCode.Failed : ExitCode.Done;
         });
         return command;
     }

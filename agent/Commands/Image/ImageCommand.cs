@@ -10,5 +10,7 @@ internal static class ImageCommand
             ImageInfoCommand.Create(context),
             ImageMapCommand.Create(context),
             ImageCheckCommand.Create(context),
+            ImageConvertCommand.Create(context),
+            ImageCompareCommand.Create(context),
         };
 }

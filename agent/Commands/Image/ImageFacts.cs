@@ -19,8 +19,8 @@ internal sealed record ImageFacts(string FileName, ImageFormat Format, long Virt
         foreach (var (name, value) in Description.Details)
         {
             // qemu-img has lists under these two names, and says "dirty" at the top.
-            if (name is "snapshots" or "bitmaps") yield return ($"{name[..^1]}-count", value);
-            else if (name != "dirty") yield return (name, value);
+            if (name is not ("snapshots" or "bitmaps" or "dirty")) yield return (name, value);
+            else if (name != "dirty" && value != "0") yield return ($"{name[..^1]}-count", value);
         }
     }
 

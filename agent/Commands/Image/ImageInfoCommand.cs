@@ -17,7 +17,7 @@ internal static class ImageInfoCommand
             var facts = ImageFacts.Of(source.Name(parse), image);
             if (output.IsJson) output.Result.WriteLine(ImageJson.Info(facts));
             else ImageText.Info(facts, output);
-            return Task.FromResult(ExitCode.Done);
+            return ExitCode.Done;
         });
         return command;
     }

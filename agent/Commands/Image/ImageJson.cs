@@ -34,26 +34,25 @@ internal static class ImageJson
         json.WriteEndObject();
     });
 
-    /// <summary>An array as of <c>qemu-img map --output=json</c>.</summary>
-    public static string Map(IEnumerable<MapExtent> map) => Write(json =>
+    /// <summary>An array as of <c>qemu-img map --output=json</c>, written run by run: a fragmented disk has millions of them.</summary>
+    public static void Map(IEnumerable<MapExtent> map, TextWriter writer)
     {
-        json.WriteStartArray();
+        var separator = "[";
         foreach (var extent in map)
         {
-            json.WriteStartObject();
-            json.WriteNumber("start", extent.Offset);
-            json.WriteNumber("length", extent.Length);
-            json.WriteNumber("depth", extent.Depth);
-            json.WriteBoolean("present", ImageMap.IsPresent(extent));
-            json.WriteBoolean("zero", !extent.HasData);
-            json.WriteBoolean("data", extent.HasData);
-            if (extent.State == BlockState.Compressed) json.WriteBoolean("compressed", true);
-            if (extent.FileOffset >= 0) json.WriteNumber("offset", extent.FileOffset);
-            json.WriteEndObject();
+            writer.Write(separator);
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $$"""{"start": {{extent.Offset}}, "length": {{extent.Length}}, "depth": {{extent.Depth}}"""));
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $", \"present\": {Truth(ImageMap.IsPresent(extent))}, \"zero\": {Truth(!extent.HasData)}, \"data\": {Truth(extent.HasData)}"));
+            if (extent.State == BlockState.Compressed) writer.Write(", \"compressed\": true");
+            if (extent.FileOffset >= 0) writer.Write(string.Create(CultureInfo.InvariantCulture, $", \"offset\": {extent.FileOffset}"));
+            writer.Write('}');
+            separator = ",\n";
         }
 
-        json.WriteEndArray();
-    });
+        writer.WriteLine(separator == "[" ? "[]" : "]");
+
+        static string Truth(bool value) => value ? "true" : "false";
+    }
 
     /// <summary>An object as of <c>qemu-img check --output=json</c>, with what was found beside the counts.</summary>
     public static string Check(string fileName, ImageFormat format, IReadOnlyCollection<ImageFinding> findings) => Write(json =>

@@ -15,9 +15,11 @@ internal static class ImageMapCommand
         {
             using var image = source.Open(parse, output);
             var map = ImageMap.Coalesce(image.Map(0, image.Length));
-            if (output.IsJson) output.Result.WriteLine(ImageJson.Map(map));
-            else ImageText.Map(map, output);
-            return Task.FromResult(ExitCode.Done);
+            // One buffer for many short lines: the process's own standard output is flushed after each.
+            using var lines = new BufferedLines(output.Result);
+            if (output.IsJson) ImageJson.Map(map, lines);
+            else ImageText.Map(map, lines);
+            return ExitCode.Done;
         });
         return command;
     }

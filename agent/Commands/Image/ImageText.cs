@@ -23,12 +23,12 @@ internal static class ImageText
         if (facts.IsDirty) output.Line("dirty: the image was not closed properly");
     }
 
-    public static void Map(IEnumerable<MapExtent> map, CommandOutput output)
+    /// <summary>Columns of fixed width, written run by run: a fragmented disk has millions of them.</summary>
+    public static void Map(IEnumerable<MapExtent> map, TextWriter writer)
     {
-        var table = new TextTable(">Offset", ">Length", "State", ">Depth", ">Mapped to");
+        writer.WriteLine($"{"Offset",-16}  {"Length",-16}  {"State",-11}  {"Depth",5}  Mapped to");
         foreach (var extent in map)
-            table.Add(Hex(extent.Offset), Hex(extent.Length), State(extent.State), extent.Depth.ToString(CultureInfo.InvariantCulture), extent.FileOffset < 0 ? null : Hex(extent.FileOffset));
-        table.WriteTo(output);
+            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Hex(extent.Offset),-16}  {Hex(extent.Length),-16}  {State(extent.State),-11}  {extent.Depth,5}  {(extent.FileOffset < 0 ? "-" : Hex(extent.FileOffset))}"));
     }
 
     public static void Check(string fileName, IReadOnlyCollection<ImageFinding> findings, CommandOutput output)

@@ -33,12 +33,47 @@ public sealed class ProgressReporter
         var running = work(tracks);
         if (!await EndsWithinAsync(running, Patience))
         {
-            if (terminal is not null) await ProgressBars.ShowAsync(writer, terminal, tracks, running, time);
-            else await ShowLinesAsync(tracks, running);
+            await ShowAsync(tracks, running);
         }
 
         return await running;
     }
+
+    /// <summary>Runs one piece of work on the calling thread; only the display, if it comes to that, is on another.</summary>
+    /// <param name="totalBytes">What there is to do; negative where that is not known.</param>
+    public void Run(string title, long totalBytes, Action<IProgress<long>> work)
+    {
+        var tracks = new ProgressTracks(time);
+        var ended = new TaskCompletionSource();
+        Task? display = null;
+        var patience = time.CreateTimer(
+            _ =>
+            {
+                if (!ended.Task.IsCompleted) Volatile.Write(ref display, ShowAsync(tracks, ended.Task));
+            },
+            null,
+            Patience,
+            Timeout.InfiniteTimeSpan);
+        try
+        {
+            work(tracks.Add(title, totalBytes));
+            ended.SetResult();
+        }
+        catch
+        {
+            ended.SetCanceled(CancellationToken.None);
+            throw;
+        }
+        finally
+        {
+            // Waits for a callback that runs right now, so that no display begins, or goes on, after what comes next is printed.
+            patience.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            Volatile.Read(ref display)?.GetAwaiter().GetResult();
+        }
+    }
+
+    private Task ShowAsync(ProgressTracks tracks, Task running) =>
+        terminal is not null ? ProgressBars.ShowAsync(writer, terminal, tracks, running, time) : ShowLinesAsync(tracks, running);
 
     private async Task ShowLinesAsync(ProgressTracks tracks, Task running)
     {

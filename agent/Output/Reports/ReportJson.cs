@@ -18,6 +18,8 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(UnprotectReport))]
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
+[JsonSerializable(typeof(ConvertReport))]
+[JsonSerializable(typeof(CompareReport))]
 [JsonSerializable(typeof(FailureReport))]
 public sealed partial class ReportJson : JsonSerializerContext
 {

@@ -97,6 +97,14 @@ public sealed class HostFile : IHostFile
         return true;
     }
 
+    public bool TryReserve(long offset, long length)
+    {
+        if (!OperatingSystem.IsLinux() || length == 0) return false;
+        if (LibC.FAllocate(handle, LibC.KeepSize, offset, length) == 0) return true;
+        // An interrupted call may be left out: it only takes in advance what the write takes anyway.
+        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys or LibC.Interrupted ? false : throw Failed($"has no space for {length} bytes at {offset}");
+    }
+
     public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length)
     {
         if (!OperatingSystem.IsLinux() || source is not HostFile from) return false;

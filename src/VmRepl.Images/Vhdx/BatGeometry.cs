@@ -11,12 +11,16 @@ internal readonly record struct BatGeometry
 
     public BatGeometry(long length, int blockSize, int sectorSize, bool hasParent)
     {
+        DiskLength = length;
         BlockSize = blockSize;
         SectorSize = sectorSize;
         ChunkRatio = SectorsPerChunk * sectorSize / blockSize;
         Blocks = (length + blockSize - 1) / blockSize;
         Entries = hasParent ? (Blocks + ChunkRatio - 1) / ChunkRatio * (ChunkRatio + 1) : Blocks + ((Blocks - 1) / ChunkRatio);
     }
+
+    /// <summary>Bytes of the disk; the last block may reach beyond.</summary>
+    public long DiskLength { get; }
 
     public int BlockSize { get; }
 

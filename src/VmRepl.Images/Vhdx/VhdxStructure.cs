@@ -31,4 +31,18 @@ internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions
             throw file.Bad(at, "BAT entry", $"{index} places a block at {place}, over the file's own structures");
         return place.Offset;
     }
+
+    /// <summary>The place of payload block <paramref name="block"/>, of which the part that the disk has must be there.</summary>
+    public long LocatePayload(VhdxFile file, BatEntry entry, long block) =>
+        Locate(file, entry, Geometry.PayloadIndex(block), Math.Min(Geometry.BlockSize, Geometry.DiskLength - (block * Geometry.BlockSize)));
+
+    /// <exception cref="ImageFormatException">Entry <paramref name="index"/>, partially present, stands in a disk without parent.</exception>
+    public void RequireParent(VhdxFile file, long index)
+    {
+        if (!Metadata.HasParent)
+            throw file.Bad(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"{index} is partially present in a disk that has no parent");
+    }
+
+    public ImageFormatException BadState(VhdxFile file, BatEntry entry, long index) =>
+        file.Bad(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"{index} has state {(int)entry.State}, which is reserved");
 }

@@ -39,12 +39,13 @@ public static class Handshake
     /// <param name="connection">A connection that nothing was received on yet.</param>
     /// <param name="offer">The welcome as this side would give it: its version is the newest spoken here, its capabilities are all there are.</param>
     /// <returns>The hello, and the welcome that was sent; null when the peer closed without a word.</returns>
-    /// <exception cref="RefusedException">No version is common; the peer was told.</exception>
+    /// <exception cref="RefusedException">No version is common, and the peer was told; or the peer does not want us.</exception>
     /// <exception cref="ProtocolException">Something else came first.</exception>
     public static async ValueTask<(Hello Hello, Welcome Welcome)?> AnswerAsync(FramedConnection connection, Welcome offer, CancellationToken cancellation)
     {
         var first = await connection.ReceiveAsync(cancellation).ConfigureAwait(false);
         if (first is null) return null;
+        if (first is Refusal refused) throw new RefusedException(connection.Peer, refused);
         if (first is not Hello hello) throw new ProtocolException("message type", -1, "a hello", $"{first.Type}");
         if (Negotiation.ChooseVersion(ProtocolVersion.Oldest, offer.Protocol, hello.ProtocolMin, hello.ProtocolMax) is not { } version)
         {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Protocol.MessagePack;
+using VmRepl.Protocol.Names;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Protocol.Messages;
@@ -102,7 +103,7 @@ internal ref struct MessageFields
     {
         Next(field);
         var name = reader.ReadString(MessageLimits.MaxWordBytes, field);
-        return NameRule.IsName(name) ? name : throw Wrong(field, NameRule.Text, "another");
+        return NameRule.IsValid(name) ? name : throw Wrong(field, NameRule.Text, "another");
     }
 
     /// <summary>A sentence for people.</summary>

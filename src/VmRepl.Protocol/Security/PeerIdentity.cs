@@ -1,5 +1,6 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography.X509Certificates;
+using VmRepl.Protocol.Names;
 
 namespace VmRepl.Protocol.Security;
 
@@ -60,7 +61,7 @@ public sealed class PeerIdentity
     }
 
     /// <summary>Whether this peer may open that group, for writing or reading. Names are compared exactly.</summary>
-    public bool MayOpen(string group) => NameRule.IsName(group) && (groups.Contains(AnyGroup) || groups.Contains(group));
+    public bool MayOpen(string group) => NameRule.IsValid(group) && (groups.Contains(AnyGroup) || groups.Contains(group));
 
     private static void AddGroups(byte[] der, HashSet<string> groups)
     {
@@ -77,7 +78,7 @@ public sealed class PeerIdentity
             if (!uri.StartsWith(GroupUriPrefix, StringComparison.Ordinal)) continue;
             var group = uri[GroupUriPrefix.Length..];
             // Anything that is neither a name nor the star names no group: "web*" is not a pattern.
-            if (group == AnyGroup || NameRule.IsName(group)) groups.Add(group);
+            if (group == AnyGroup || NameRule.IsValid(group)) groups.Add(group);
         }
     }
 }

@@ -12,19 +12,16 @@ internal sealed class PeerVerification(string? expectedHost)
 
     public PeerIdentity? Identity { get; private set; }
 
-    /// <summary>Whether the handshake got as far as asking.</summary>
-    public bool WasAsked { get; private set; }
-
-    /// <summary>Gives the verdict to the handshake, which ends there if it is bad.</summary>
-    public bool Verify(X509Certificate? shown, X509Chain? chain, SslPolicyErrors errors)
+    /// <summary>
+    /// Keeps the verdict and lets the handshake come to its end; whoever calls looks at <see cref="Problem"/> before a byte is exchanged.
+    /// </summary>
+    /// <returns>Whether the verdict is of one piece, an identity or a problem, which it always is.</returns>
+    public bool Note(X509Certificate? shown, X509Chain? chain, SslPolicyErrors errors)
     {
-        WasAsked = true;
+        Identity = null;
         Problem = Find(shown as X509Certificate2, chain, errors);
-        return Problem is null;
+        return (Problem is null) == (Identity is not null);
     }
-
-    /// <summary>Keeps the verdict and lets the handshake come to its end: for a caller that looks at <see cref="Problem"/> before anything else.</summary>
-    public bool Note(X509Certificate? shown, X509Chain? chain, SslPolicyErrors errors) => Verify(shown, chain, errors) || WasAsked;
 
     private string? Find(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors)
     {

@@ -13,11 +13,13 @@ namespace VmRepl.Protocol.Security;
 /// </summary>
 /// <remarks>
 /// In TLS 1.3 the dialling side is done before the listening side has seen its certificate, and would learn of a refusal only as a broken
-/// connection. So the listening side finishes the handshake whatever it was shown, says why in a <see cref="Refusal"/>, closes, and hands
-/// nothing out. Not a byte of an unverified peer is ever parsed.
+/// connection; and a dialler that refuses just goes away. So each side finishes the handshake whatever it was shown, looks at its verdict before
+/// anything else, says why in a <see cref="Refusal"/>, closes, and hands nothing out. Not a byte of an unverified peer is ever parsed.
 /// </remarks>
 public sealed class TlsTransport : ITransport
 {
+    private const string NoCertificate = "it showed no certificate";
+
     // How long a refused peer may take to hear why.
     private const int RefusalTimeoutMs = 1000;
 
@@ -57,19 +59,18 @@ public sealed class TlsTransport : ITransport
         var stream = new SslStream(new NetworkStream(socket, ownsSocket: true));
         try
         {
-            var options = certificates.ClientOptions(host, (_, shown, chain, errors) => verification.Verify(shown, chain, errors));
+            var options = certificates.ClientOptions(host, (_, shown, chain, errors) => verification.Note(shown, chain, errors));
             await stream.AuthenticateAsClientAsync(options, cancellation).ConfigureAwait(false);
-            return new TlsTransport(socket, stream, peer, verification.Identity!, isDialler: true);
+            if (verification is { Problem: null, Identity: { } identity }) return new TlsTransport(socket, stream, peer, identity, isDialler: true);
+
+            const string hint = "Have the replica's certificate issued by the authority that the agent was given, for the name or address that is dialled.";
+            var problem = verification.Problem ?? NoCertificate;
+            await RefuseAsync(stream, peer, new Refusal(RefusalCode.Certificate, $"the agent does not take this replica's certificate: {problem}", hint), cancellation).ConfigureAwait(false);
+            throw new PeerAuthenticationException(peer, problem, hint);
         }
         catch (Exception fault)
         {
             await stream.DisposeAsync().ConfigureAwait(false);
-            if (fault is AuthenticationException && verification is { WasAsked: true, Problem: { } problem })
-            {
-                throw new PeerAuthenticationException(
-                    peer, problem, "Have the replica's certificate issued by the authority given here, for the name or address that is dialled.", fault);
-            }
-
             if (fault is AuthenticationException)
                 throw new PeerAuthenticationException(peer, $"the TLS handshake failed: {Innermost(fault)}", "Check that the peer is a replica with certificates.", fault);
             if (fault is IOException or SocketException) throw new ConnectionLostException(peer, $"the TLS handshake broke off: {Innermost(fault)}", fault);
@@ -89,13 +90,12 @@ public sealed class TlsTransport : ITransport
         var stream = new SslStream(new NetworkStream(socket, ownsSocket: true));
         try
         {
-            // The verdict is given below, in words; see the remarks.
             var options = certificates.ServerOptions((_, shown, chain, errors) => verification.Note(shown, chain, errors));
             await stream.AuthenticateAsServerAsync(options, cancellation).ConfigureAwait(false);
             if (verification is { Problem: null, Identity: { } identity } && stream.IsMutuallyAuthenticated)
                 return new TlsTransport(socket, stream, peer, identity, isDialler: false);
 
-            var problem = verification.Problem ?? "it showed no certificate";
+            var problem = verification.Problem ?? NoCertificate;
             const string hint = "Have the agent's certificate issued by the authority that the replica was given.";
             await RefuseAsync(stream, peer, new Refusal(RefusalCode.Certificate, $"the replica does not take this agent's certificate: {problem}", hint), cancellation).ConfigureAwait(false);
             throw new PeerAuthenticationException(peer, problem, hint);

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using VmRepl.Journal.Store;
+using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
@@ -31,24 +32,17 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
         {
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             using var timer = Time.CreateTimer(_ => deadline.Cancel(), null, Options.SilenceMax, Timeout.InfiniteTimeSpan);
-            if (await connection.ReceiveAsync(deadline.Token) is not Hello hello) return;
+            var offer = new Welcome(ProtocolVersion.Current, Software.Capabilities, Store.Identity.Id, Store.Identity.Incarnation, Software.Name);
+            if (await Handshake.AnswerAsync(connection, offer, deadline.Token) is not { } greeted) return;
             timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            if (Negotiation.ChooseVersion(ProtocolVersion.Minimum, ProtocolVersion.Current, hello.ProtocolMin, hello.ProtocolMax) is not { } version)
-            {
-                await connection.SendAsync(new Refusal(RefusalCode.Version, $"the replica speaks protocol {ProtocolVersion.Minimum} to {ProtocolVersion.Current}, the agent {hello.ProtocolMin} to {hello.ProtocolMax}",
-                    "Bring both to the same release."), cancellation);
-                return;
-            }
-
-            await connection.SendAsync(new Welcome(version, Negotiation.CommonCapabilities(Software.Capabilities, hello.Capabilities), Store.Identity.Id, Store.Identity.Incarnation, Software.Name), cancellation);
-            if (hello.Purpose == Hello.Replicate) await new ReplicationSession(this, connection, identity).RunAsync(cancellation);
+            if (greeted.Hello.Purpose == Hello.Replicate) await new ReplicationSession(this, connection, identity).RunAsync(cancellation);
             else await new ReadSession(this, connection, identity).RunAsync(cancellation);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             SessionLog.Silent(Log, connection.Peer, Options.SilenceMax.TotalSeconds);
         }
-        catch (Exception e) when (e is ConnectionLostException or Protocol.ProtocolException)
+        catch (Exception e) when (e is ConnectionLostException or ProtocolException or RefusedException)
         {
             SessionLog.Lost(Log, connection.Peer, e.Message);
         }

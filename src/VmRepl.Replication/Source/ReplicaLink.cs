@@ -1,9 +1,11 @@
 using Microsoft.Extensions.Logging;
 using Polly;
 using Polly.Retry;
+using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Records;
+using VmRepl.Protocol.Security;
 
 namespace VmRepl.Replication.Source;
 
@@ -56,7 +58,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 UseJitter = true,
                 Delay = options.RetryDelay,
                 MaxDelay = options.RetryDelayMax,
-                ShouldHandle = new PredicateBuilder<FramedConnection>().Handle<IOException>().Handle<Protocol.ProtocolException>(),
+                ShouldHandle = new PredicateBuilder<FramedConnection>().Handle<IOException>().Handle<ProtocolException>(),
                 OnRetry = attempt =>
                 {
                     LinkLog.Retrying(log, opening.Group, connector.Peer, attempt.Outcome.Exception?.Message ?? "", attempt.RetryDelay.TotalSeconds);
@@ -93,33 +95,44 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
     /// <param name="build">Makes the records with their sequence numbers; called when it is their turn.</param>
+    /// <param name="bytes">What they weigh, about; the wait for credit goes by it.</param>
     /// <param name="isBaseline">Whether they go to the live images unjournaled.</param>
-    public async Task SendAsync(Func<Record[]> build, bool isBaseline, CancellationToken cancellation)
+    public async Task SendAsync(Func<Record[]> build, long bytes, bool isBaseline, CancellationToken cancellation)
     {
-        await sending.WaitAsync(cancellation);
-        try
+        while (true)
         {
-            var records = build();
-            if (records.Length == 0) return;
-            var bytes = records.Sum(CreditRule.Weigh);
-            await WaitUntilAsync(() => sentBytes + bytes <= grantedBytes || unacknowledged.Count == 0, cancellation);
-            FramedConnection? current;
-            ulong previous;
-            lock (gate)
+            // Waited for before the sender's place is taken: a reconnect needs that place to bring new credit.
+            await WaitUntilAsync(() => HasCredit(bytes), cancellation);
+            await sending.WaitAsync(cancellation);
+            try
             {
-                foreach (var record in records) unacknowledged.Enqueue(new SentRecord(record, isBaseline));
-                sentBytes += bytes;
-                previous = lastSent;
-                lastSent = records[^1].Header.Sequence;
-                current = connection;
-            }
+                lock (gate)
+                {
+                    if (fault is not null) throw Rethrow(fault);
+                    if (!HasCredit(bytes)) continue;
+                }
 
-            // While the connection is down the records wait in the queue; the reconnect sends them.
-            if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
-        }
-        finally
-        {
-            sending.Release();
+                var records = build();
+                if (records.Length == 0) return;
+                FramedConnection? current;
+                ulong previous;
+                lock (gate)
+                {
+                    foreach (var record in records) unacknowledged.Enqueue(new SentRecord(record, isBaseline));
+                    sentBytes += records.Sum(CreditRule.Weigh);
+                    previous = lastSent;
+                    lastSent = records[^1].Header.Sequence;
+                    current = connection;
+                }
+
+                // While the connection is down the records wait in the queue; the reconnect sends them.
+                if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
+                return;
+            }
+            finally
+            {
+                sending.Release();
+            }
         }
     }
 
@@ -128,20 +141,29 @@ internal sealed class ReplicaLink : IAsyncDisposable
         where TAnswer : IMessage
     {
         Question question;
-        FramedConnection? current;
-        lock (gate)
+        await sending.WaitAsync(cancellation);
+        try
         {
-            if (fault is not null) throw Rethrow(fault);
-            var id = ++nextQuestion;
-            question = new Question(build(id));
-            questions.Add(id, question);
-            current = connection;
+            FramedConnection? current;
+            lock (gate)
+            {
+                if (fault is not null) throw Rethrow(fault);
+                var id = ++nextQuestion;
+                question = new Question(build(id));
+                questions.Add(id, question);
+                current = connection;
+            }
+
+            if (current is not null) await TrySendAsync(current, question.Message, cancellation);
+        }
+        finally
+        {
+            sending.Release();
         }
 
-        if (current is not null) await TrySendAsync(current, question.Message, cancellation);
         return await question.Answer.Task.WaitAsync(cancellation) is TAnswer answer
             ? answer
-            : throw new Protocol.ProtocolException("answer", 0, typeof(TAnswer).Name, "another message");
+            : throw new ProtocolException("answer", 0, typeof(TAnswer).Name, "another message");
     }
 
     /// <summary>Waits until everything up to <paramref name="sequence"/> is on stable storage at the replica.</summary>
@@ -206,8 +228,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         try
         {
             fresh = await connector.ConnectAsync(limit.Token);
-            await fresh.SendAsync(new Hello(ProtocolVersion.Minimum, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
-            var welcome = Expect<Welcome>(await fresh.ReceiveAsync(limit.Token), fresh);
+            var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
             await fresh.SendAsync(opening, limit.Token);
             var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);
             await ResumeAsync(fresh, welcome, state, limit.Token);
@@ -224,7 +245,12 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             if (fresh is not null) await fresh.DisposeAsync();
             lastReason = e.Message;
-            throw;
+            throw e switch
+            {
+                RefusedException r => new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: true, e),
+                PeerAuthenticationException p => new ReplicationException(opening.Group, Named(p.Message), p.Hint, isRefusal: true, e),
+                _ => System.Runtime.ExceptionServices.ExceptionDispatchInfo.Capture(e).SourceException,
+            };
         }
     }
 
@@ -235,7 +261,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
             Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
             Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint),
             null => throw new IOException($"{from.Peer} closed the connection"),
-            _ => throw new Protocol.ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
+            _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
         };
 
     private string Named(string message) => message.Contains(opening.Group, StringComparison.Ordinal) ? message : $"group {opening.Group}: {message}";
@@ -350,7 +376,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             return $"nothing came for {options.SilenceMax.TotalSeconds:0} s";
         }
-        catch (Exception e) when (e is IOException or Protocol.ProtocolException)
+        catch (Exception e) when (e is IOException or ProtocolException)
         {
             return e.Message;
         }
@@ -388,6 +414,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
             Signal();
         }
     }
+
+    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || unacknowledged.Count == 0;
 
     private void Forget(Func<SentRecord, bool> isDone)
     {

@@ -1,0 +1,7 @@
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>One change that a log entry asks for, not yet checked.</summary>
+/// <param name="FileOffset">First byte.</param>
+/// <param name="Length">Bytes.</param>
+/// <param name="Sector">The new contents (4096 bytes), or null for zeros.</param>
+internal readonly record struct VhdxLogChange(ulong FileOffset, ulong Length, byte[]? Sector);

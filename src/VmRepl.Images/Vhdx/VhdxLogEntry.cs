@@ -1,0 +1,117 @@
+using System.Buffers.Binary;
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>
+/// One valid entry of the log ([MS-VHDX] 2.3.1).
+/// <code>
+/// Offset Size Field
+/// 0      4    "loge"
+/// 4      4    CRC-32C of the whole entry
+/// 8      4    entry length, a multiple of 4096
+/// 12     4    tail: where in the log the oldest entry still needed begins
+/// 16     8    sequence, above 0
+/// 24     4    descriptors
+/// 28     4    reserved
+/// 32     16   log GUID
+/// 48     8    flushed file offset: the file had at least this length, durably
+/// 56     8    last file offset: the file shall have at least this length
+/// 64          descriptors of 32 bytes, padded to 4096; then one sector of 4096 for each data descriptor
+/// </code>
+/// A descriptor: "desc", trailing 4 bytes, leading 8 bytes, file offset 8, sequence 8; or "zero", reserved 4, length 8, file offset 8, sequence 8.
+/// A data sector: "data", sequence high 4, bytes 8 to 4091 of the sector, sequence low 4.
+/// </summary>
+internal sealed class VhdxLogEntry
+{
+    public const int HeaderBytes = 64;
+    public const int DescriptorBytes = 32;
+
+    private readonly byte[] bytes;
+    private readonly int descriptors;
+
+    private VhdxLogEntry(byte[] bytes, int offset, int descriptors)
+    {
+        this.bytes = bytes;
+        this.descriptors = descriptors;
+        Offset = offset;
+    }
+
+    public static ReadOnlySpan<byte> Signature => "loge"u8;
+
+    public static ReadOnlySpan<byte> DataDescriptor => "desc"u8;
+
+    public static ReadOnlySpan<byte> ZeroDescriptor => "zero"u8;
+
+    public static ReadOnlySpan<byte> DataSector => "data"u8;
+
+    /// <summary>Where in the log it begins.</summary>
+    public int Offset { get; }
+
+    public int Length => bytes.Length;
+
+    public uint Tail => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(12));
+
+    public ulong Sequence => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16));
+
+    public ulong FlushedFileOffset => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(48));
+
+    public ulong LastFileOffset => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(56));
+
+    /// <summary>Sectors that <paramref name="descriptors"/> need, with the entry's header.</summary>
+    public static int DescriptorSectors(int descriptors) => (HeaderBytes + (descriptors * DescriptorBytes) + VhdxLayout.LogSectorBytes - 1) / VhdxLayout.LogSectorBytes;
+
+    /// <summary>The length that the entry beginning at <paramref name="head"/> claims, or 0 where none of this log begins.</summary>
+    public static int ClaimedLength(ReadOnlySpan<byte> head, Guid logGuid, int logLength)
+    {
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(head[8..]);
+        return head.StartsWith(Signature) && new Guid(head.Slice(32, 16)) == logGuid && length > 0 && length % VhdxLayout.LogSectorBytes == 0 && length <= logLength
+            ? (int)length
+            : 0;
+    }
+
+    /// <summary>The entry in <paramref name="bytes"/>, unwrapped, if every rule of [MS-VHDX] 2.3.1 holds; else null (a torn or stale one).</summary>
+    public static VhdxLogEntry? TryParse(byte[] bytes, int offset)
+    {
+        if (!VhdxChecksum.IsValid(bytes)) return null;
+        var sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16));
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(24));
+        if (sequence == 0 || count > (bytes.Length - HeaderBytes) / DescriptorBytes) return null;
+        var sector = DescriptorSectors((int)count);
+        for (var i = 0; i < (int)count; i++)
+        {
+            var descriptor = bytes.AsSpan(HeaderBytes + (i * DescriptorBytes), DescriptorBytes);
+            if (BinaryPrimitives.ReadUInt64LittleEndian(descriptor[24..]) != sequence) return null;
+            if (descriptor.StartsWith(ZeroDescriptor)) continue;
+            if (!descriptor.StartsWith(DataDescriptor) || sector >= bytes.Length / VhdxLayout.LogSectorBytes) return null;
+            var data = bytes.AsSpan(sector++ * VhdxLayout.LogSectorBytes, VhdxLayout.LogSectorBytes);
+            if (!data.StartsWith(DataSector)) return null;
+            var high = BinaryPrimitives.ReadUInt32LittleEndian(data[4..]);
+            var low = BinaryPrimitives.ReadUInt32LittleEndian(data[4092..]);
+            if (((ulong)high << 32 | low) != sequence) return null;
+        }
+
+        return new VhdxLogEntry(bytes, offset, (int)count);
+    }
+
+    /// <summary>What the entry changes, in its order.</summary>
+    public IEnumerable<VhdxLogChange> Changes()
+    {
+        var sector = DescriptorSectors(descriptors);
+        for (var i = 0; i < descriptors; i++)
+        {
+            var at = HeaderBytes + (i * DescriptorBytes);
+            var fileOffset = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at + 16));
+            if (bytes.AsSpan(at).StartsWith(ZeroDescriptor))
+            {
+                yield return new VhdxLogChange(fileOffset, BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at + 8)), null);
+                continue;
+            }
+
+            var data = bytes.AsSpan(sector++ * VhdxLayout.LogSectorBytes, VhdxLayout.LogSectorBytes).ToArray();
+            bytes.AsSpan(at + 8, 8).CopyTo(data);
+            bytes.AsSpan(at + 4, 4).CopyTo(data.AsSpan(4092));
+            yield return new VhdxLogChange(fileOffset, VhdxLayout.LogSectorBytes, data);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>
+/// Brings what the log holds into force ([MS-VHDX] 2.3.3): in the file where it may be written, in memory where not.
+/// The log is not a way to write anywhere: headers, region tables and the log itself are out of its reach.
+/// </summary>
+internal static class VhdxLogReplay
+{
+    /// <summary>Longest file that a log may ask for: the largest disk, and as much again for everything else.</summary>
+    private const ulong FileLengthMax = 2 * (ulong)VhdxLayout.LengthMax;
+
+    private const int ZerosAtOnce = 1 << 20;
+
+    /// <summary>Replays the log if there is one. Afterwards <paramref name="file"/> reads as the newest consistent state.</summary>
+    /// <returns>Whether there was a log to replay.</returns>
+    /// <exception cref="ImageFormatException">The log is damaged, the file shorter than the log knew it, or a change reaches where none may.</exception>
+    public static bool Run(VhdxFile file, VhdxHeaderPair headers, bool writable)
+    {
+        var header = headers.Current;
+        if (header.LogGuid == Guid.Empty) return false;
+        var entries = VhdxLogReader.ActiveSequence(file, header);
+        var lastLength = entries.Max(e => e.LastFileOffset);
+        if (lastLength > FileLengthMax) throw file.Bad((long)header.LogOffset, "LastFileOffset", $"is {lastLength}, more than any VHDX needs");
+        foreach (var entry in entries)
+        {
+            if (entry.FlushedFileOffset > (ulong)file.Length)
+                throw file.Bad((long)header.LogOffset + entry.Offset + 48, "FlushedFileOffset", $"is {entry.FlushedFileOffset}, the file has {file.Length}: it was truncated");
+        }
+
+        var length = Math.Max(file.Length, (long)lastLength);
+        var log = new Extent((long)header.LogOffset, header.LogLength);
+        // All is checked before anything is written.
+        var changes = entries.SelectMany(e => e.Changes()).ToList();
+        foreach (var change in changes) Check(file, change, log, length);
+        if (writable) Write(file, headers, changes, length);
+        else Overlay(file, changes, length);
+        return true;
+    }
+
+    private static void Check(VhdxFile file, VhdxLogChange change, Extent log, long length)
+    {
+        if (change.FileOffset % VhdxLayout.LogSectorBytes != 0 || change.Length % VhdxLayout.LogSectorBytes != 0 || change.Length == 0
+            || change.FileOffset < VhdxLayout.MiB || change.FileOffset > (ulong)length || change.Length > (ulong)length - change.FileOffset
+            || new Extent((long)change.FileOffset, (long)change.Length).Overlaps(log))
+        {
+            throw file.Bad(log.Offset, "log descriptor", $"changes {change.Length} bytes at {change.FileOffset}, outside [1 MiB, {length}) or in the log itself");
+        }
+    }
+
+    private static void Overlay(VhdxFile file, List<VhdxLogChange> changes, long length)
+    {
+        file.OverlayLength(length);
+        foreach (var change in changes)
+        {
+            if (change.Sector is not null) file.Overlay((long)change.FileOffset, change.Sector);
+            else file.OverlayZeros(new Extent((long)change.FileOffset, (long)change.Length));
+        }
+    }
+
+    private static void Write(VhdxFile file, VhdxHeaderPair headers, List<VhdxLogChange> changes, long length)
+    {
+        var target = file.File;
+        if (target.Length < length) target.SetLength(length);
+        foreach (var change in changes)
+        {
+            var offset = (long)change.FileOffset;
+            if (change.Sector is not null) target.Write(offset, change.Sector);
+            else if (!target.TryPunch(offset, (long)change.Length)) WriteZeros(offset, (long)change.Length);
+        }
+
+        // In force before the log is given up: until then every crash replays it again.
+        target.Flush();
+        headers.Update(headers.Current with { LogGuid = Guid.Empty });
+
+        void WriteZeros(long offset, long count)
+        {
+            var zeros = new byte[(int)Math.Min(count, ZerosAtOnce)];
+            for (long done = 0; done < count; done += zeros.Length) target.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, count - done)));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhdx;
+
+/// <summary>The allocation map of a VHDX, block by block, down its chain.</summary>
+internal static class VhdxMap
+{
+    public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length)
+    {
+        var geometry = structure.Geometry;
+        var end = offset + length;
+        // Blocks that lie one behind the other in the file are asked for their holes as one.
+        MapExtent? stored = null;
+        for (var at = offset; at < end;)
+        {
+            var inBlock = at % geometry.BlockSize;
+            var count = Math.Min(end - at, geometry.BlockSize - inBlock);
+            var block = at / geometry.BlockSize;
+            var index = geometry.PayloadIndex(block);
+            var entry = table[index];
+            if (entry.State == PayloadState.FullyPresent)
+            {
+                var place = structure.LocatePayload(file, entry, block) + inBlock;
+                if (stored is { } run && run.FileOffset + run.Length == place)
+                {
+                    stored = run with { Length = run.Length + count };
+                }
+                else
+                {
+                    if (stored is { } before)
+                        foreach (var part in file.MapStored(before)) yield return part;
+                    stored = new MapExtent(at, count, BlockState.Data, 0, place);
+                }
+            }
+            else
+            {
+                if (stored is { } before)
+                    foreach (var part in file.MapStored(before)) yield return part;
+                stored = null;
+                foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index)) yield return part;
+            }
+
+            at += count;
+        }
+
+        if (stored is { } last)
+            foreach (var part in file.MapStored(last)) yield return part;
+    }
+
+    private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index)
+    {
+        switch (entry.State)
+        {
+            case PayloadState.NotPresent:
+                return Behind(parent, at, count);
+            case PayloadState.Undefined or PayloadState.Zero or PayloadState.Unmapped or PayloadState.UnmappedDraft:
+                return [new MapExtent(at, count, BlockState.Zero)];
+            case PayloadState.PartiallyPresent:
+                structure.RequireParent(file, index);
+                var place = structure.LocatePayload(file, entry, at / structure.Geometry.BlockSize);
+                return SectorBitmap.Runs(file, structure, table, at, count)
+                    .SelectMany(r => r.IsHere
+                        ? [new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize))]
+                        : Behind(parent, r.Run.Offset, r.Run.Length));
+            default:
+                throw structure.BadState(file, entry, index);
+        }
+    }
+
+    private static IEnumerable<MapExtent> Behind(VhdxImage? parent, long at, long count)
+    {
+        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - at, 0, count);
+        if (inParent > 0)
+            foreach (var run in parent!.Map(at, inParent)) yield return run with { Depth = run.Depth + 1 };
+        if (inParent < count) yield return new MapExtent(at + inParent, count - inParent, BlockState.Unallocated);
+    }
+}
