@@ -56,7 +56,7 @@ internal static class DiskContents
     public static byte[] ReadByQemu(TestFolder folder, string format, string path)
     {
         var raw = folder.File($"{Guid.NewGuid():n}.raw");
-        ExternalTool.Feed("qemu-img", "convert", "-f", format, "-O", "raw", path, raw);
+        ExternalTool.Run("qemu-img", "convert", "-f", format, "-O", "raw", path, raw);
         return File.ReadAllBytes(raw);
     }
 
@@ -64,7 +64,7 @@ internal static class DiskContents
     public static byte[] ReadBy7Zip(TestFolder folder, string path)
     {
         var target = folder.File($"{Guid.NewGuid():n}.d");
-        ExternalTool.Feed("7zz", "e", "-y", "-bso0", $"-o{target}", path);
+        ExternalTool.Run("7zz", "e", "-y", "-bso0", $"-o{target}", path);
         return File.ReadAllBytes(Directory.GetFiles(target).Single());
     }
 }
