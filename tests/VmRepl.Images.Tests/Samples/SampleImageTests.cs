@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using VmRepl.Blocks;
+using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Tests.Samples;
 
@@ -49,7 +50,7 @@ public class SampleImageTests
         AssertContents(path, disk, 0);
         for (var moment = 1; moment < disk.Sha256.Length; moment++)
         {
-            using (var image = DiskImages.Open(path, new Opening.ImageOpenOptions { Writable = true }))
+            using (var image = DiskImages.Open(path, new ImageOpenOptions { Writable = true }))
             {
                 foreach (var change in SampleChange.Read(Path.Combine(SampleDigests.Folder, disk.Changes[moment - 1]), disk.Size))
                 {
