@@ -1,4 +1,3 @@
-using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Points;
@@ -16,20 +15,20 @@ public sealed partial class GroupJournal
     {
         segments.AddRange(recovery.Segments);
         lastChecksum = recovery.LastChecksum;
-        var checkpoint = recovery.Records.FindLast(r => r.Header.Kind == RecordKind.Checkpoint)?.Header;
+        var checkpoint = recovery.Records.FindLast(r => r.Header.Kind == RecordKind.Checkpoint) is { } found ? CheckpointRecord.Read(found) : null;
         var first = recovery.Records.Find(r => r.Sequence > 0);
         // Before the first checkpoint the range starts just before the first record.
-        var start = checkpoint is null ? (first?.Sequence ?? 1) - 1 : Number(checkpoint, RecordAttribute.Start);
-        position = new JournalPosition(start, start, checkpoint is null ? start : Number(checkpoint, RecordAttribute.Applied), start);
-        if (checkpoint is not null) DropRetired(Number(checkpoint, RecordAttribute.FirstSegment));
+        var start = checkpoint?.Start ?? (first?.Sequence ?? 1) - 1;
+        position = new JournalPosition(start, start, checkpoint?.Applied ?? start, start);
+        if (segments.Count > 0) DropRetired(checkpoint?.FirstSegment ?? 1);
 
+        // It goes first: bookmarks in the range may name it.
+        if (checkpoint?.StartPoint is { } point) points.AddStart(point);
         foreach (var record in recovery.Records)
         {
             if (record.Segment.Serial >= segments[0].Serial) Load(record, start);
         }
 
-        if (checkpoint?.Attributes?.GetValueOrDefault(RecordAttribute.StartConsistency) is { } consistency)
-            points.AddStart(new RecoveryPoint(start, (long)Number(checkpoint, RecordAttribute.StartTimeUs), null, consistency));
         foreach (var (disk, index) in disks)
         {
             index.DropUndoWithoutVersions();
@@ -37,7 +36,9 @@ public sealed partial class GroupJournal
                 throw new JournalDamagedException(directory.Path, -1, $"disk {disk}, sectors {run.Start / Sectors.Size} to {run.End / Sectors.Size}: the old contents were not kept");
         }
 
-        position = position with { Applied = Math.Min(position.Checkpoint, position.Durable) };
+        if (position.Checkpoint > position.Durable)
+            throw new JournalDamagedException(directory.Path, -1, $"a checkpoint speaks of record {position.Checkpoint}, and the newest that is here is {position.Durable}");
+        position = position with { Applied = position.Checkpoint };
     }
 
     private void Load(StoredRecord record, ulong start)
@@ -50,36 +51,60 @@ public sealed partial class GroupJournal
             case RecordKind.HandDown when header.Undoes <= start:
                 Disk(record).SetUndo(record);
                 break;
-            case RecordKind.Metadata when header.Sequence == 0 && header.Undoes <= start:
-                metadata.SetBase(record);
+            // All keys are handed down at each start, so only those of the present one count: a key deleted since would come back otherwise.
+            case RecordKind.Metadata when header.Sequence == 0:
+                if (header.Undoes == start) metadata.SetBase(record);
                 break;
-            case RecordKind.Write or RecordKind.Zero or RecordKind.Punch when header.Sequence > start:
-                if (header.Offset + header.Length > live[header.Disk].Length) throw new JournalDamagedException(record.Segment.Path, -1, $"record {header.Sequence} lies outside disk {header.Disk}");
-                goto default;
             default:
-                if (header.Sequence > start && header.Kind < RecordKind.Undo)
-                {
-                    _ = IsContents(header.Kind) ? Disk(record) : null;
-                    Index(record);
-                }
-
+                if (header.Sequence <= start || header.Kind >= RecordKind.Undo) break;
+                if (IsContents(header.Kind)) Disk(record);
+                Index(record);
                 break;
         }
     }
 
-    private DiskIndex Disk(StoredRecord record) => disks.GetValueOrDefault(record.Header.Disk)
-        ?? throw new JournalDamagedException(record.Segment.Path, -1, $"a record names disk {record.Header.Disk}, which the group does not have");
+    /// <summary>The index of the disk that the record speaks of.</summary>
+    private DiskIndex Disk(StoredRecord record)
+    {
+        var header = record.Header;
+        if (!disks.TryGetValue(header.Disk, out var index)) throw new JournalDamagedException(record.Segment.Path, -1, $"a record names disk {header.Disk}, which the group does not have");
+        if (record.Extent.End > live[header.Disk].Length)
+            throw new JournalDamagedException(record.Segment.Path, -1, $"a record of kind {header.Kind} lies outside disk {header.Disk}: {header.Length} bytes at {header.Offset}");
+        return index;
+    }
 
-    /// <summary>Removes segments that a retirement had given up when it was cut off.</summary>
+    /// <summary>Takes away the segments that a retirement had given up when it was cut off.</summary>
     private void DropRetired(ulong firstNeeded)
     {
+        var dropped = false;
         while (segments.Count > 1 && segments[0].Serial < firstNeeded)
         {
             var retired = segments[0];
             segments.RemoveAt(0);
             retired.Dispose();
-            if (!isReadOnly) directory.Delete(SegmentLayout.FileName(retired.Serial));
+            if (isReadOnly) continue;
+            directory.Delete(SegmentLayout.FileName(retired.Serial));
+            dropped = true;
         }
+
+        // Before a later segment may go: a gap in the names would look like damage.
+        if (dropped) directory.Flush();
+        if (segments[0].Serial != firstNeeded) throw new JournalDamagedException(directory.Path, -1, $"{SegmentLayout.FileName(firstNeeded)} is missing");
+    }
+
+    /// <summary>
+    /// Makes what was read count: flushed, since a process that was killed may have left it unflushed and what is reported from now on must be durable;
+    /// and applied to the live images.
+    /// </summary>
+    private void BringUp(JournalRecovery recovery)
+    {
+        if (segments.Count > 0)
+        {
+            segments[^1].Settle(recovery.TailWasTorn);
+            directory.Flush();
+        }
+
+        Redo(recovery);
     }
 
     /// <summary>Applies what came after the last checkpoint. Values are absolute, so doing it twice changes nothing.</summary>
@@ -92,6 +117,7 @@ public sealed partial class GroupJournal
             switch (record.Header.Kind)
             {
                 case RecordKind.Write:
+                    appliedSinceCheckpoint += record.Header.Length;
                     for (var at = record.Header.Offset; at < record.Extent.End; at += RedoPieceBytes)
                     {
                         using var piece = PooledBuffer.Rent((int)Math.Min(RedoPieceBytes, record.Extent.End - at));
@@ -112,8 +138,5 @@ public sealed partial class GroupJournal
         position = position with { Applied = position.Durable };
     }
 
-    private static ulong Number(RecordHeader checkpoint, string attribute) =>
-        checkpoint.Attributes is { } attributes && attributes.TryGetValue(attribute, out var text) && ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-            ? number
-            : throw new JournalDamagedException("checkpoint", -1, $"has no {attribute}");
+    private static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
 }

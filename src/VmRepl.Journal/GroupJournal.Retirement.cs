@@ -13,32 +13,47 @@ namespace VmRepl.Journal;
 /// </content>
 public sealed partial class GroupJournal
 {
-    /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view.</summary>
-    private ulong Floor()
-    {
-        lock (indexGate)
-        {
-            var floor = Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start);
-            return pins.Values.Aggregate(floor, Math.Min);
-        }
-    }
+    private const long RecordOverhead = 1024;
+
+    /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view. Under the index lock.</summary>
+    private ulong Floor() => pins.Values.Aggregate(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start), Math.Min);
 
     /// <summary>Retires segments as the options ask; refuses the records, before anything is written, where they would pass a limit all the same.</summary>
     private void MakeRoom(IReadOnlyList<Record> records)
     {
-        const long perRecord = 1024;
-        // Each byte may be needed three times: in its record, in its undo, and in the live image.
-        var journalBytes = records.Sum(r => (2 * Math.Max(r.PayloadLength, r.Header.Kind is RecordKind.Zero or RecordKind.Punch ? r.Header.Length : 0)) + perRecord);
-        var volumeBytes = journalBytes + records.Sum(r => (long)r.PayloadLength);
+        long journalBytes = 0, volumeBytes = 0;
+        foreach (var record in records)
+        {
+            var (undoBytes, undoRuns) = undo.MostFor(record.Header);
+            journalBytes += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
+                + undoBytes + (undoRuns * (RecordOverhead + SegmentLayout.PayloadAlignment));
+            volumeBytes += record.PayloadLength;
+        }
+
+        volumeBytes += journalBytes;
         for (var attempts = segments.Count; attempts > 0 && segments.Count > 1 && Limit(journalBytes, volumeBytes) is not null; attempts--)
         {
             var oldest = segments[0];
             if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
-            if (oldest.LastSequence > Floor()) break;
+            if (!TryAnnounceStart(Math.Max(Position.Start, oldest.LastSequence))) break;
             RetireOldest();
         }
 
-        if (Limit(journalBytes, volumeBytes) is { IsHard: true } limit) throw new JournalFullException($"{directory.Path}: {limit.Reason}");
+        if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
+        // A spare file is space as well.
+        if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
+        throw new JournalFullException($"{directory.Path}: {limit.Reason}");
+    }
+
+    /// <summary>Notes the start that is due, unless something still needs what lies before it. From then on no view opens before it.</summary>
+    private bool TryAnnounceStart(ulong start)
+    {
+        lock (indexGate)
+        {
+            if (start > Floor()) return false;
+            startDue = start;
+            return true;
+        }
     }
 
     private (string Reason, bool IsHard)? Limit(long journalBytes, long volumeBytes)
@@ -57,7 +72,7 @@ public sealed partial class GroupJournal
     private void RetireOldest()
     {
         var oldest = segments[0];
-        var start = Math.Max(Position.Start, oldest.LastSequence);
+        var start = startDue;
         var touched = oldest.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
             .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
         List<(uint Disk, ContentSource Source)> contents;
@@ -65,24 +80,27 @@ public sealed partial class GroupJournal
         lock (indexGate)
         {
             contents = [.. touched.SelectMany(t => disks[t.Key].HandDown(t.Value, oldest, start).Select(s => (t.Key, s)))];
-            values = [.. metadata.HandDown(oldest, start)];
+            values = [.. metadata.Resolve(start).Select(v => v.Record)];
         }
 
-        List<Record> records = [.. contents.SelectMany(c => HandDown(c.Disk, c.Source, start)), .. values.Select(v => HandDown(v, start))];
-        records.Add(CheckpointRecord(Position.Checkpoint, start, segments[1].Serial));
-        var stored = Commit(records);
+        var handDowns = contents.SelectMany(c => HandDown(c.Disk, c.Source, start)).Concat(values.Select(v => HandDown(v, start)));
+        var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial);
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropBeforeHandDown)) Commit([checkpoint]);
+#endif
+        var stored = Commit(handDowns.Append(checkpoint));
 
         bool recyclable;
         lock (indexGate)
         {
             foreach (var (disk, extents) in touched) disks[disk].Retire(extents, start);
+            metadata.Retire(start);
             foreach (var record in stored)
             {
                 if (record.Header.Kind == RecordKind.HandDown) disks[record.Header.Disk].SetUndo(record);
                 else if (record.Header.Kind == RecordKind.Metadata) metadata.SetBase(record);
             }
 
-            metadata.Retire(start);
             points.Retire(start);
             position = position with { Start = start };
             segments.RemoveAt(0);
@@ -95,19 +113,25 @@ public sealed partial class GroupJournal
     private void GiveUpFile(ulong serial, bool recyclable)
     {
         var name = SegmentLayout.FileName(serial);
-        var spares = directory.ListFiles().Count(n => n.StartsWith(SparePrefix, StringComparison.Ordinal));
-        if (recyclable && spares < SpareMax && directory.FreeBytes > freeBytesMin) directory.Rename(name, SparePrefix + name);
+        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > freeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
         else directory.Delete(name);
         directory.Flush();
     }
 
-    private static IEnumerable<Record> HandDown(uint disk, ContentSource source, ulong start)
+    private bool DropSpares()
+    {
+        var spares = Spares();
+        foreach (var spare in spares) directory.Delete(spare);
+        return spares.Count > 0;
+    }
+
+    private IEnumerable<Record> HandDown(uint disk, ContentSource source, ulong start)
     {
         var record = source.Record!;
         for (var at = source.Range.Offset; at < source.Range.End;)
         {
             var isPayload = record.Content == RecordContent.Payload;
-            var length = isPayload ? Math.Min(UndoPieceBytes, source.Range.End - at) : source.Range.End - at;
+            var length = isPayload ? Math.Min(pieceBytes, source.Range.End - at) : source.Range.End - at;
             var payload = isPayload ? new byte[length] : [];
             if (isPayload) record.Read(new Extent(at, length), payload);
             yield return Record.Create(

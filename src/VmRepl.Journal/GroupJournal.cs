@@ -1,4 +1,3 @@
-using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
@@ -21,9 +20,9 @@ namespace VmRepl.Journal;
 /// </summary>
 public sealed partial class GroupJournal : IDisposable
 {
-    private const int UndoPieceBytes = 1 << 20;
+    private const int PieceBytesMax = 1 << 20;
     private const int SpareMax = 1;
-    private const string SparePrefix = "spare-";
+    private const long RecordCost = 256;
 
     private readonly IHostDirectory directory;
     private readonly IReadOnlyDictionary<uint, IBlockDevice> live;
@@ -44,16 +43,24 @@ public sealed partial class GroupJournal : IDisposable
     private readonly MetadataIndex metadata = new();
     private readonly Dictionary<object, ulong> pins = [];
 
-    // Sectors touched by records of the batch in hand that are not in the index yet.
-    private readonly PendingTouches pending = new();
+    private readonly UndoCapture undo;
+
+    // Most bytes of payload in a record that the journal makes itself.
+    private readonly int pieceBytes;
 
     private JournalPosition position;
+
+    // The start that a retirement under way will have. A view may not be opened before it any more.
+    private ulong startDue;
     private uint lastChecksum;
     private long appliedSinceCheckpoint;
     private Exception? failure;
+    private bool isOpen;
 
     internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
     {
+        if (options.SegmentBytes is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax || !System.Numerics.BitOperations.IsPow2(options.SegmentBytes))
+            throw new ArgumentOutOfRangeException(nameof(options), options.SegmentBytes, "a segment has a power of two from 1 MiB to 1 GiB");
         this.directory = directory;
         this.live = live;
         this.options = options;
@@ -61,8 +68,13 @@ public sealed partial class GroupJournal : IDisposable
         this.incarnation = incarnation;
         this.isReadOnly = isReadOnly;
         disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
+        pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
+        undo = new UndoCapture(live, disks, indexGate, pieceBytes);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
     }
+
+    /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
+    public bool IsFailed => Volatile.Read(ref failure) is not null;
 
     public JournalPosition Position
     {
@@ -109,7 +121,8 @@ public sealed partial class GroupJournal : IDisposable
         {
             var recovery = JournalRecovery.Read(directory, isReadOnly);
             journal.Load(recovery);
-            if (!isReadOnly) journal.Redo(recovery);
+            if (!isReadOnly) journal.BringUp(recovery);
+            journal.isOpen = true;
             return journal;
         }
         catch
@@ -130,12 +143,20 @@ public sealed partial class GroupJournal : IDisposable
         lock (writerGate)
         {
             ThrowIfUnusable();
-            CheckRecords(records);
+            RecordAdmission.Check(records, position.Durable, live, points, options.SegmentBytes / 2);
             try
             {
+#if SIMULATION_PLANTS
+                var early = VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.FirstTouchBeforeRetirement) ? CaptureEarly(records) : null;
                 MakeRoom(records);
-                pending.Clear();
-                Commit([.. records.SelectMany(WithUndo)]);
+                undo.Begin();
+                Commit(early ?? records.SelectMany(undo.Accompany));
+#else
+                MakeRoom(records);
+                // First touch is asked about after the retirement: what has just left the range is untouched again.
+                undo.Begin();
+                Commit(records.SelectMany(undo.Accompany));
+#endif
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
             }
@@ -190,10 +211,27 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
+    /// <summary>
+    /// Closes the files. A journal that is open for writing and has not failed is checkpointed first, so that the next opening redoes nothing and no commit with contents is the last,
+    /// where damage could be taken for a torn end.
+    /// </summary>
     public void Dispose()
     {
         lock (writerGate)
         {
+            if (isOpen && !isReadOnly && failure is null && position.Checkpoint != position.Applied)
+            {
+                try
+                {
+                    WriteCheckpoint();
+                }
+                catch (IOException e)
+                {
+                    // Costs the next opening some work and nothing else: everything acknowledged is in the journal.
+                    failure = e;
+                }
+            }
+
             foreach (var segment in segments) segment.Dispose();
             segments.Clear();
             encoder.Dispose();
@@ -207,8 +245,8 @@ public sealed partial class GroupJournal : IDisposable
     {
         lock (indexGate)
         {
-            if (point < position.Start || point > position.Durable)
-                throw new ArgumentOutOfRangeException(nameof(point), $"sequence {point} is outside the recovery range {position.Start} to {position.Durable}");
+            var start = Math.Max(position.Start, startDue);
+            if (point < start || point > position.Durable) throw new ArgumentOutOfRangeException(nameof(point), $"sequence {point} is outside the recovery range {start} to {position.Durable}");
             pins.Add(owner, point);
         }
     }
@@ -237,224 +275,17 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
+#if SIMULATION_PLANTS
+    private List<Record> CaptureEarly(IReadOnlyList<Record> records)
+    {
+        undo.Begin();
+        return [.. records.SelectMany(undo.Accompany)];
+    }
+
+#endif
     private void ThrowIfUnusable()
     {
         if (isReadOnly) throw new InvalidOperationException($"{directory.Path}: the journal is open for reading only");
         if (failure is not null) throw new IOException($"{directory.Path}: the journal took no more after a failed write; it has to be opened again", failure);
     }
-
-    private void CheckRecords(IReadOnlyList<Record> records)
-    {
-        var last = position.Durable;
-        foreach (var record in records)
-        {
-            var header = record.Header;
-            if (header.Kind >= RecordKind.Undo) throw new ArgumentException($"a record of kind {header.Kind} does not travel");
-            if (header.Sequence <= last) throw new ArgumentException($"sequence {header.Sequence} came after {last}");
-            last = header.Sequence;
-            if (Math.Max(record.PayloadLength, 1) > options.SegmentBytes / 2) throw new ArgumentException($"{record} is larger than half a segment of {options.SegmentBytes} bytes");
-            if (header.Kind == RecordKind.Bookmark && points.WhyRefused(header) is { } reason) throw new ArgumentException(reason);
-            if (!IsContents(header.Kind)) continue;
-            if (!live.TryGetValue(header.Disk, out var disk)) throw new ArgumentException($"{record} names a disk that the group does not have");
-            if (header.Offset + header.Length > disk.Length) throw new ArgumentException($"{record} lies outside the disk of {disk.Length} bytes");
-        }
-    }
-
-    /// <summary>The record, after the undo records for those of its sectors that are touched for the first time in the range.</summary>
-    private List<Record> WithUndo(Record record)
-    {
-        var result = new List<Record>(1);
-        var header = record.Header;
-        if (IsContents(header.Kind))
-        {
-            List<Extent> untouched;
-            lock (indexGate) untouched = pending.Untouched(disks[header.Disk], header.Disk, new Extent(header.Offset, header.Length));
-            foreach (var extent in untouched) CaptureUndo(header, extent, result);
-            pending.Add(header.Disk, new Extent(header.Offset, header.Length));
-        }
-
-        result.Add(record);
-        return result;
-    }
-
-    /// <summary>Reads the old contents, following the allocation map: a hole is undone by a hole, and costs no payload.</summary>
-    private void CaptureUndo(RecordHeader record, Extent extent, List<Record> into)
-    {
-        var disk = live[record.Disk];
-        foreach (var run in disk.Map(extent.Offset, extent.Length))
-        {
-            // Sector granularity: a map may cut anywhere, undo may not. Rounding outwards inside the extent keeps data.
-            var from = run.HasData ? Sectors.AlignDown(run.Offset, Sectors.Size) : Sectors.AlignUp(run.Offset, Sectors.Size);
-            var to = run.HasData ? Sectors.AlignUp(run.End, Sectors.Size) : Sectors.AlignDown(run.End, Sectors.Size);
-            var part = Extent.FromEnds(from, Math.Max(from, to)).Intersect(extent);
-            if (part.IsEmpty) continue;
-            if (!run.HasData)
-            {
-                into.Add(Undo(record, part, RecordContent.Hole, default));
-                continue;
-            }
-
-            for (var at = part.Offset; at < part.End; at += UndoPieceBytes)
-            {
-                var old = new byte[Math.Min(UndoPieceBytes, part.End - at)];
-                disk.Read(at, old);
-                into.Add(Undo(record, new Extent(at, old.Length), RecordContent.Payload, old));
-            }
-        }
-    }
-
-    private static Record Undo(RecordHeader record, Extent extent, RecordContent content, ReadOnlyMemory<byte> old) => Record.Create(
-        new RecordHeader { Kind = RecordKind.Undo, Disk = record.Disk, Offset = extent.Offset, Length = extent.Length, Content = content, Undoes = record.Sequence }, old);
-
-    /// <summary>Writes the records in as few commits as fit, flushes, and puts them into the index.</summary>
-    private List<StoredRecord> Commit(List<Record> records)
-    {
-        var all = new List<StoredRecord>(records.Count);
-        for (var next = 0; next < records.Count;)
-        {
-            var tail = segments.Count > 0 ? segments[^1] : Roll();
-            var fitting = Fitting(tail, records, next);
-            if (fitting == 0)
-            {
-                tail = Roll();
-                fitting = Fitting(tail, records, next);
-                if (fitting == 0) throw new InvalidOperationException($"{records[next]} does not fit an empty segment of {options.SegmentBytes} bytes");
-            }
-
-            var (stored, checksum) = tail.WriteCommit(records.GetRange(next, fitting), incarnation, lastChecksum, encoder);
-            // The next commit may be written only when this one is durable: recovery relies on it to tell a torn tail from damage.
-            tail.Flush();
-            lastChecksum = checksum;
-            next += fitting;
-            lock (indexGate)
-            {
-                foreach (var record in stored) Index(record);
-            }
-
-            all.AddRange(stored);
-        }
-
-        return all;
-    }
-
-    private static int Fitting(SegmentFile tail, List<Record> records, int from)
-    {
-        long recordBytes = 0, payloadBytes = 0;
-        for (var i = from; i < records.Count; i++)
-        {
-            var (inRecords, inPayloads) = SegmentFile.SpaceFor(records[i]);
-            recordBytes += inRecords;
-            payloadBytes += inPayloads;
-            if (!tail.Fits(recordBytes, payloadBytes)) return i - from;
-        }
-
-        return records.Count - from;
-    }
-
-    private SegmentFile Roll()
-    {
-        var spare = directory.ListFiles().FirstOrDefault(n => n.StartsWith(SparePrefix, StringComparison.Ordinal));
-        var nowUs = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
-        var serial = segments.Count > 0 ? segments[^1].Serial + 1 : 1;
-        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs));
-        if (segments.Count > 0)
-        {
-            segment.LastSequence = segments[^1].LastSequence;
-            segment.LastTimeUs = segments[^1].LastTimeUs;
-        }
-
-        lock (indexGate) segments.Add(segment);
-        return segment;
-    }
-
-    /// <summary>Under the index lock: takes a record that has just become durable into every index.</summary>
-    private void Index(StoredRecord record)
-    {
-        var header = record.Header;
-        switch (header.Kind)
-        {
-            case RecordKind.Undo:
-                disks[header.Disk].SetUndo(record);
-                return;
-            case RecordKind.HandDown or RecordKind.Checkpoint:
-                return;
-            case RecordKind.Metadata when header.Sequence == 0:
-                return;
-            case RecordKind.Metadata:
-                metadata.AddVersion(record);
-                break;
-            case RecordKind.Write or RecordKind.Zero or RecordKind.Punch:
-                disks[header.Disk].AddVersion(record);
-                break;
-            default:
-                points.Observe(header);
-                break;
-        }
-
-        record.Segment.LastSequence = header.Sequence;
-        record.Segment.LastTimeUs = header.TimeUs;
-        position = position with { Durable = header.Sequence };
-    }
-
-    private void Apply(IReadOnlyList<Record> records)
-    {
-        foreach (var record in records)
-        {
-            var header = record.Header;
-            switch (header.Kind)
-            {
-                case RecordKind.Write:
-                    live[header.Disk].Write(header.Offset, record.Payload.Span);
-                    break;
-                case RecordKind.Zero:
-                    live[header.Disk].Zero(header.Offset, header.Length);
-                    break;
-                case RecordKind.Punch:
-                    live[header.Disk].Punch(header.Offset, header.Length);
-                    break;
-            }
-
-            appliedSinceCheckpoint += header.Length;
-        }
-
-        if (records.Count == 0) return;
-        lock (indexGate) position = position with { Applied = records[^1].Header.Sequence };
-    }
-
-    private void WriteCheckpoint()
-    {
-        FlushLive();
-        var p = Position with { Checkpoint = Position.Applied };
-        Commit([CheckpointRecord(p.Checkpoint, p.Start, segments[0].Serial)]);
-        lock (indexGate) position = p;
-        appliedSinceCheckpoint = 0;
-    }
-
-    /// <summary>Flushes the live images: before a checkpoint says so, and at the end of a baseline, which is not journaled.</summary>
-    internal void FlushLive()
-    {
-        foreach (var disk in live.Values) disk.Flush();
-    }
-
-    /// <param name="firstSegment">Serial of the oldest segment that is still needed.</param>
-    private Record CheckpointRecord(ulong applied, ulong start, ulong firstSegment)
-    {
-        RecoveryPoint? startPoint;
-        lock (indexGate) startPoint = points.All.FirstOrDefault(p => p.Sequence == start);
-        var attributes = new Dictionary<string, string>
-        {
-            [RecordAttribute.Applied] = applied.ToString(CultureInfo.InvariantCulture),
-            [RecordAttribute.Start] = start.ToString(CultureInfo.InvariantCulture),
-            [RecordAttribute.FirstSegment] = firstSegment.ToString(CultureInfo.InvariantCulture),
-        };
-        if (startPoint is not null)
-        {
-            attributes[RecordAttribute.StartConsistency] = startPoint.Consistency;
-            attributes[RecordAttribute.StartTimeUs] = startPoint.TimeUs.ToString(CultureInfo.InvariantCulture);
-        }
-
-        return Record.Create(new RecordHeader { Kind = RecordKind.Checkpoint, Attributes = attributes }, default);
-    }
-
-    private static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
 }

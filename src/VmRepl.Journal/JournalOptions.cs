@@ -3,7 +3,7 @@ namespace VmRepl.Journal;
 /// <summary>How one group's journal is kept.</summary>
 public sealed record JournalOptions
 {
-    /// <summary>Size of a segment file in bytes; a power of two from 1 MiB to 1 GiB. Records larger than a quarter of it are cut by the source. Default 64 MiB.</summary>
+    /// <summary>Size of a segment file in bytes; a power of two from 1 MiB to 1 GiB. A record with a payload of more than half of it is refused. Default 64 MiB.</summary>
     public long SegmentBytes { get; init; } = 64L << 20;
 
     /// <summary>Most bytes of segments kept; older ones are retired down to the floor. Default: no limit of its own.</summary>

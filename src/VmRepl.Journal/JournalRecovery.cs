@@ -1,7 +1,6 @@
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Segments;
-using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal;
 
@@ -11,8 +10,6 @@ namespace VmRepl.Journal;
 /// </summary>
 internal sealed class JournalRecovery
 {
-    private const int ScanBytes = 1 << 20;
-
     public List<SegmentFile> Segments { get; } = [];
 
     /// <summary>Every record of every commit, in order.</summary>
@@ -20,7 +17,7 @@ internal sealed class JournalRecovery
 
     public uint LastChecksum { get; private set; }
 
-    /// <summary>Whether a torn commit was passed over at the end.</summary>
+    /// <summary>Whether a commit was passed over at the end because not all of it is there.</summary>
     public bool TailWasTorn { get; private set; }
 
     public static JournalRecovery Read(IHostDirectory directory, bool isReadOnly)
@@ -28,7 +25,7 @@ internal sealed class JournalRecovery
         var recovery = new JournalRecovery();
         try
         {
-            recovery.OpenSegments(directory, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite, isReadOnly);
+            recovery.OpenSegments(directory, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
             recovery.ReadCommits();
             return recovery;
         }
@@ -39,24 +36,16 @@ internal sealed class JournalRecovery
         }
     }
 
-    private void OpenSegments(IHostDirectory directory, HostFileAccess access, bool isReadOnly)
+    private void OpenSegments(IHostDirectory directory, HostFileAccess access)
     {
-        var names = directory.ListFiles().Where(n => SegmentLayout.TryParseName(n, out _)).ToList();
-        for (var i = 0; i < names.Count; i++)
+        foreach (var name in directory.ListFiles())
         {
-            var segment = SegmentFile.Open(directory, names[i], access);
-            if (segment is null)
-            {
-                if (i < names.Count - 1) throw new JournalDamagedException(Path.Combine(directory.Path, names[i]), 0, "the segment's header does not verify");
-                // The last one: a crash while it was made. Nothing was written to it, for its header is flushed before its first commit.
-                if (!isReadOnly) directory.Delete(names[i]);
-                break;
-            }
-
+            if (!SegmentLayout.TryParseName(name, out var serial)) continue;
+            var segment = SegmentFile.Open(directory, name, access);
             Segments.Add(segment);
-            if (!SegmentLayout.TryParseName(names[i], out var serial) || segment.Serial != serial) throw new JournalDamagedException(segment.Path, 0, $"says that it is segment {segment.Serial}");
+            if (segment.Serial != serial) throw new JournalDamagedException(segment.Path, 0, $"says that it is segment {segment.Serial}");
             if (Segments.Count > 1 && Segments[^2].Serial + 1 != serial)
-                throw new JournalDamagedException(directory.Path, -1, $"segment {Segments[^2].Serial + 1} is missing: {SegmentLayout.FileName(Segments[^2].Serial + 1)}");
+                throw new JournalDamagedException(directory.Path, -1, $"{SegmentLayout.FileName(Segments[^2].Serial + 1)} is missing");
         }
     }
 
@@ -65,68 +54,71 @@ internal sealed class JournalRecovery
         ulong incarnation = 0, sequence = 0;
         long timeUs = 0;
         uint? previous = null;
+        (List<StoredRecord> Stored, long RecordsEnd, long PayloadStart, uint? Previous)? last = null;
         for (var i = 0; i < Segments.Count; i++)
         {
             var segment = Segments[i];
+            if (i > 0 && segment.Header.Previous != previous) throw Damaged(Segments[i - 1]);
+            // The oldest segment's first commit names one that was retired; its header names the same one.
+            previous ??= segment.Header.Previous;
+            last = null;
             while (true)
             {
-                var (recordsEnd, payloadStart) = (segment.RecordsEnd, segment.PayloadStart);
+                var (recordsEnd, payloadStart, before) = (segment.RecordsEnd, segment.PayloadStart, previous);
                 if (segment.ReadCommit(previous, ref incarnation) is not { } commit) break;
-                if (i == Segments.Count - 1 && !PayloadsVerify(commit.Stored) && !HasCommitAfter(segment, segment.RecordsEnd))
-                {
-                    segment.Forget(commit.Stored, recordsEnd, payloadStart);
-                    TailWasTorn = true;
-                    break;
-                }
-
+                last = (commit.Stored, recordsEnd, payloadStart, before);
                 previous = commit.Checksum;
                 Records.AddRange(commit.Stored);
-                foreach (var record in commit.Stored.Where(r => r.Sequence > 0)) (sequence, timeUs) = (record.Sequence, record.Header.TimeUs);
+                foreach (var record in commit.Stored)
+                {
+                    if (record.Sequence == 0) continue;
+                    if (record.Sequence <= sequence) throw new JournalDamagedException(segment.Path, recordsEnd, $"record {record.Sequence} comes after record {sequence}");
+                    (sequence, timeUs) = (record.Sequence, record.Header.TimeUs);
+                }
             }
 
             segment.LastSequence = sequence;
             segment.LastTimeUs = timeUs;
-            // A closed segment ends where the next one's first commit says that it does; the tail, where nothing follows.
-            if (i < Segments.Count - 1 && HasCommitAfter(segment, segment.RecordsEnd)) throw Damaged(segment);
-            if (i == Segments.Count - 1 && !TailWasTorn && HasCommitAfter(segment, segment.RecordsEnd)) throw Damaged(segment);
-            if (i > 0 && segment.CommitCount == 0 && i < Segments.Count - 1) throw Damaged(segment);
+            if (segment.HasCommitFurtherOn()) throw Damaged(segment);
         }
 
+        if (last is { } tail && IsTorn(tail.Stored)) PassOver(tail.Stored, tail.RecordsEnd, tail.PayloadStart, ref previous, tail.Previous);
         LastChecksum = previous ?? 0;
     }
 
-    private static JournalDamagedException Damaged(SegmentFile segment) => new(segment.Path, segment.RecordsEnd,
-        $"commit {segment.CommitCount} does not verify, and there are commits after it: points from sequence {segment.LastSequence + 1} on are spoiled");
-
-    private static bool PayloadsVerify(List<StoredRecord> records)
+    /// <summary>Drops the last commit: its records verify and their payloads do not, which a crash before its flush leaves.</summary>
+    private void PassOver(List<StoredRecord> stored, long recordsEnd, long payloadStart, ref uint? previous, uint? before)
     {
+        var segment = Segments[^1];
+        segment.Forget(stored, recordsEnd, payloadStart);
+        Records.RemoveRange(Records.Count - stored.Count, stored.Count);
+        previous = before;
+        var newest = Records.FindLast(r => r.Sequence > 0);
+        segment.LastSequence = newest?.Sequence ?? 0;
+        segment.LastTimeUs = newest?.Header.TimeUs ?? 0;
+        TailWasTorn = true;
+    }
+
+    private static JournalDamagedException Damaged(SegmentFile segment) => new(segment.Path, segment.RecordsEnd,
+        $"commit {segment.CommitCount} does not verify, and something was written after it: points from sequence {segment.LastSequence + 1} on are spoiled");
+
+    private static bool IsTorn(List<StoredRecord> records)
+    {
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.TrustTornTail)) return false;
+#endif
         try
         {
-            foreach (var record in records.Where(r => r.PayloadLength > 0)) record.ReadPayload();
-            return true;
+            foreach (var record in records)
+            {
+                if (record.PayloadLength > 0) record.ReadPayload();
+            }
+
+            return false;
         }
         catch (JournalDamagedException)
         {
-            return false;
+            return true;
         }
-    }
-
-    /// <summary>Whether a whole commit of this segment stands anywhere behind <paramref name="offset"/>: then what is at the offset is damage and not a torn end.</summary>
-    private static bool HasCommitAfter(SegmentFile segment, long offset)
-    {
-        var buffer = new byte[ScanBytes];
-        for (var at = offset; at < segment.PayloadStart; at += ScanBytes)
-        {
-            var wanted = (int)Math.Min(ScanBytes, segment.PayloadStart - at);
-            var read = segment.ReadRaw(at, buffer.AsSpan(0, wanted));
-            for (var i = 0; i + SegmentLayout.FramePrefixBytes <= read; i += SegmentLayout.CommitAlignment)
-            {
-                if (at + i > offset && Frame.TryReadPrefix(buffer.AsSpan(i, SegmentLayout.FramePrefixBytes), SegmentLayout.CommitMagic, out _, out _) && segment.IsOwnCommit(at + i)) return true;
-            }
-
-            if (read < wanted) break;
-        }
-
-        return false;
     }
 }

@@ -43,6 +43,9 @@ internal sealed class Qcow2Image : IDiskImage
 
     public ImageDescription Description { get; }
 
+    /// <summary>Clusters of the refcount table as the header had it at opening.</summary>
+    internal int RefcountTableClusters => header.RefcountTableClusters;
+
     public IReadOnlyList<IHostFile> Files { get; }
 
     public long Length => header.DiskLength;

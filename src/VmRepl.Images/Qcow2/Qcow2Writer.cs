@@ -21,6 +21,9 @@ internal sealed class Qcow2Writer : IDisposable
 {
     private const int DirtyBytesMax = 16 << 20, DirtyTablesMin = 8;
 
+    /// <summary>Runs of new clusters from this size on take their space before they are written.</summary>
+    private const int ReserveBytesMin = 256 << 10;
+
     private readonly Lock tablesLock = new();
     private readonly IHostFile file;
     private readonly Qcow2Header header;
@@ -214,8 +217,9 @@ internal sealed class Qcow2Writer : IDisposable
     {
         while (!data.IsEmpty)
         {
-            (long Host, int Length) run;
+            (long Host, int Length, bool IsVirgin) run;
             lock (tablesLock) run = Place(offset, data);
+            if (run.IsVirgin && run.Length >= ReserveBytesMin) file.TryReserve(run.Host, run.Length);
             if (run.Host >= 0) file.Write(run.Host, data[..run.Length]);
             offset += run.Length;
             data = data[run.Length..];
@@ -223,7 +227,7 @@ internal sealed class Qcow2Writer : IDisposable
     }
 
     /// <summary>Finds or makes the place of the first bytes of <paramref name="data"/>. A host offset of -1: they are written already.</summary>
-    private (long Host, int Length) Place(long offset, ReadOnlySpan<byte> data)
+    private (long Host, int Length, bool IsVirgin) Place(long offset, ReadOnlySpan<byte> data)
     {
         isChanged = true;
         var index = (int)(offset / header.BytesPerL2);
@@ -235,7 +239,7 @@ internal sealed class Qcow2Writer : IDisposable
         return inside == 0 && data.Length >= clusterSize ? PlaceWhole(table, slot, data.Length) : PlacePart(table, slot, offset, inside, data);
     }
 
-    private (long Host, int Length) InPlace(L2Table table, int slot, int inside, int length)
+    private (long Host, int Length, bool IsVirgin) InPlace(L2Table table, int slot, int inside, int length)
     {
         var host = HostOf(table.Words[slot]) + inside;
         var covered = clusterSize - inside;
@@ -245,20 +249,20 @@ internal sealed class Qcow2Writer : IDisposable
             covered += clusterSize;
         }
 
-        return (host, Math.Min(length, covered));
+        return (host, Math.Min(length, covered), false);
     }
 
-    private (long Host, int Length) PlaceWhole(L2Table table, int slot, int length)
+    private (long Host, int Length, bool IsVirgin) PlaceWhole(L2Table table, int slot, int length)
     {
         var wanted = 1;
         while (wanted < length / clusterSize && slot + wanted < table.Words.Length && !IsInPlace(table.Words[slot + wanted])) wanted++;
-        var (first, count, _) = Allocate(wanted);
+        var (first, count, isVirgin) = Allocate(wanted);
         var host = first << header.ClusterBits;
         for (var i = 0; i < count; i++) Publish(table, slot + i, (ulong)(host + ((long)i * clusterSize)) | Qcow2Layout.Copied);
-        return (host, count * clusterSize);
+        return (host, count * clusterSize, isVirgin);
     }
 
-    private (long Host, int Length) PlacePart(L2Table table, int slot, long offset, int inside, ReadOnlySpan<byte> data)
+    private (long Host, int Length, bool IsVirgin) PlacePart(L2Table table, int slot, long offset, int inside, ReadOnlySpan<byte> data)
     {
         var length = Math.Min(clusterSize - inside, data.Length);
         var old = table.Words[slot];
@@ -270,7 +274,7 @@ internal sealed class Qcow2Writer : IDisposable
             // Never beyond EndOfFile, so this cannot cut what another writer has written past it meanwhile.
             file.SetLength(EndOfFile);
             Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
-            return (host + inside, length);
+            return (host + inside, length, false);
         }
 
         using var whole = PooledBuffer.Rent(clusterSize);
@@ -281,7 +285,7 @@ internal sealed class Qcow2Writer : IDisposable
         data[..length].CopyTo(cluster[inside..]);
         file.Write(host, cluster);
         Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
-        return (-1, length);
+        return (-1, length, false);
     }
 
     /// <summary>Whole clusters of one L2 table; the last may be the disk's last and shorter.</summary>

@@ -32,10 +32,6 @@ internal sealed class MetadataIndex
         }
     }
 
-    /// <summary>Values at the new start that lie in the segment to be given up.</summary>
-    public IEnumerable<StoredRecord> HandDown(Segments.SegmentFile segment, ulong start) =>
-        histories.Values.Select(h => h.FindLast(r => At(r) <= start)).Where(r => r is { PayloadLength: > 0 } && ReferenceEquals(r.Segment, segment)).Select(r => r!);
-
     /// <summary>Forgets what lies before the newest value at the new start.</summary>
     public void Retire(ulong start)
     {

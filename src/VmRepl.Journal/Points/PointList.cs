@@ -1,4 +1,5 @@
 using System.Globalization;
+using VmRepl.Protocol.Names;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Points;
@@ -32,12 +33,22 @@ internal sealed class PointList
         }
     }
 
+    /// <summary>A list of its own with the same points.</summary>
+    public PointList Copy()
+    {
+        var copy = new PointList { ResyncIsOpen = ResyncIsOpen };
+        copy.points.AddRange(points);
+        return copy;
+    }
+
     /// <summary>Why a bookmark cannot be taken, or null.</summary>
     public string? WhyRefused(RecordHeader bookmark)
     {
         var name = Attribute(bookmark, RecordAttribute.Name);
+        if (!NameRule.IsValidBookmark(name)) return $"\"{name}\" is no name for a bookmark: {NameRule.BookmarkText}";
         if (points.Any(p => p.Bookmark == name)) return $"a bookmark named {name} exists already";
         if (Target(bookmark) is { } target && points.FindIndex(p => p.Sequence == target) < 0) return $"sequence {target} is no recovery point";
+        if (ResyncIsOpen && Target(bookmark) is null) return "in the middle of a round there is no consistent moment to name";
         return null;
     }
 
@@ -50,19 +61,21 @@ internal sealed class PointList
         if (points.All(p => p.Sequence != point.Sequence)) points.Insert(0, point);
     }
 
-    /// <summary>Points before the start may have been observed while the journal was read; they go, their names with them.</summary>
     private void Name(RecordHeader record)
     {
-        var target = Target(record) ?? record.Sequence;
+        var target = Target(record);
         var name = Attribute(record, RecordAttribute.Name);
-        var i = points.FindIndex(p => p.Sequence == target);
+        if (!NameRule.IsValidBookmark(name)) return;
+        var i = points.FindIndex(p => p.Sequence == (target ?? record.Sequence));
         if (i >= 0)
         {
             // A point may have several names; each is listed as a point of its own so that every name is found.
+            // The name may be known from a checkpoint already.
+            if (points.Any(p => p.Sequence == target && p.Bookmark == name)) return;
             if (points[i].Bookmark is null) points[i] = points[i] with { Bookmark = name };
             else points.Insert(i + 1, points[i] with { Bookmark = name });
         }
-        else if (Target(record) is null)
+        else if (target is null && !ResyncIsOpen)
         {
             points.Add(new RecoveryPoint(record.Sequence, record.TimeUs, name, Attribute(record, RecordAttribute.Consistency) ?? RecoveryPoint.Crash));
         }

@@ -24,6 +24,6 @@ public static class RecordAttribute
     /// <summary>Checkpoint: serial of the oldest segment that is still needed.</summary>
     public const string FirstSegment = "first-segment";
 
-    /// <summary>Checkpoint: the start of the recovery range; whether it is itself a point, and that point's time.</summary>
-    public const string Start = "start", StartConsistency = "start-consistency", StartTimeUs = "start-time-us";
+    /// <summary>Checkpoint: the start of the recovery range; where it is itself a point, that point's consistency, time and name.</summary>
+    public const string Start = "start", StartConsistency = "start-consistency", StartTimeUs = "start-time-us", StartBookmark = "start-bookmark";
 }

@@ -1,15 +1,26 @@
+using System.Buffers.Binary;
 using VmRepl.Blocks;
-using VmRepl.Protocol;
 using VmRepl.Protocol.MessagePack;
 
 namespace VmRepl.Journal.Segments;
 
 /// <summary>
 /// The envelope of everything in a segment that is not a payload: MessagePack array(3) of a magic string, the CRC-32C of the body as uint32, and the body as bin32.
-/// The prefix has a fixed size, so a reader knows how much to read next before it trusts anything.
+/// The prefix has one fixed encoding, so a reader knows how much to read next before it trusts anything, and tells free space from a frame at a glance.
+/// <code>
+/// Offset  Size  Field
+/// 0       1     0x93, array of 3
+/// 1       5     0xa4, magic of 4 ASCII letters
+/// 6       5     0xce, CRC-32C of the body, big endian
+/// 11      5     0xc6, bytes of the body, big endian
+/// total   16
+/// </code>
 /// </summary>
 internal static class Frame
 {
+    private const byte ArrayOf3 = 0x93, StringOf4 = 0xa4, UInt32Code = 0xce, Binary32Code = 0xc6;
+    private const int MagicAt = 2, ChecksumAt = 7, BodyBytesAt = 12;
+
     /// <summary>Starts a frame in an empty writer; the body is written next.</summary>
     public static void Begin(MessagePackWriter writer, string magic)
     {
@@ -25,30 +36,29 @@ internal static class Frame
     {
         var bodyBytes = writer.Length - SegmentLayout.FramePrefixBytes;
         var checksum = Crc32C.Compute(writer.WrittenSpan[SegmentLayout.FramePrefixBytes..]);
-        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(writer.Written(7, 4), checksum);
-        System.Buffers.Binary.BinaryPrimitives.WriteInt32BigEndian(writer.Written(12, 4), bodyBytes);
+        BinaryPrimitives.WriteUInt32BigEndian(writer.Written(ChecksumAt, sizeof(uint)), checksum);
+        BinaryPrimitives.WriteInt32BigEndian(writer.Written(BodyBytesAt, sizeof(int)), bodyBytes);
         return checksum;
     }
 
     /// <summary>Reads a frame's prefix. False where there is none of that magic: the free space after the last commit, or an older use of the file.</summary>
+    /// <param name="prefix">The 16 bytes, or more.</param>
+    /// <param name="magic">Four ASCII letters.</param>
+    /// <param name="checksum">Of the body.</param>
     /// <param name="bodyBytes">Length of the body, not yet compared with anything.</param>
     public static bool TryReadPrefix(ReadOnlySpan<byte> prefix, string magic, out uint checksum, out long bodyBytes)
     {
         checksum = 0;
         bodyBytes = 0;
-        var reader = new MessagePackReader(prefix);
-        try
+        if (prefix.Length < SegmentLayout.FramePrefixBytes || prefix[0] != ArrayOf3 || prefix[1] != StringOf4) return false;
+        for (var i = 0; i < magic.Length; i++)
         {
-            if (reader.ReadArrayHeader() != 3 || reader.ReadString(magic.Length) != magic) return false;
-            checksum = reader.ReadUInt32();
-            // The bin32 header is taken by hand: its contents lie beyond this span.
-            if (prefix[reader.Position] != 0xc6) return false;
-            bodyBytes = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(prefix[(reader.Position + 1)..]);
-            return true;
+            if (prefix[MagicAt + i] != magic[i]) return false;
         }
-        catch (ProtocolException)
-        {
-            return false;
-        }
+
+        if (prefix[ChecksumAt - 1] != UInt32Code || prefix[BodyBytesAt - 1] != Binary32Code) return false;
+        checksum = BinaryPrimitives.ReadUInt32BigEndian(prefix[ChecksumAt..]);
+        bodyBytes = BinaryPrimitives.ReadUInt32BigEndian(prefix[BodyBytesAt..]);
+        return true;
     }
 }

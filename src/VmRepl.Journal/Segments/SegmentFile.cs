@@ -14,6 +14,8 @@ namespace VmRepl.Journal.Segments;
 /// </summary>
 internal sealed class SegmentFile : IDisposable
 {
+    private const int ScanBytes = 1 << 20;
+
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
     private readonly IHostFile file;
@@ -50,37 +52,31 @@ internal sealed class SegmentFile : IDisposable
     /// <summary>Source time of that record, microseconds since 1970.</summary>
     public long LastTimeUs { get; set; }
 
+    /// <summary>Makes a segment. It gets its name only when its header is durable, so that a crash leaves a spare file or a whole segment.</summary>
+    /// <param name="spare">A file to use again, or null. Its contents stay, so that a commit overwrites and need not grow the file; its nonce tells them apart.</param>
     public static SegmentFile Create(IHostDirectory directory, string? spare, SegmentHeader header)
     {
         var name = SegmentLayout.FileName(header.Serial);
-        IHostFile file;
-        if (spare is not null)
+        var preparing = spare ?? SegmentLayout.SparePrefix + name;
+        using (var file = directory.Open(preparing, spare is null ? HostFileAccess.CreateNew : HostFileAccess.ReadWrite))
         {
-            // The old contents stay: a commit then overwrites and need not grow the file. Their serial tells them apart.
-            directory.Rename(spare, name);
-            file = directory.Open(name, HostFileAccess.ReadWrite);
-        }
-        else
-        {
-            file = directory.Open(name, HostFileAccess.CreateNew);
             file.SetLength(header.SegmentBytes);
+            header.WriteTo(file);
+            file.Flush();
         }
 
-        header.WriteTo(file);
-        file.Flush();
+        directory.Rename(preparing, name);
         directory.Flush();
-        return new SegmentFile(file, header);
+        return Open(directory, name, HostFileAccess.ReadWrite);
     }
 
-    /// <summary>Opens a segment; null where its header does not verify.</summary>
-    public static SegmentFile? Open(IHostDirectory directory, string name, HostFileAccess access)
+    /// <exception cref="JournalDamagedException">Its header does not verify.</exception>
+    public static SegmentFile Open(IHostDirectory directory, string name, HostFileAccess access)
     {
         var file = directory.Open(name, access);
         try
         {
-            if (SegmentHeader.Read(file) is { } header) return new SegmentFile(file, header);
-            file.Dispose();
-            return null;
+            return new SegmentFile(file, SegmentHeader.Read(file));
         }
         catch
         {
@@ -101,8 +97,7 @@ internal sealed class SegmentFile : IDisposable
     /// <summary>Whether a commit of that much more fits.</summary>
     public bool Fits(long recordBytes, long payloadBytes)
     {
-        const int headerBytesMax = 64;
-        var commit = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + headerBytesMax + recordBytes, SegmentLayout.CommitAlignment);
+        var commit = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax + recordBytes, SegmentLayout.CommitAlignment);
         return RecordsEnd + commit <= PayloadStart - payloadBytes;
     }
 
@@ -165,29 +160,26 @@ internal sealed class SegmentFile : IDisposable
     /// <summary>Reads the commit at <see cref="RecordsEnd"/> and goes past it. Null where no commit of this segment verifies there.</summary>
     /// <param name="previous">Checksum that the commit must name as its predecessor; null for the oldest segment's first.</param>
     /// <param name="incarnation">In: the least incarnation accepted. Out: the commit's.</param>
+    /// <exception cref="JournalDamagedException">One verifies and does not follow the commit before it, or says what no writer wrote.</exception>
     public (List<StoredRecord> Stored, uint Checksum)? ReadCommit(uint? previous, ref ulong incarnation)
     {
-        Span<byte> prefix = stackalloc byte[SegmentLayout.FramePrefixBytes];
-        if (RecordsEnd + prefix.Length > PayloadStart || file.Read(RecordsEnd, prefix) != prefix.Length) return null;
-        if (!Frame.TryReadPrefix(prefix, SegmentLayout.CommitMagic, out var checksum, out var bodyBytes)) return null;
-        var commitBytes = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + bodyBytes, SegmentLayout.CommitAlignment);
-        if (commitBytes > PayloadStart - RecordsEnd) return null;
-        var body = new byte[bodyBytes];
-        if (file.Read(RecordsEnd + SegmentLayout.FramePrefixBytes, body) != body.Length || Crc32C.Compute(body) != checksum) return null;
+        if (ReadOwnBody(RecordsEnd, PayloadStart, out var checksum) is not { } body) return null;
         try
         {
             var reader = new MessagePackReader(body);
             var header = CommitHeader.Read(ref reader);
-            if (header.Serial != Serial || header.Nonce != Header.Nonce || header.Index != CommitCount || header.Incarnation < incarnation || (previous is { } p && header.Previous != p)) return null;
+            if (header.Index != CommitCount || header.Incarnation < incarnation || (previous is { } p && header.Previous != p))
+                throw new JournalDamagedException(Path, RecordsEnd, $"commit {header.Index} stands where commit {CommitCount} is due, or does not follow the one before it: something in between is lost");
             incarnation = header.Incarnation;
-            var stored = new List<StoredRecord>(Math.Min(header.Records, 4096));
+            var commitBytes = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + body.Length, SegmentLayout.CommitAlignment);
+            var stored = new List<StoredRecord>();
             var payloadStart = PayloadStart;
             for (var i = 0; i < header.Records; i++)
             {
                 var record = Record.Read(ref reader, body, out var place);
                 if (place >= 0)
                 {
-                    if (place < RecordsEnd || place > Header.SegmentBytes - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PayloadAlignment))
+                    if (place < RecordsEnd + commitBytes || place > PayloadStart - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PayloadAlignment))
                         throw new JournalDamagedException(Path, RecordsEnd, $"record {record.Header.Sequence} has its payload at {place}, which is outside the payload area");
                     payloadStart = Math.Min(payloadStart, place);
                 }
@@ -209,20 +201,24 @@ internal sealed class SegmentFile : IDisposable
         }
     }
 
-    /// <summary>Reads whatever stands at <paramref name="offset"/>; returns the bytes read.</summary>
-    public int ReadRaw(long offset, Span<byte> target) => file.Read(offset, target);
-
-    /// <summary>Whether a whole commit of this segment's present use stands at <paramref name="offset"/>.</summary>
-    public bool IsOwnCommit(long offset)
+    /// <summary>Whether a whole commit of this segment stands anywhere behind <see cref="RecordsEnd"/>: then what is at that place is damage and not a torn end.</summary>
+    public bool HasCommitFurtherOn()
     {
-        Span<byte> prefix = stackalloc byte[SegmentLayout.FramePrefixBytes];
-        if (file.Read(offset, prefix) != prefix.Length || !Frame.TryReadPrefix(prefix, SegmentLayout.CommitMagic, out var checksum, out var bodyBytes)) return false;
-        if (bodyBytes > Header.SegmentBytes - offset - prefix.Length) return false;
-        var body = new byte[bodyBytes];
-        if (file.Read(offset + prefix.Length, body) != body.Length || Crc32C.Compute(body) != checksum) return false;
-        var reader = new MessagePackReader(body);
-        var header = CommitHeader.Read(ref reader);
-        return header.Serial == Serial && header.Nonce == Header.Nonce;
+        using var buffer = PooledBuffer.Rent(ScanBytes);
+        for (var at = RecordsEnd; at < PayloadStart; at += ScanBytes)
+        {
+            var wanted = (int)Math.Min(ScanBytes, PayloadStart - at);
+            var read = file.Read(at, buffer.Span[..wanted]);
+            for (var i = 0; i + SegmentLayout.FramePrefixBytes <= read; i += SegmentLayout.CommitAlignment)
+            {
+                if (at + i > RecordsEnd && Frame.TryReadPrefix(buffer.Span[i..read], SegmentLayout.CommitMagic, out _, out _)
+                    && ReadOwnBody(at + i, Header.SegmentBytes, out _) is not null) return true;
+            }
+
+            if (read < wanted) break;
+        }
+
+        return false;
     }
 
     /// <summary>Takes back the last commit read, whose payloads turned out torn.</summary>
@@ -232,6 +228,16 @@ internal sealed class SegmentFile : IDisposable
         RecordsEnd = recordsEnd;
         PayloadStart = payloadStart;
         CommitCount--;
+    }
+
+    /// <summary>
+    /// Makes the segment fit to be written on: what stands at the end is no commit any more, so that it cannot be taken for one once others follow in the next segment;
+    /// and everything read so far, which a process that was killed may have left unflushed, is durable.
+    /// </summary>
+    public void Settle(bool eraseNext)
+    {
+        if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) file.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
+        file.Flush();
     }
 
     /// <summary>Keeps the file readable for somebody who resolved into it. Under the journal's index lock.</summary>
@@ -253,6 +259,19 @@ internal sealed class SegmentFile : IDisposable
     }
 
     public void Dispose() => file.Dispose();
+
+    /// <summary>The body of the commit at <paramref name="offset"/>, or null where no whole commit of this use of the file stands there.</summary>
+    private byte[]? ReadOwnBody(long offset, long end, out uint checksum)
+    {
+        checksum = 0;
+        Span<byte> head = stackalloc byte[SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax];
+        head = head[..(int)Math.Min(head.Length, Math.Max(0, end - offset))];
+        head = head[..file.Read(offset, head)];
+        if (!Frame.TryReadPrefix(head, SegmentLayout.CommitMagic, out checksum, out var bodyBytes) || bodyBytes > end - offset - SegmentLayout.FramePrefixBytes) return null;
+        if (!CommitHeader.IsOf(head[SegmentLayout.FramePrefixBytes..], Header)) return null;
+        var body = new byte[bodyBytes];
+        return file.Read(offset + SegmentLayout.FramePrefixBytes, body) == body.Length && Crc32C.Compute(body) == checksum ? body : null;
+    }
 
     private void Advance(long commitBytes, long payloadStart, List<StoredRecord> stored)
     {

@@ -30,6 +30,9 @@ internal static class SegmentLayout
     /// <summary>array(3), str(4), uint32, bin32: what stands before a frame's body.</summary>
     public const int FramePrefixBytes = 1 + 5 + 5 + 5;
 
+    /// <summary>Before the name of a file that is no segment now: being made, or kept to be used again.</summary>
+    public const string SparePrefix = "spare-";
+
     public const string NamePrefix = "segment-";
     public const string NameSuffix = ".vrj";
 

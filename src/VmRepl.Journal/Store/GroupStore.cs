@@ -48,6 +48,8 @@ public sealed class GroupStore : IDisposable
     public static GroupStore Create(IHostDirectory directory, GroupDescription description, StoreSettings settings, ulong incarnation)
     {
         var liveDirectory = directory.Directory(LiveName);
+        // Making a group begins with removing what a crash left of one; it must never remove one that is there.
+        if (directory.Exists && directory.FileExists(DescriptionName)) throw new StoreException($"{directory.Path} holds a group already", "Choose another name, or remove that group first.");
         directory.Create();
         liveDirectory.Create();
         directory.Directory(JournalName).Create();
@@ -70,8 +72,10 @@ public sealed class GroupStore : IDisposable
     public static GroupStore Open(IHostDirectory directory, StoreSettings settings, ulong incarnation, bool isReadOnly)
     {
         var description = StoreJson.Read<GroupDescription>(directory, DescriptionName);
-        if (description.Disks is null || description.Disks.Count == 0 || description.Disks.Any(d => d.Name is null || !NameRule.IsValid(d.Name)) || !NameRule.IsValid(description.Name ?? ""))
+        if (description.Disks is null || description.Disks.Count == 0 || description.Disks.Any(d => d is null || d.Name is null || !NameRule.IsValid(d.Name)) || !NameRule.IsValid(description.Name ?? ""))
             throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a group or a disk in a way that is not allowed");
+        if (description.Disks.DistinctBy(d => d.Id).Count() != description.Disks.Count || description.Disks.DistinctBy(d => d.Name).Count() != description.Disks.Count)
+            throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a disk twice");
         var live = new Dictionary<uint, IBlockDevice>();
         try
         {

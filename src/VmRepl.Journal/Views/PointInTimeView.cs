@@ -38,6 +38,9 @@ public sealed class PointInTimeView : IBlockDevice
         if (buffer.IsEmpty) return;
         var range = new Extent(offset, buffer.Length);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return;
+#endif
         foreach (var part in fromLive) ReadSources(part, buffer, range.Offset, readLive: false);
     }
 

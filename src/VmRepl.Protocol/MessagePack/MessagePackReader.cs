@@ -15,6 +15,8 @@ public ref struct MessagePackReader(ReadOnlySpan<byte> source, long baseOffset =
     /// <summary>How deep arrays and maps may nest under <see cref="Skip"/>.</summary>
     public const int MaxDepth = 64;
 
+    private const long Unbounded = uint.MaxValue;
+
     private readonly ReadOnlySpan<byte> source = source;
     private readonly long baseOffset = baseOffset;
 
@@ -132,43 +134,25 @@ public ref struct MessagePackReader(ReadOnlySpan<byte> source, long baseOffset =
     }
 
     /// <summary>The bytes of a str as they stand, not checked to be UTF-8; a part of the source.</summary>
-    public ReadOnlySpan<byte> ReadStringBytes(int maxBytes, string field = "")
-    {
-        var prefix = StringPrefix(field, out var length);
-        if (length > maxBytes) throw Wrong(field, $"a str of at most {maxBytes} bytes", $"{length} bytes");
-        return Take(field, prefix, length);
-    }
+    public ReadOnlySpan<byte> ReadStringBytes(int maxBytes, string field = "") => TakeString(maxBytes, field);
 
     /// <summary>The contents of a bin; a part of the source.</summary>
-    public ReadOnlySpan<byte> ReadBinary(string field = "") => ReadBinary(int.MaxValue, field);
+    public ReadOnlySpan<byte> ReadBinary(string field = "") => TakeBinary(Unbounded, field);
 
     /// <summary>The contents of a bin of at most <paramref name="maxBytes"/> bytes; a part of the source.</summary>
-    public ReadOnlySpan<byte> ReadBinary(int maxBytes, string field = "")
-    {
-        var prefix = BinaryPrefix(field, out var length);
-        if (length > maxBytes) throw Wrong(field, $"a bin of at most {maxBytes} bytes", $"{length} bytes");
-        return Take(field, prefix, length);
-    }
+    public ReadOnlySpan<byte> ReadBinary(int maxBytes, string field = "") => TakeBinary(maxBytes, field);
 
     /// <summary>How many values follow as the array's own. Never more than there are bytes left.</summary>
-    public int ReadArrayHeader(string field = "") => ReadArrayHeader(int.MaxValue, field);
+    public int ReadArrayHeader(string field = "") => EnterArray(Unbounded, field);
 
     /// <inheritdoc cref="ReadArrayHeader(string)"/>
-    public int ReadArrayHeader(int maxCount, string field = "")
-    {
-        var prefix = ArrayPrefix(field, out var count);
-        return EnterContainer(field, prefix, count, count, maxCount, "an array");
-    }
+    public int ReadArrayHeader(int maxCount, string field = "") => EnterArray(maxCount, field);
 
     /// <summary>How many pairs of key and value follow as the map's own. Never more than half the bytes left.</summary>
-    public int ReadMapHeader(string field = "") => ReadMapHeader(int.MaxValue, field);
+    public int ReadMapHeader(string field = "") => EnterMap(Unbounded, field);
 
     /// <inheritdoc cref="ReadMapHeader(string)"/>
-    public int ReadMapHeader(int maxCount, string field = "")
-    {
-        var prefix = MapPrefix(field, out var count);
-        return EnterContainer(field, prefix, count, 2L * count, maxCount, "a map");
-    }
+    public int ReadMapHeader(int maxCount, string field = "") => EnterMap(maxCount, field);
 
     /// <summary>The contents of an ext and its type; a part of the source.</summary>
     public ReadOnlySpan<byte> ReadExtension(out sbyte type, string field = "")
@@ -252,7 +236,7 @@ public ref struct MessagePackReader(ReadOnlySpan<byte> source, long baseOffset =
                 ReadDouble(field);
                 return 0;
             case MessagePackKind.String:
-                ReadStringBytes(int.MaxValue, field);
+                TakeString(Unbounded, field);
                 return 0;
             case MessagePackKind.Binary:
                 ReadBinary(field);
@@ -389,7 +373,33 @@ public ref struct MessagePackReader(ReadOnlySpan<byte> source, long baseOffset =
         return contents;
     }
 
-    private int EnterContainer(string field, int prefix, long count, long valuesInside, int maxCount, string container)
+    private ReadOnlySpan<byte> TakeString(long maxBytes, string field)
+    {
+        var prefix = StringPrefix(field, out var length);
+        if (length > maxBytes) throw Wrong(field, $"a str of at most {maxBytes} bytes", $"{length} bytes");
+        return Take(field, prefix, length);
+    }
+
+    private ReadOnlySpan<byte> TakeBinary(long maxBytes, string field)
+    {
+        var prefix = BinaryPrefix(field, out var length);
+        if (length > maxBytes) throw Wrong(field, $"a bin of at most {maxBytes} bytes", $"{length} bytes");
+        return Take(field, prefix, length);
+    }
+
+    private int EnterArray(long maxCount, string field)
+    {
+        var prefix = ArrayPrefix(field, out var count);
+        return EnterContainer(field, prefix, count, count, maxCount, "an array");
+    }
+
+    private int EnterMap(long maxCount, string field)
+    {
+        var prefix = MapPrefix(field, out var count);
+        return EnterContainer(field, prefix, count, 2L * count, maxCount, "a map");
+    }
+
+    private int EnterContainer(string field, int prefix, long count, long valuesInside, long maxCount, string container)
     {
         if (count > maxCount) throw Wrong(field, $"{container} of at most {maxCount}", count.ToString());
         // A value is at least one byte long, so a count beyond the bytes left is a lie whatever follows.

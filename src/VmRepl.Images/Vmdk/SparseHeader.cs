@@ -1,0 +1,132 @@
+using System.Buffers.Binary;
+
+namespace VmRepl.Images.Vmdk;
+
+/// <summary>
+/// The header of a hosted sparse extent.
+/// <code>
+/// Offset Size Field
+/// 0      4    "KDMV"
+/// 4      4    version, 1 to 3
+/// 8      4    flags
+/// 12     8    capacity
+/// 20     8    grain size: a power of two from 8
+/// 28     8    descriptor offset, 0: none embedded
+/// 36     8    descriptor size
+/// 44     4    grain table entries, 512
+/// 48     8    redundant grain directory
+/// 56     8    grain directory; all ones: the footer has it
+/// 64     8    overhead: where the first grain may begin
+/// 72     1    unclean shutdown
+/// 73     4    "\n \r\n"
+/// 77     2    compression: 0 none, 1 deflate
+/// 79     433  zero
+/// 512         total; sizes and places in sectors
+/// </code>
+/// </summary>
+internal sealed record SparseHeader
+{
+    public const int UncleanOffset = 72;
+    private const ulong AtEnd = ulong.MaxValue;
+
+    public uint Version { get; init; } = 1;
+
+    public SparseFlags Flags { get; init; }
+
+    public required long CapacitySectors { get; init; }
+
+    public required int GrainSectors { get; init; }
+
+    public long DescriptorSector { get; init; }
+
+    public long DescriptorSectors { get; init; }
+
+    public int TableEntries { get; init; } = VmdkLayout.TableEntriesMax;
+
+    public long RedundantDirectorySector { get; init; }
+
+    /// <summary>-1 where the footer has it.</summary>
+    public long DirectorySector { get; init; }
+
+    public long OverheadSectors { get; init; }
+
+    public bool IsUnclean { get; init; }
+
+    public bool IsCompressed => Flags.HasFlag(SparseFlags.Compressed);
+
+    public int GrainBytes => GrainSectors * VmdkLayout.SectorBytes;
+
+    /// <summary>Grain tables, and so entries of the directory.</summary>
+    public long Tables => (CapacitySectors + ((long)GrainSectors * TableEntries) - 1) / ((long)GrainSectors * TableEntries);
+
+    public long Grains => (CapacitySectors + GrainSectors - 1) / GrainSectors;
+
+    /// <param name="path">For errors.</param>
+    /// <param name="at">Where the header stands in the file.</param>
+    /// <param name="bytes">Its 512 bytes.</param>
+    /// <param name="fileLength">Bytes of the file, which bound everything.</param>
+    /// <exception cref="ImageFormatException">A field is out of its bounds.</exception>
+    public static SparseHeader Parse(string path, long at, ReadOnlySpan<byte> bytes, long fileLength)
+    {
+        if (!bytes.StartsWith(VmdkLayout.SparseMagic)) throw Bad(0, "magic", "is not \"KDMV\"");
+        var version = U32(bytes, 4);
+        if (version is < 1 or > 3) throw Bad(4, "version", $"is {version}, 1 to 3 are known");
+        var flags = (SparseFlags)U32(bytes, 8);
+        if (flags.HasFlag(SparseFlags.NewlineTest) && !bytes.Slice(73, 4).SequenceEqual("\n \r\n"u8)) throw Bad(73, "newline bytes", "are changed: the file was sent as text");
+        var capacity = U64(bytes, 12);
+        if (capacity is 0 or > (ulong)(DiskImages.LengthMax / VmdkLayout.SectorBytes)) throw Bad(12, "capacity", $"is {capacity} sectors");
+        var grain = U64(bytes, 20);
+        if (grain is < VmdkLayout.GrainSectorsMin or > VmdkLayout.GrainSectorsMax || !ulong.IsPow2(grain)) throw Bad(20, "grainSize", $"is {grain} sectors: not a power of two from 8 to {VmdkLayout.GrainSectorsMax}");
+        var entries = U32(bytes, 44);
+        if (entries is 0 or > VmdkLayout.TableEntriesMax) throw Bad(44, "numGTEsPerGT", $"is {entries}, 1 to {VmdkLayout.TableEntriesMax} are known");
+        var compression = BinaryPrimitives.ReadUInt16LittleEndian(bytes[77..]);
+        if (compression > 1 || (compression == 1) != flags.HasFlag(SparseFlags.Compressed)) throw Bad(77, "compressAlgorithm", $"is {compression}, and the flags are {flags}");
+        var directory = U64(bytes, 56);
+        return new SparseHeader
+        {
+            Version = version,
+            Flags = flags,
+            CapacitySectors = (long)capacity,
+            GrainSectors = (int)grain,
+            DescriptorSector = Sector(bytes, 28, "descriptorOffset"),
+            DescriptorSectors = Sector(bytes, 36, "descriptorSize"),
+            TableEntries = (int)entries,
+            RedundantDirectorySector = flags.HasFlag(SparseFlags.Redundant) ? (long)Math.Min(U64(bytes, 48), long.MaxValue / VmdkLayout.SectorBytes) : 0,
+            DirectorySector = directory == AtEnd ? -1 : (long)Math.Min(directory, long.MaxValue / VmdkLayout.SectorBytes),
+            OverheadSectors = Sector(bytes, 64, "overHead"),
+            IsUnclean = bytes[UncleanOffset] != 0,
+        };
+
+        long Sector(ReadOnlySpan<byte> from, int field, string name)
+        {
+            var sector = U64(from, field);
+            return sector <= (ulong)(fileLength / VmdkLayout.SectorBytes) ? (long)sector : throw Bad(field, name, $"is sector {sector}, behind the file's end at {fileLength}");
+        }
+
+        ImageFormatException Bad(int field, string name, string problem) => new(path, at + field, name, problem);
+    }
+
+    public byte[] ToBytes()
+    {
+        var bytes = new byte[VmdkLayout.SectorBytes];
+        VmdkLayout.SparseMagic.CopyTo(bytes);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(4), Version);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(8), (uint)Flags);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(12), CapacitySectors);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(20), GrainSectors);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(28), DescriptorSector);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(36), DescriptorSectors);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(44), TableEntries);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(48), RedundantDirectorySector);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(56), DirectorySector);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(64), OverheadSectors);
+        bytes[UncleanOffset] = IsUnclean ? (byte)1 : (byte)0;
+        "\n \r\n"u8.CopyTo(bytes.AsSpan(73));
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(77), IsCompressed ? (ushort)1 : (ushort)0);
+        return bytes;
+    }
+
+    private static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);
+
+    private static ulong U64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]);
+}
