@@ -15,6 +15,7 @@ internal sealed class ImageConvertTests
     [TestCase("raw")]
     [TestCase("qcow2")]
     [TestCase("vhdx")]
+    [TestCase("vmdk")]
     public void Convert_Chain_IsTheSameDiskToQemuImg(string format)
     {
         var source = SampleImages.Overlay(directory, Path.GetFileName(SampleImages.Qcow2(directory)));

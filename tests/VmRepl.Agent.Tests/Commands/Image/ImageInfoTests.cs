@@ -39,6 +39,20 @@ internal sealed class ImageInfoTests
     }
 
     [Test]
+    public void Info_Vmdk_HasQemuImgsSizesAndIdentity()
+    {
+        var path = SampleImages.As(directory, SampleImages.Qcow2(directory), "vmdk");
+        var ours = Json(CommandRun.Of("image", "info", path, "--json"));
+        var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
+        foreach (var key in new[] { "filename", "format", "virtual-size", "actual-size", "cluster-size", "dirty-flag" })
+            Assert.That(ours.GetProperty(key).GetRawText(), Is.EqualTo(theirs.GetProperty(key).GetRawText()), key);
+        foreach (var key in new[] { "cid", "create-type" })
+            Assert.That(Data(ours, key), Is.EqualTo(Data(theirs, key)), key);
+
+        static string Data(JsonElement info, string key) => info.GetProperty("format-specific").GetProperty("data").GetProperty(key).GetRawText();
+    }
+
+    [Test]
     public void Info_SourceFormatRaw_IsNotProbed()
     {
         var path = SampleImages.Qcow2(directory);

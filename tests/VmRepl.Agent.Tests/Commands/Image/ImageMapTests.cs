@@ -22,6 +22,9 @@ internal sealed class ImageMapTests
     public void Map_Raw_IsQemuImgsMap() => AssertAsQemuImg(SampleImages.As(directory, SampleImages.Qcow2(directory), "raw"));
 
     [Test]
+    public void Map_Vmdk_IsQemuImgsMap() => AssertAsQemuImg(SampleImages.As(directory, SampleImages.Qcow2(directory), "vmdk"));
+
+    [Test]
     public void Map_Compressed_SaysSo()
     {
         var source = SampleImages.Qcow2(directory);
