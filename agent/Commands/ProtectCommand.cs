@@ -21,11 +21,17 @@ internal static class ProtectCommand
         var to = SharedOptions.Address("--to", "The replica that keeps the second copy.", required: true);
         var definition = SharedOptions.Path("--definition", "The VM's definition (libvirt domain XML, for one): kept beside the disks and restored with them.", "FILE");
         var allow = SharedOptions.Allow();
+        var metadata = new Option<string[]>("--metadata")
+        {
+            Description = "A key and value that travel with the group and come back in metadata.json as they were at each point. May be repeated.",
+            HelpName = "KEY=VALUE",
+            Validators = { result => CheckMetadata(result) },
+        };
         var noWait = new Option<bool>("--no-wait") { Description = "Return at once; without it the command returns when the baseline is durable and its first point exists." };
         var socket = SharedOptions.Socket(context);
         var command = new Command("protect", "Begin to protect a group of disks: send the baseline and make the first recovery point.")
         {
-            group, disks, to, definition, allow, noWait, socket,
+            group, disks, to, definition, metadata, allow, noWait, socket,
         };
         context.SetAction(
             command,
@@ -36,12 +42,25 @@ internal static class ProtectCommand
                     parse.GetValue(to)!,
                     parse.GetValue(definition),
                     parse.GetValue(allow) ?? [],
+                    (parse.GetValue(metadata) ?? []).ToDictionary(m => m[..m.IndexOf('=')], m => m[(m.IndexOf('=') + 1)..]),
                     parse.GetValue(noWait),
                     parse.GetValue(socket)!),
                 output,
                 cancellation),
             group);
         return command;
+    }
+
+    private static void CheckMetadata(OptionResult result)
+    {
+        var keys = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var token in result.Tokens)
+        {
+            var key = token.Value.Split('=')[0];
+            if (key == token.Value || !Protocol.Names.NameRule.IsValid(key)) result.AddError($"--metadata: \"{token.Value}\" is not KEY=VALUE with a key of {Protocol.Names.NameRule.Text}.");
+            else if (key == "definition") result.AddError("--metadata: the definition is given with --definition.");
+            else if (!keys.Add(key)) result.AddError($"--metadata: the key {key} is given twice.");
+        }
     }
 
     private static DiskArgument[] ParseDisks(ArgumentResult result)

@@ -22,7 +22,7 @@ public abstract record PointChoice
         public override string ToString() => IsoTime.Format(Time);
     }
 
-    /// <summary>The newest point at or before a sequence.</summary>
+    /// <summary>The point of exactly that sequence.</summary>
     public sealed record AtSequence(ulong Sequence) : PointChoice
     {
         public override string ToString() => Sequence.ToString(CultureInfo.InvariantCulture);

@@ -5,6 +5,7 @@ namespace VmRepl.Agent.Commands.Arguments;
 /// <param name="To">The replica.</param>
 /// <param name="DefinitionFile">The VM's definition, or null.</param>
 /// <param name="Allow">Directories that references inside images may lead to, besides each image's own.</param>
+/// <param name="Metadata">Key/value pairs that travel with the group beside the definition.</param>
 /// <param name="NoWait">Whether to return before the baseline is done.</param>
 /// <param name="Socket">The agent's Unix socket.</param>
 public sealed record ProtectArguments(
@@ -13,5 +14,6 @@ public sealed record ProtectArguments(
     PeerAddress To,
     string? DefinitionFile,
     IReadOnlyList<string> Allow,
+    IReadOnlyDictionary<string, string> Metadata,
     bool NoWait,
     string Socket);

@@ -18,7 +18,7 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
 
     public ReplicaStore Store { get; } = store;
 
-    internal ReplicaOptions Options { get; } = options;
+    public ReplicaOptions Options { get; } = options;
 
     internal TimeProvider Time { get; } = time;
 

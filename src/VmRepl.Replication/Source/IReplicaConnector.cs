@@ -8,6 +8,7 @@ public interface IReplicaConnector
     /// <summary>HOST:PORT or what else names it, for messages.</summary>
     string Peer { get; }
 
+    /// <summary>A fresh connection on which nothing was said yet.</summary>
     /// <exception cref="IOException">It cannot be reached.</exception>
-    Task<FramedConnection> ConnectAsync(CancellationToken cancellation);
+    Task<ITransport> ConnectTransportAsync(CancellationToken cancellation);
 }

@@ -227,7 +227,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         using var timer = time.CreateTimer(_ => limit.Cancel(), null, options.ConnectTimeout, Timeout.InfiniteTimeSpan);
         try
         {
-            fresh = await connector.ConnectAsync(limit.Token);
+            fresh = new FramedConnection(await connector.ConnectTransportAsync(limit.Token));
             var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
             await fresh.SendAsync(opening, limit.Token);
             var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);

@@ -13,10 +13,10 @@ public sealed class TcpConnector(string host, int port, PeerCertificates? certif
     /// <summary>Whether the disks' contents would cross a network in the clear.</summary>
     public bool IsUnsafe => certificates is null && host != "localhost" && !(IPAddress.TryParse(host, out var address) && IPAddress.IsLoopback(address));
 
-    public async Task<FramedConnection> ConnectAsync(CancellationToken cancellation)
+    public async Task<ITransport> ConnectTransportAsync(CancellationToken cancellation)
     {
-        if (certificates is not null) return new FramedConnection(await TlsTransport.ConnectAsync(host, port, certificates, cancellation));
+        if (certificates is not null) return await TlsTransport.ConnectAsync(host, port, certificates, cancellation);
         EndPoint endPoint = IPAddress.TryParse(host, out var address) ? new IPEndPoint(address, port) : new DnsEndPoint(host, port);
-        return new FramedConnection(await SocketTransport.ConnectAsync(endPoint, cancellation));
+        return await SocketTransport.ConnectAsync(endPoint, cancellation);
     }
 }

@@ -1,0 +1,183 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using VmRepl.Agent.Hosting.Api;
+using VmRepl.Agent.Output.Reports;
+using VmRepl.Images;
+using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Names;
+using VmRepl.Replication;
+using VmRepl.Replication.Source;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary>
+/// The agent's admin API (docs/admin-api.md). Whoever may open the socket may use it. Requests that take long are answered with one JSON object a line, progress first;
+/// what they started goes on when the client goes away.
+/// </summary>
+internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
+{
+    /// <summary>What the connection becomes when a client asks for the replica itself: the replication protocol, byte for byte.</summary>
+    public const string UpgradeName = "vmrepl";
+
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(250);
+
+    public void Map(WebApplication application)
+    {
+        application.MapGet("/v1/status", StatusAsync);
+        application.MapPost("/v1/groups", ProtectAsync);
+        application.MapDelete("/v1/groups/{group}", UnprotectAsync);
+        application.MapPost("/v1/groups/{group}/sync", SyncAsync);
+        application.MapPost("/v1/groups/{group}/bookmarks", BookmarkAsync);
+        application.MapGet("/v1/groups/{group}/replica", TunnelAsync);
+    }
+
+    private Task StatusAsync(HttpContext context) =>
+        AnswerAsync(context, () => Task.FromResult(new StatusReport([.. agent.Status.Select(s => AgentReports.Status(s, DateTimeOffset.UtcNow))])));
+
+    private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, () =>
+    {
+        agent.Unprotect(group);
+        return Task.FromResult(new UnprotectReport(group, "The replica keeps the group's live images and recovery points; restore-vm --store or --from still reads them."));
+    });
+
+    private Task BookmarkAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
+    {
+        var body = await ReadAsync<BookmarkBody>(context);
+        if (!NameRule.IsValidBookmark(body.Name)) throw new ReplicationException(group, $"\"{body.Name}\" is no valid bookmark: {NameRule.BookmarkText}", "", isRefusal: true);
+        var point = await agent.BookmarkAsync(group, body.Name);
+        return new BookmarkReport(group, new RecoveryPointReport(point.Sequence, point.Time, point.Bookmark));
+    });
+
+    private static async Task AnswerAsync<T>(HttpContext context, Func<Task<T>> work)
+    {
+        try
+        {
+            var answer = await work();
+            await context.Response.WriteAsJsonAsync(answer, ApiJson.Options);
+        }
+        catch (Exception e) when (e is ReplicationException or JsonException or IOException)
+        {
+            context.Response.StatusCode = StatusCodes.Status409Conflict;
+            await context.Response.WriteAsJsonAsync(new AgentEvent { Error = Describe(e) }, ApiJson.Options);
+        }
+    }
+
+    private Task ProtectAsync(HttpContext context) => StreamAsync(context, async () =>
+    {
+        var body = await ReadAsync<ProtectBody>(context);
+        var disks = body.Disks.Select(d => (d.Name, d.File, Format: d.Format is null ? (ImageFormat?)null
+            : ImageFormatNames.TryParse(d.Format, out var format) ? format : throw new ReplicationException(body.Group, $"\"{d.Format}\" is no image format", "", isRefusal: true))).ToList();
+        var (definition, baseline) = agent.Protect(new ProtectRequest(body.Group, disks, body.Host, body.Port, body.DefinitionFile, body.Allow, body.Metadata));
+        if (body.NoWait)
+        {
+            Forget(baseline);
+            return (body.Group, Task.FromResult(new AgentEvent { Protected = AgentReports.Protect(definition, "baseline", null) }));
+        }
+
+        return (body.Group, FinishAsync());
+        async Task<AgentEvent> FinishAsync() => new() { Protected = AgentReports.Protect(definition, "idle", await baseline) };
+    });
+
+    private Task SyncAsync(HttpContext context, string group) => StreamAsync(context, () =>
+    {
+        var round = agent.SyncAsync(group);
+        return Task.FromResult((group, FinishAsync()));
+        async Task<AgentEvent> FinishAsync() => new() { Synced = AgentReports.Sync(group, await round) };
+    });
+
+    /// <summary>Writes progress until the work ends, then how it ended.</summary>
+    private async Task StreamAsync(HttpContext context, Func<Task<(string Group, Task<AgentEvent> Work)>> start)
+    {
+        context.Response.ContentType = "application/x-ndjson";
+        AgentEvent last;
+        try
+        {
+            var (group, work) = await start();
+            Forget(work);
+            long shown = -1;
+            while (await Task.WhenAny(work, Task.Delay(ProgressInterval, stopping)) != work && !stopping.IsCancellationRequested)
+            {
+                var status = agent.StatusOf(group);
+                if (status.DoneBytes == shown) continue;
+                shown = status.DoneBytes;
+                await WriteAsync(new AgentEvent { Progress = new AgentEvent.ProgressEvent(status.TotalBytes, status.DoneBytes) });
+            }
+
+            last = await work;
+        }
+        catch (Exception e) when (e is ReplicationException or JsonException or OperationCanceledException)
+        {
+            last = new AgentEvent { Error = Describe(e) };
+        }
+
+        await WriteAsync(last);
+
+        async Task WriteAsync(AgentEvent line)
+        {
+            await JsonSerializer.SerializeAsync(context.Response.Body, line, ApiJson.Options, context.RequestAborted);
+            await context.Response.Body.WriteAsync("\n"u8.ToArray(), context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+        }
+    }
+
+    /// <summary>Connects the client to the group's replica with the agent's own certificates; the bytes are passed on as they are.</summary>
+    private async Task TunnelAsync(HttpContext context, string group)
+    {
+        if (context.Features.Get<IHttpUpgradeFeature>() is not { IsUpgradableRequest: true } upgrade)
+        {
+            context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
+            return;
+        }
+
+        ITransport replica;
+        try
+        {
+            replica = await agent.ConnectorOf(group).ConnectTransportAsync(context.RequestAborted);
+        }
+        catch (Exception e) when (e is ReplicationException or IOException or Protocol.Security.PeerAuthenticationException)
+        {
+            context.Response.StatusCode = StatusCodes.Status409Conflict;
+            await context.Response.WriteAsJsonAsync(new AgentEvent { Error = Describe(e, group) }, ApiJson.Options);
+            return;
+        }
+
+        await using (replica)
+        {
+            context.Response.Headers.Upgrade = UpgradeName;
+            await using var client = await upgrade.UpgradeAsync();
+            await Task.WhenAny(ToReplicaAsync(), ToClientAsync());
+
+            async Task ToReplicaAsync()
+            {
+                var buffer = new byte[256 * 1024];
+                while (await client.ReadAsync(buffer, stopping) is > 0 and var count) await replica.SendAsync(buffer.AsMemory(0, count), stopping);
+            }
+
+            async Task ToClientAsync()
+            {
+                var buffer = new byte[256 * 1024];
+                while (await replica.ReceiveAsync(buffer, stopping) is > 0 and var count)
+                {
+                    await client.WriteAsync(buffer.AsMemory(0, count), stopping);
+                    await client.FlushAsync(stopping);
+                }
+            }
+        }
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpContext context) =>
+        await JsonSerializer.DeserializeAsync<T>(context.Request.Body, ApiJson.Options, context.RequestAborted) ?? throw new JsonException("the body is empty");
+
+    /// <summary>Its failure is logged and kept in the group's status, and is told to whoever still listens.</summary>
+    private static void Forget(Task task) => task.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+
+    private static AgentEvent.ErrorEvent Describe(Exception e, string? group = null) => e switch
+    {
+        ReplicationException r => new AgentEvent.ErrorEvent(r.Message, r.Hint, r.Group, r.IsRefusal),
+        OperationCanceledException => new AgentEvent.ErrorEvent("the agent is stopping", "A round that was open goes on when it starts again.", group, false),
+        JsonException => new AgentEvent.ErrorEvent($"the request does not parse: {e.Message}", null, group, false),
+        _ => new AgentEvent.ErrorEvent(group is null ? e.Message : $"group {group}: {e.Message}", null, group, false),
+    };
+}

@@ -1,0 +1,87 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Logging;
+using VmRepl.Agent.Output;
+using VmRepl.Blocks.Files;
+using VmRepl.Replication.Source;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary><c>vmrepl agent</c>: protects groups and takes commands, HTTP and JSON over a Unix socket.</summary>
+internal static class AgentHost
+{
+    private const string LockName = "agent.lock";
+
+    public static async Task RunAsync(AgentArguments arguments, CancellationToken cancellation)
+    {
+        using var certificates = Certificates.Load(arguments.Certificates);
+        Directory.CreateDirectory(arguments.State);
+        using var held = TakeState(arguments.State);
+        PrepareSocket(arguments.Socket);
+
+        var builder = WebApplication.CreateSlimBuilder();
+        if (arguments.ConfigFile is not null) builder.Configuration.AddJsonFile(arguments.ConfigFile, optional: false);
+        builder.Logging.AddVmReplLogging(builder.Configuration);
+        builder.WebHost.ConfigureKestrel(o => o.ListenUnixSocket(arguments.Socket, l => l.Protocols = HttpProtocols.Http1));
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        await using var application = builder.Build();
+        var log = application.Services.GetRequiredService<ILoggerFactory>().CreateLogger("VmRepl.Agent");
+        using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation, application.Lifetime.ApplicationStopping);
+        var agent = new SourceAgent(new HostDirectory(arguments.State), (host, port) => new TcpConnector(host, port, certificates),
+            AgentConfiguration.Link(builder.Configuration), TimeProvider.System, Guid.NewGuid, log, stopping.Token);
+        new AgentApi(agent, stopping.Token).Map(application);
+        await application.StartAsync(cancellation);
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(arguments.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        HostLog.AgentStarted(log, arguments.State, agent.Status.Count, arguments.Socket);
+        agent.Resume();
+        await application.WaitForShutdownAsync(cancellation);
+        await agent.DrainAsync();
+        File.Delete(arguments.Socket);
+        HostLog.Stopped(log, "Agent");
+    }
+
+    /// <summary>One agent for a state directory; the operating system's lock ends with the process.</summary>
+    private static FileStream TakeState(string state)
+    {
+        try
+        {
+            return new FileStream(Path.Combine(state, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw CommandFailure.Refused($"The state {state} is in use by another agent.", "Stop that one first, or give this one another --state.", cause: e);
+        }
+    }
+
+    /// <summary>Removes a socket that an agent which died left behind; one that answers stays.</summary>
+    private static void PrepareSocket(string path)
+    {
+        var directory = Path.GetDirectoryName(path)!;
+        if (!Directory.Exists(directory))
+        {
+            if (OperatingSystem.IsWindows()) Directory.CreateDirectory(directory);
+            else Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        if (!File.Exists(path)) return;
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+        }
+        catch (SocketException)
+        {
+            File.Delete(path);
+            return;
+        }
+
+        throw CommandFailure.Refused($"Another agent answers on {path}.", "Stop that one first, or give this one another --socket.");
+    }
+}

@@ -1,0 +1,43 @@
+using VmRepl.Agent.Output.Reports;
+using VmRepl.Images;
+using VmRepl.Replication.Source;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary>Turns what the agent knows into what its commands print.</summary>
+internal static class AgentReports
+{
+    public static GroupStatus Status(SourceGroupStatus status, DateTimeOffset now)
+    {
+        var progress = status.Progress;
+        RecoveryPointReport? point = progress.PointSequence == 0 ? null : new(progress.PointSequence, Time(progress.PointTimeUs), progress.Bookmark);
+        var inSync = point is not null && status is { Phase: "idle", LastError: null };
+        return new GroupStatus(
+            status.Definition.Name,
+            status.Phase,
+            inSync,
+            status.ChangedBytes,
+            point is null ? null : Math.Max(0, (now - point.Time).TotalSeconds),
+            status.Definition.Replica,
+            Disks(status.Definition),
+            point,
+            point is null ? null : new RecoveryRangeReport(Time(progress.FirstPointTimeUs), point.Time),
+            Promise(point),
+            status.LastError);
+    }
+
+    public static IReadOnlyList<DiskStatus> Disks(SourceGroupDefinition definition) =>
+        [.. definition.Disks.Select(d => new DiskStatus(d.Name, d.File, d.Format.Name(), d.Length))];
+
+    public static SyncReport Sync(string group, RoundResult round) =>
+        new(group, new RecoveryPointReport(round.Sequence, Time(round.TimeUs)), round.BytesSent, round.DigestBytesSent, round.ChangedBytes, round.Duration.TotalSeconds);
+
+    public static ProtectReport Protect(SourceGroupDefinition definition, string phase, RoundResult? round) =>
+        new(definition.Name, phase, round is null ? null : new RecoveryPointReport(round.Sequence, Time(round.TimeUs)), Disks(definition), round?.BytesSent ?? 0, round?.Duration.TotalSeconds ?? 0);
+
+    public static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(microseconds * 10);
+
+    private static string Promise(RecoveryPointReport? point) => point is null
+        ? "Nothing can be restored yet: the baseline has not ended."
+        : "Snapshot mode: the disks can be had as of each recovery point; what changed since the newest one is not protected before the next sync.";
+}

@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary>Every log line of the hosts. Event ids 3000 to 3099.</summary>
+internal static partial class HostLog
+{
+    [LoggerMessage(3000, LogLevel.Information, "Replica: store {Store} ({StoreId}, incarnation {Incarnation}), {Groups} groups; listening on {EndPoint}, {Security}")]
+    public static partial void ReplicaStarted(ILogger log, string store, Guid storeId, ulong incarnation, int groups, string endPoint, string security);
+
+    [LoggerMessage(3001, LogLevel.Error, "Replica: group {Group} cannot be opened: {Reason}")]
+    public static partial void GroupFault(ILogger log, string group, string reason);
+
+    [LoggerMessage(3002, LogLevel.Warning, "Replica: a peer at {Peer} was turned away: {Reason}")]
+    public static partial void TurnedAway(ILogger log, string peer, string reason);
+
+    [LoggerMessage(3003, LogLevel.Error, "Replica: a session failed: {Reason}")]
+    public static partial void SessionFault(ILogger log, string reason, Exception cause);
+
+    [LoggerMessage(3004, LogLevel.Information, "Agent: state {State}; {Groups} groups; commands on {Socket}")]
+    public static partial void AgentStarted(ILogger log, string state, int groups, string socket);
+
+    [LoggerMessage(3005, LogLevel.Information, "{Role}: stopped")]
+    public static partial void Stopped(ILogger log, string role);
+
+    [LoggerMessage(3006, LogLevel.Warning, "Replica: accepting a connection failed: {Reason}")]
+    public static partial void AcceptFailed(ILogger log, string reason);
+}

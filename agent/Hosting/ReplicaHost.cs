@@ -1,0 +1,129 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Logging;
+using VmRepl.Agent.Output;
+using VmRepl.Blocks.Files;
+using VmRepl.Journal.Store;
+using VmRepl.Protocol.Security;
+using VmRepl.Replication.Replica;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary><c>vmrepl replica</c>: owns a store and serves it, over TCP to agents and over a Unix socket to commands on this host.</summary>
+internal static class ReplicaHost
+{
+    public static async Task RunAsync(ReplicaArguments arguments, CancellationToken cancellation)
+    {
+        using var certificates = Certificates.Load(arguments.Certificates);
+        var endPoint = await ResolveAsync(arguments.Listen, cancellation);
+        try
+        {
+            ListenRule.Check(endPoint, certificates is not null);
+        }
+        catch (UnsafeListenException e)
+        {
+            throw CommandFailure.Refused(e.Message, e.Hint, cause: e);
+        }
+
+        var localSocket = LocalSocketPath(arguments.Store);
+        using var owner = TakeStore(arguments.Store, localSocket);
+        var builder = Host.CreateApplicationBuilder();
+        builder.Logging.AddVmReplLogging(builder.Configuration);
+        builder.Services.AddHostedService(services => new Service(arguments, endPoint, localSocket, certificates, builder.Configuration, services.GetRequiredService<ILogger<Service>>()));
+        using var host = builder.Build();
+        await host.RunAsync(cancellation);
+    }
+
+    private static StoreOwner TakeStore(string store, string localSocket)
+    {
+        try
+        {
+            return StoreOwner.Take(store, localSocket);
+        }
+        catch (StoreException e)
+        {
+            throw CommandFailure.Refused(e.Message, e.Hint, cause: e);
+        }
+    }
+
+    /// <summary>A Unix socket's path may be about a hundred bytes: where the store's is too long for one, a name made from it in the temporary directory serves.</summary>
+    private static string LocalSocketPath(string store)
+    {
+        const int bytesMax = 100;
+        var beside = Path.Combine(store, "replica.sock");
+        return Encoding.UTF8.GetByteCount(beside) <= bytesMax ? beside
+            : Path.Combine(Path.GetTempPath(), $"vmrepl-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(store)))[..16]}.sock");
+    }
+
+    private static async Task<IPEndPoint> ResolveAsync(PeerAddress address, CancellationToken cancellation)
+    {
+        if (IPAddress.TryParse(address.Host, out var literal)) return new IPEndPoint(literal, address.Port);
+        if (address.Host == "localhost") return new IPEndPoint(IPAddress.Loopback, address.Port);
+        try
+        {
+            return new IPEndPoint((await Dns.GetHostAddressesAsync(address.Host, cancellation))[0], address.Port);
+        }
+        catch (SocketException e)
+        {
+            throw new CommandFailure($"The host {address.Host} cannot be resolved: {e.Message}.", "Give --listen an address of this machine.", cause: e);
+        }
+    }
+
+    private sealed class Service(ReplicaArguments arguments, IPEndPoint endPoint, string localSocket, PeerCertificates? certificates, IConfiguration configuration, ILogger<Service> log) : BackgroundService
+    {
+        private readonly TaskCompletionSource started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+        {
+            var settings = new StoreSettings { NewGuid = Guid.NewGuid, Journal = ReplicaConfiguration.Journal(configuration) };
+            using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
+            foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
+            var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log);
+
+            var tcp = Listen(new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp), endPoint);
+            File.Delete(localSocket);
+            var local = Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), new UnixDomainSocketEndPoint(localSocket));
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(localSocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            HostLog.ReplicaStarted(log, arguments.Store, store.Identity.Id, store.Identity.Incarnation, store.Groups.Count, tcp.LocalEndPoint!.ToString()!,
+                certificates is null ? "in the clear (this host only)" : "mutual TLS");
+            started.TrySetResult();
+            await Task.WhenAll(
+                new ReplicaListener(tcp, certificates, site, log).RunAsync(stoppingToken),
+                new ReplicaListener(local, null, site, log).RunAsync(stoppingToken));
+            foreach (var group in store.Groups.Where(g => !g.Journal.IsFailed)) group.Journal.Checkpoint();
+            File.Delete(localSocket);
+            HostLog.Stopped(log, "Replica");
+        }
+
+        /// <summary>The host is up when the listener is: a failure to start ends the command with its reason.</summary>
+        public override async Task StartAsync(CancellationToken cancellationToken)
+        {
+            await base.StartAsync(cancellationToken);
+            await Task.WhenAny(started.Task, ExecuteTask!);
+            if (ExecuteTask!.IsFaulted) await ExecuteTask;
+        }
+
+        private static Socket Listen(Socket socket, EndPoint at)
+        {
+            try
+            {
+                if (at is IPEndPoint) socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                socket.Bind(at);
+                socket.Listen(128);
+                return socket;
+            }
+            catch (SocketException e)
+            {
+                socket.Dispose();
+                throw new CommandFailure($"Cannot listen on {at}: {e.Message}.", "Another process may be using it: choose another port, or stop that one.", cause: e);
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using VmRepl.Agent.Commands;
+using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Demo;
+using VmRepl.Agent.Hosting.Api;
+using VmRepl.Agent.Output;
+using VmRepl.Agent.Output.Reports;
+using VmRepl.Images;
+using VmRepl.Replication.Restore;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary>What the commands do.</summary>
+internal sealed class VmReplCommands : IVmReplCommands
+{
+    public Task<int> DemoAsync(DemoArguments arguments, CommandOutput output, CancellationToken cancellation) => new DemoRun(arguments, output).RunAsync(cancellation);
+
+    public async Task<int> ReplicaAsync(ReplicaArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        await ReplicaHost.RunAsync(arguments, cancellation);
+        return ExitCode.Done;
+    }
+
+    public async Task<int> AgentAsync(AgentArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        await AgentHost.RunAsync(arguments, cancellation);
+        return ExitCode.Done;
+    }
+
+    public async Task<int> ProtectAsync(ProtectArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var body = new ProtectBody(arguments.Group, [.. arguments.Disks.Select(d => new ProtectBody.Disk(d.Name, d.File, d.Format?.Name()))], arguments.To.Host, arguments.To.Port,
+            arguments.DefinitionFile, arguments.Allow, arguments.Metadata, arguments.NoWait);
+        var report = (await RunAsync(client, "/v1/groups", body, $"baseline of {arguments.Group}", output, cancellation)).Protected!;
+        foreach (var disk in arguments.Disks.Where(d => d.Format is null))
+            output.Note($"{disk.Name}: {disk.File} is {report.Disks.First(d => d.Name == disk.Name).Format}, by its first bytes; it stays so for the group's life.");
+        output.Report(report, j => j.ProtectReport, r => output.Line(r.Point is { } point
+            ? $"Group {r.Group} is protected: {r.Disks.Count} disk{(r.Disks.Count == 1 ? "" : "s")}, first recovery point {point.Sequence} at {IsoTime.Format(point.Time)}; {Quantities.Size(r.BytesSent)} sent in {Quantities.Duration(TimeSpan.FromSeconds(r.DurationSeconds))}."
+            : $"Group {r.Group}: the baseline has begun; vmrepl status {r.Group} shows how far it is."));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> UnprotectAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.DeleteAsync<UnprotectReport>($"/v1/groups/{arguments.Group}", cancellation);
+        output.Report(report, j => j.UnprotectReport, r => output.Line($"Group {r.Group} is not protected any more. {r.Kept}"));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> SyncAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = (await RunAsync(client, $"/v1/groups/{arguments.Group}/sync", null, $"sync of {arguments.Group}", output, cancellation)).Synced!;
+        output.Report(report, j => j.SyncReport, r => output.Line(
+            $"Group {r.Group}: recovery point {r.Point.Sequence} at {IsoTime.Format(r.Point.Time)}; {Quantities.Size(r.ChangedBytes)} had changed, {Quantities.Size(r.BytesSent)} sent ({Quantities.Size(r.DigestBytesSent)} of it digests) in {Quantities.Duration(TimeSpan.FromSeconds(r.DurationSeconds))}."));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> BookmarkAsync(BookmarkArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.PostAsync<BookmarkReport>($"/v1/groups/{arguments.Group}/bookmarks", new BookmarkBody(arguments.Name), cancellation);
+        output.Report(report, j => j.BookmarkReport, r => output.Line($"Group {r.Group}: recovery point {r.Point.Sequence} at {IsoTime.Format(r.Point.Time)} is named {r.Point.Bookmark}."));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> StatusAsync(StatusArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.GetAsync<StatusReport>("/v1/status", cancellation);
+        if (arguments.Group is { } name)
+        {
+            report = new StatusReport([.. report.Groups.Where(g => g.Name == name)]);
+            if (report.Groups.Count == 0) throw new CommandFailure($"This agent protects no group named {name}.", "vmrepl status lists those that it does.", name);
+        }
+
+        output.Report(report, j => j.StatusReport, r => StatusText.Write(r, output));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
+        var points = await reader.PointsAsync(arguments.Group, cancellation);
+        var report = new PointsReport(arguments.Group, [.. points.Select(p => new PointReport(p.Sequence, p.Time, p.Bookmark, p.Consistency))]);
+        output.Report(report, j => j.PointsReport, r =>
+        {
+            if (r.Points.Count == 0) output.Line($"Group {r.Group} has no recovery point yet.");
+            if (r.Points.Count == 0) return;
+            var table = new TextTable(">sequence", "time", "bookmark", "consistency");
+            foreach (var point in r.Points) table.Add(point.Sequence.ToString(System.Globalization.CultureInfo.InvariantCulture), IsoTime.Format(point.Time), point.Bookmark, point.Consistency);
+            table.WriteTo(output);
+        });
+        return ExitCode.Done;
+    }
+
+    public async Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
+        await using var view = await reader.OpenAsync(arguments.Group, arguments.At.ToString()!, cancellation);
+        var restore = new VmRestore(arguments.Group, view, arguments.To, arguments.Format);
+        if (arguments.Plan)
+        {
+            RestoreText.Write(restore.Plan(TimeProvider.System), arguments.Group, arguments.To, output);
+            return ExitCode.Done;
+        }
+
+        var disks = await output.Progress.RunAsync(group => Task.Run(() => restore.Run(group.Add, cancellation), cancellation));
+        RestoreText.Write(view.Point, disks, arguments.Group, arguments.To, TimeProvider.System.GetElapsedTime(started), output);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Shows the agent's progress as this command's own.</summary>
+    private static async Task<AgentEvent> RunAsync(AgentClient client, string path, object? body, string title, CommandOutput output, CancellationToken cancellation)
+    {
+        if (output.IsJson) return await client.RunAsync(path, body, _ => { }, cancellation);
+        return await output.Progress.RunAsync(group =>
+        {
+            IProgress<long>? track = null;
+            long total = 0;
+            // The total grows while the disks' maps are read; a line is begun when it is known and begun anew when it has grown.
+            return client.RunAsync(path, body, p =>
+            {
+                if (p.TotalBytes == 0) return;
+                if (track is null || p.TotalBytes != total) track = group.Add(title, total = p.TotalBytes);
+                track.Report(p.DoneBytes);
+            }, cancellation);
+        });
+    }
+}
