@@ -13,14 +13,12 @@ internal sealed record ImageFacts(string FileName, ImageFormat Format, long Virt
     /// <summary>Whether the format says that the image was not closed properly.</summary>
     public bool IsDirty => Description.Details.TryGetValue("dirty", out var dirty) && dirty == "true";
 
-    /// <summary>The format's own facts, with the names under which they are printed.</summary>
-    public IEnumerable<(string Name, string Value)> Specific()
+    /// <summary>The format's own facts, as qemu-img has them.</summary>
+    public IEnumerable<SpecificFact> Specific()
     {
         foreach (var (name, value) in Description.Details)
         {
-            // qemu-img has lists under these two names, and says "dirty" at the top.
-            if (name is not ("snapshots" or "bitmaps" or "dirty")) yield return (name, value);
-            else if (name != "dirty" && value != "0") yield return ($"{name[..^1]}-count", value);
+            if (SpecificFact.Of(name, value) is { } fact) yield return fact;
         }
     }
 

@@ -83,11 +83,11 @@ internal static class ImageJson
         json.WriteStartObject("format-specific");
         json.WriteString("type", facts.Format.Name());
         json.WriteStartObject("data");
-        foreach (var (name, value) in specific)
+        foreach (var fact in specific)
         {
-            if (value is "true" or "false") json.WriteBoolean(name, value == "true");
-            else if (long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) json.WriteNumber(name, number);
-            else json.WriteString(name, value);
+            json.WritePropertyName(fact.Name);
+            if (fact.IsLiteral) json.WriteRawValue(fact.Value);
+            else json.WriteStringValue(fact.Value);
         }
 
         json.WriteEndObject();

@@ -19,7 +19,7 @@ internal static class ImageText
         if (facts.Description.BackingFormat is { } format) output.Line($"backing file format: {format.Name()}");
         var specific = facts.Specific().ToList();
         if (specific.Count > 0) output.Line("format specific:");
-        foreach (var (name, value) in specific) output.Line($"    {name.Replace('-', ' ')}: {value}");
+        foreach (var fact in specific) output.Line($"    {fact.Name.Replace('-', ' ')}: {fact.Value}");
         if (facts.IsDirty) output.Line("dirty: the image was not closed properly");
     }
 

@@ -31,5 +31,5 @@ public static class NameRule
 
     /// <summary>Whether <paramref name="name"/> may name a bookmark: as <see cref="IsValid"/>, and never to be taken for "latest" or for a sequence.</summary>
     public static bool IsValidBookmark([NotNullWhen(true)] string? name) =>
-        IsValid(name) && !name.Equals("latest", StringComparison.OrdinalIgnoreCase) && name.AsSpan().ContainsAnyExceptInRange('0', '9');
+        IsValid(name) && name != "latest" && name.AsSpan().ContainsAnyExceptInRange('0', '9');
 }

@@ -1,0 +1,88 @@
+using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Images;
+
+namespace VmRepl.Agent.Tests.Commands;
+
+internal sealed class CommandArgumentsTests
+{
+    private static readonly CertificateFiles Certificates = new("/c.pem", "/k.pem", "/a.pem");
+
+    [Test]
+    public void Protect_AllOptions_AreHandedOn()
+    {
+        var run = CommandRun.Of(
+            "protect", "vm1", "--disk", "sda=/vm/a.qcow2", "--disk", "sdb=/vm/b,format=raw", "--to", "[::1]:7000",
+            "--definition", "/vm/d.xml", "--allow", "/x", "--allow", "/y", "--no-wait", "--socket", "/s");
+        Assert.That(run.Status, Is.Zero, run.Error);
+        var asked = (ProtectArguments)run.Asked!;
+        Assert.That(asked.Disks, Is.EqualTo(new[] { new DiskArgument("sda", "/vm/a.qcow2", null), new DiskArgument("sdb", "/vm/b", ImageFormat.Raw) }));
+        Assert.That(asked.Allow, Is.EqualTo(new[] { "/x", "/y" }));
+        Assert.That((asked.Group, asked.To, asked.DefinitionFile, asked.NoWait, asked.Socket), Is.EqualTo(("vm1", new PeerAddress("::1", 7000), "/vm/d.xml", true, "/s")));
+    }
+
+    [Test]
+    public void Protect_LeastOptions_HasDefaults()
+    {
+        var asked = (ProtectArguments)CommandRun.Of("protect", "vm1", "--disk", "sda=a.qcow2", "--to", "h:1").Asked!;
+        Assert.That((asked.DefinitionFile, asked.NoWait, asked.Socket, asked.Allow.Count), Is.EqualTo(((string?)null, false, CommandRun.Socket, 0)));
+    }
+
+    [Test]
+    public void Restore_AllOptions_AreHandedOn() => Assert.That(
+        CommandRun.Of(
+            "restore-vm", "vm1", "--to", "/out", "--at", "r1", "--format", "vhdx", "--from", "h:7", "--plan",
+            "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem").Asked,
+        Is.EqualTo(new RestoreArguments("vm1", "/out", new PointChoice.AtBookmark("r1"), ImageFormat.Vhdx, new PointSource.Replica(new PeerAddress("h", 7), Certificates), true)));
+
+    [Test]
+    public void Restore_LeastOptions_AsksTheAgentForTheNewest() => Assert.That(
+        CommandRun.Of("restore-vm", "vm1", "--to", "/out").Asked,
+        Is.EqualTo(new RestoreArguments("vm1", "/out", new PointChoice.Latest(), null, new PointSource.Agent(CommandRun.Socket), false)));
+
+    [Test]
+    public void Points_Store_NeedsNoAgent() =>
+        Assert.That(CommandRun.Of("points", "vm1", "--store", "/srv/s").Asked, Is.EqualTo(new PointsArguments("vm1", new PointSource.Store("/srv/s"))));
+
+    [Test]
+    public void Points_From_AsksTheReplica() =>
+        Assert.That(CommandRun.Of("points", "vm1", "--from", "h:7").Asked, Is.EqualTo(new PointsArguments("vm1", new PointSource.Replica(new PeerAddress("h", 7), null))));
+
+    [Test]
+    public void Replica_AllOptions_AreHandedOn() => Assert.That(
+        CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem").Asked,
+        Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates)));
+
+    [Test]
+    public void Replica_NoListen_StaysOnThisMachine() =>
+        Assert.That(((ReplicaArguments)CommandRun.Of("replica", "--store", "/s").Asked!).Listen.Host, Is.EqualTo("127.0.0.1"));
+
+    [Test]
+    public void Agent_AllOptions_AreHandedOn() => Assert.That(
+        CommandRun.Of("agent", "--state", "/st", "--socket", "/so", "--config", "/c.json").Asked, Is.EqualTo(new AgentArguments("/st", "/so", "/c.json", null)));
+
+    [Test]
+    public void Sync_Group_IsHandedOn() => Assert.That(CommandRun.Of("sync", "vm1").Asked, Is.EqualTo(("sync", new GroupArguments("vm1", CommandRun.Socket))));
+
+    [Test]
+    public void Unprotect_Group_IsHandedOn() =>
+        Assert.That(CommandRun.Of("unprotect", "vm1", "--json").Asked, Is.EqualTo(("unprotect", new GroupArguments("vm1", CommandRun.Socket))));
+
+    [Test]
+    public void Bookmark_Name_IsHandedOn() => Assert.That(CommandRun.Of("bookmark", "vm1", "r1").Asked, Is.EqualTo(new BookmarkArguments("vm1", "r1", CommandRun.Socket)));
+
+    [TestCase(null)]
+    [TestCase("vm1")]
+    public void Status_GroupOrNone_IsHandedOn(string? group) =>
+        Assert.That(CommandRun.Of(group is null ? ["status"] : ["status", group]).Asked, Is.EqualTo(new StatusArguments(group, CommandRun.Socket)));
+
+    [Test]
+    public void Demo_Options_AreHandedOn() => Assert.That(CommandRun.Of("demo", "--keep", "/d", "--damage").Asked, Is.EqualTo(new DemoArguments("/d", true)));
+
+    [Test]
+    public void Command_ExitStatus_IsTheCommandsOwn() =>
+        Assert.That(CommandRun.With(new RecordingCommands(_ => 1), [], default, "status").Status, Is.EqualTo(1));
+
+    [Test]
+    public void File_BeginningWithAt_IsNoListOfArguments() =>
+        Assert.That(((PointsArguments)CommandRun.Of("points", "vm1", "--store", "@dir").Asked!).Source, Is.EqualTo(new PointSource.Store(Path.GetFullPath("@dir"))));
+}

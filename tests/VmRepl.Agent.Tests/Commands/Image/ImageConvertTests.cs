@@ -1,0 +1,86 @@
+using System.Text.Json;
+
+namespace VmRepl.Agent.Tests.Commands.Image;
+
+internal sealed class ImageConvertTests
+{
+    private TempDirectory directory = null!;
+
+    [SetUp]
+    public void SetUp() => directory = new TempDirectory();
+
+    [TearDown]
+    public void TearDown() => directory.Dispose();
+
+    [TestCase("raw")]
+    [TestCase("qcow2")]
+    [TestCase("vhdx")]
+    [TestCase("vmdk")]
+    public void Convert_Chain_IsTheSameDiskToQemuImg(string format)
+    {
+        var source = SampleImages.Overlay(directory, Path.GetFileName(SampleImages.Qcow2(directory)));
+        var target = directory.File($"out.{format}");
+        var run = CommandRun.Of("image", "convert", source, target, "--format", format, "--flush");
+        Assert.That(run.Status, Is.Zero, run.Error);
+        ExternalTool.Run("qemu-img", "compare", "-f", "qcow2", "-F", format, source, target);
+    }
+
+    [Test]
+    public void Convert_Json_TellsWhatWasMoved()
+    {
+        var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("out.raw"), "--format", "raw", "--json");
+        var report = JsonDocument.Parse(run.Output).RootElement;
+        Assert.That(report.GetProperty("size").GetInt64(), Is.EqualTo(8 << 20));
+        Assert.That(report.GetProperty("bytesWritten").GetInt64(), Is.EqualTo(200 << 10));
+        Assert.That(run.Error, Is.Empty);
+    }
+
+    [Test]
+    public void Convert_TargetExists_IsRefusedAndLeftAlone()
+    {
+        var source = SampleImages.Qcow2(directory);
+        var target = directory.File("there");
+        File.WriteAllText(target, "mine");
+        var run = CommandRun.Of("image", "convert", source, target, "--format", "raw");
+        Assert.That(run.Status, Is.EqualTo(3));
+        Assert.That(File.ReadAllText(target), Is.EqualTo("mine"));
+    }
+
+    [Test]
+    public void Convert_TargetIsADanglingLink_IsRefused()
+    {
+        var source = SampleImages.Qcow2(directory);
+        var target = directory.File("link");
+        File.CreateSymbolicLink(target, directory.File("nowhere"));
+        Assert.That(CommandRun.Of("image", "convert", source, target, "--format", "raw").Status, Is.EqualTo(3));
+        Assert.That(File.Exists(directory.File("nowhere")), Is.False);
+    }
+
+    [Test]
+    public void Convert_DamagedSource_FailsAndLeavesNoTarget()
+    {
+        var source = SampleImages.Qcow2(directory);
+        // The data lies beyond the end then; the structure before it is whole.
+        using (var file = File.OpenWrite(source)) file.SetLength(0x60000);
+        var target = directory.File("out.raw");
+        var run = CommandRun.Of("image", "convert", source, target, "--format", "raw");
+        Assert.That(run.Status, Is.EqualTo(1), run.Output);
+        Assert.That(run.Error, Does.Contain("base.qcow2"));
+        Assert.That(File.Exists(target), Is.False);
+    }
+
+    [Test]
+    public void Convert_Stopped_FailsAndLeavesNoTarget()
+    {
+        var source = SampleImages.Qcow2(directory);
+        var target = directory.File("out.raw");
+        var run = CommandRun.With(new RecordingCommands(), [], new CancellationToken(canceled: true), "image", "convert", source, target, "--format", "raw");
+        Assert.That(run.Status, Is.EqualTo(1));
+        Assert.That(run.Error, Does.Contain("Stopped"));
+        Assert.That(File.Exists(target), Is.False);
+    }
+
+    [Test]
+    public void Convert_NoSuchDirectory_Fails() =>
+        Assert.That(CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("none/out.raw"), "--format", "raw").Status, Is.EqualTo(1));
+}

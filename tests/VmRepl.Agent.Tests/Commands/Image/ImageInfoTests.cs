@@ -1,0 +1,124 @@
+using System.Text.Json;
+
+namespace VmRepl.Agent.Tests.Commands.Image;
+
+internal sealed class ImageInfoTests
+{
+    private TempDirectory directory = null!;
+
+    [SetUp]
+    public void SetUp() => directory = new TempDirectory();
+
+    [TearDown]
+    public void TearDown() => directory.Dispose();
+
+    [Test]
+    public void Info_Qcow2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(directory));
+
+    [Test]
+    public void Info_Qcow2Version2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(directory, "v2.qcow2", "-o", "compat=0.10"));
+
+    [Test]
+    public void Info_Overlay_HasQemuImgsKeysAndValues()
+    {
+        var backing = SampleImages.Qcow2(directory);
+        AssertAsQemuImg(SampleImages.Overlay(directory, Path.GetFileName(backing)));
+    }
+
+    [Test]
+    public void Info_Raw_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.As(directory, SampleImages.Qcow2(directory), "raw"));
+
+    [Test]
+    public void Info_Vhdx_HasQemuImgsSizes()
+    {
+        var path = SampleImages.As(directory, SampleImages.Qcow2(directory), "vhdx");
+        var ours = Json(CommandRun.Of("image", "info", path, "--json"));
+        var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
+        foreach (var key in new[] { "filename", "format", "virtual-size", "actual-size", "cluster-size", "dirty-flag" })
+            Assert.That(ours.GetProperty(key).GetRawText(), Is.EqualTo(theirs.GetProperty(key).GetRawText()), key);
+    }
+
+    [Test]
+    public void Info_Vmdk_HasQemuImgsSizesAndIdentity()
+    {
+        var path = SampleImages.As(directory, SampleImages.Qcow2(directory), "vmdk");
+        var ours = Json(CommandRun.Of("image", "info", path, "--json"));
+        var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
+        foreach (var key in new[] { "filename", "format", "virtual-size", "actual-size", "cluster-size", "dirty-flag" })
+            Assert.That(ours.GetProperty(key).GetRawText(), Is.EqualTo(theirs.GetProperty(key).GetRawText()), key);
+        foreach (var key in new[] { "cid", "create-type" })
+            Assert.That(Data(ours, key), Is.EqualTo(Data(theirs, key)), key);
+
+        static string Data(JsonElement info, string key) => info.GetProperty("format-specific").GetProperty("data").GetProperty(key).GetRawText();
+    }
+
+    [Test]
+    public void Info_SourceFormatRaw_IsNotProbed()
+    {
+        var path = SampleImages.Qcow2(directory);
+        var run = CommandRun.Of("image", "info", path, "--source-format", "raw", "--json");
+        Assert.That(Json(run).GetProperty("format").GetString(), Is.EqualTo("raw"));
+    }
+
+    [Test]
+    public void Info_Human_SaysWhatWasProbed()
+    {
+        var path = SampleImages.Qcow2(directory);
+        var run = CommandRun.Of("image", "info", path);
+        Assert.That(run.Status, Is.Zero);
+        Assert.That(run.Output, Does.Contain("virtual size: 8 MiB (8388608 bytes)").And.Contain("file format: qcow2"));
+        Assert.That(run.Error, Does.Contain("probed").And.Contain("qcow2"));
+    }
+
+    [Test]
+    public void Info_BackingFileOutsideTheDirectory_IsRefusedUnlessAllowed()
+    {
+        using var elsewhere = new TempDirectory();
+        var backing = SampleImages.Qcow2(elsewhere);
+        var top = SampleImages.Overlay(directory, backing);
+        var refused = CommandRun.Of("image", "info", top);
+        Assert.That(refused.Status, Is.EqualTo(3));
+        Assert.That(refused.Error, Does.Contain(backing).And.Contain("--allow"));
+        Assert.That(CommandRun.Of("image", "info", top, "--allow", elsewhere.Path).Status, Is.Zero);
+    }
+
+    [Test]
+    public void Info_MissingFile_Fails()
+    {
+        var run = CommandRun.Of("image", "info", directory.File("none.raw"));
+        Assert.That(run.Status, Is.EqualTo(1));
+        Assert.That(run.Error, Does.Contain("none.raw").And.Contain("no such file"));
+    }
+
+    [Test]
+    public void Info_Directory_Fails() => Assert.That(CommandRun.Of("image", "info", directory.Path).Status, Is.EqualTo(1));
+
+    [Test]
+    public void Info_CorruptHeader_FailsNamingTheField()
+    {
+        var path = directory.File("bad.qcow2");
+        File.WriteAllBytes(path, [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 9, .. new byte[4096]]);
+        var run = CommandRun.Of("image", "info", path, "--json");
+        Assert.That(run.Status, Is.EqualTo(1));
+        Assert.That(run.Output, Is.Empty);
+        Assert.That(JsonDocument.Parse(run.Error).RootElement.GetProperty("error").GetProperty("message").GetString(), Does.Contain("bad.qcow2"));
+    }
+
+    private static JsonElement Json(CommandRun run)
+    {
+        Assert.That(run.Status, Is.Zero, run.Error);
+        Assert.That(run.Error, Is.Empty);
+        return JsonDocument.Parse(run.Output).RootElement;
+    }
+
+    private static void AssertAsQemuImg(string path)
+    {
+        var ours = Json(CommandRun.Of("image", "info", path, "--json"));
+        var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
+        Assert.That(Flat(ours, ""), Is.EquivalentTo(Flat(theirs, "")));
+    }
+
+    private static IEnumerable<string> Flat(JsonElement element, string path) => element.ValueKind == JsonValueKind.Object
+        ? element.EnumerateObject().SelectMany(p => Flat(p.Value, $"{path}/{p.Name}"))
+        : [$"{path} = {element.GetRawText()}"];
+}
