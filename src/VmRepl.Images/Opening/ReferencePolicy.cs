@@ -47,7 +47,9 @@ public sealed class ReferencePolicy
         foreach (var part in full[at.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
         {
             at = Path.Combine(at, part);
-            at = new DirectoryInfo(at).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? at;
+            // What does not exist is no link, and asking for its target throws.
+            var directoryHere = new DirectoryInfo(at);
+            at = (directoryHere.Exists ? directoryHere.ResolveLinkTarget(returnFinalTarget: true)?.FullName : null) ?? at;
         }
 
         return at.Length > 1 ? at.TrimEnd(Path.DirectorySeparatorChar) : at;
