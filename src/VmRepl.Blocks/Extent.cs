@@ -27,7 +27,8 @@ public readonly record struct Extent : IComparable<Extent>
     /// <summary>Makes an extent from its two ends; <paramref name="end"/> is exclusive.</summary>
     public static Extent FromEnds(long start, long end) => new(start, end - start);
 
-    public bool Overlaps(Extent other) => Offset < other.End && other.Offset < End;
+    /// <summary>Whether there is a byte that is in both; an empty extent has none.</summary>
+    public bool Overlaps(Extent other) => Math.Max(Offset, other.Offset) < Math.Min(End, other.End);
 
     public bool Contains(Extent other) => Offset <= other.Offset && other.End <= End;
 

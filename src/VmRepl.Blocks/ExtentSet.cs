@@ -67,9 +67,10 @@ public sealed class ExtentSet
         foreach (var part in kept) Bytes += part.Length;
     }
 
-    /// <summary>The parts of <paramref name="within"/> that are in the set, in order.</summary>
+    /// <summary>The parts of <paramref name="within"/> that are in the set, in order; none is empty.</summary>
     public IEnumerable<Extent> Intersect(Extent within)
     {
+        if (within.IsEmpty) yield break;
         for (var i = FirstEndingAfter(within.Offset); i < extents.Count && extents[i].Offset < within.End; i++)
             yield return extents[i].Intersect(within);
     }
@@ -97,7 +98,7 @@ public sealed class ExtentSet
     public bool Overlaps(Extent extent)
     {
         var i = FirstEndingAfter(extent.Offset);
-        return !extent.IsEmpty && i < extents.Count && extents[i].Overlaps(extent);
+        return i < extents.Count && extents[i].Overlaps(extent);
     }
 
     public void Clear()

@@ -24,13 +24,26 @@ internal static class ExternalTool
         return output;
     }
 
-    /// <summary>Runs a program and returns its exit status and output.</summary>
-    public static (int Status, string Output, string Error) Try(string name, params string[] arguments)
+    public static bool IsInstalled(string name) => Exists(name);
+
+    /// <summary>Runs a program with something on its standard input; what it printed on both outputs comes back as one text.</summary>
+    public static (int Status, string Output) Feed(string name, IEnumerable<string> arguments, string? input = null)
     {
-        var start = new ProcessStartInfo(name, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var (status, output, error) = Try(name, input, [.. arguments]);
+        return (status, output + error);
+    }
+
+    /// <summary>Runs a program and returns its exit status and output.</summary>
+    public static (int Status, string Output, string Error) Try(string name, params string[] arguments) => Try(name, null, arguments);
+
+    private static (int Status, string Output, string Error) Try(string name, string? input, string[] arguments)
+    {
+        var start = new ProcessStartInfo(name, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{name} did not start");
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEndAsync();
+        if (input is not null) process.StandardInput.Write(input);
+        process.StandardInput.Close();
         if (!process.WaitForExit(Limit))
         {
             process.Kill(entireProcessTree: true);

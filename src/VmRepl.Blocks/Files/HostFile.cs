@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace VmRepl.Blocks.Files;
@@ -31,16 +33,18 @@ public sealed class HostFile : IHostFile
             if (!OperatingSystem.IsLinux())
             {
                 var changed = (File.GetLastWriteTimeUtc(handle) - DateTime.UnixEpoch).Ticks * 100;
-                return new FileIdentity(0, (ulong)System.IO.Path.GetFullPath(Path).GetHashCode(StringComparison.OrdinalIgnoreCase), Length, changed, changed);
+                // The file's name in place of its number: the same in every process, which string.GetHashCode is not.
+                var name = SHA256.HashData(Encoding.UTF8.GetBytes(System.IO.Path.GetFullPath(Path).ToUpperInvariant()));
+                return new FileIdentity(0, BitConverter.ToUInt64(name), Length, changed, changed);
             }
 
-            if (LibC.StatX((int)handle.DangerousGetHandle(), "", atEmptyPath, basicStats, out var stat) != 0) throw Failed("cannot be examined");
+            if (LibC.StatX(handle, "", atEmptyPath, basicStats, out var stat) != 0) throw Failed("cannot be examined");
             return new FileIdentity(((ulong)stat.DeviceMajor << 32) | stat.DeviceMinor, stat.Inode, (long)stat.Size, stat.Modified.Ns, stat.Changed.Ns);
         }
     }
 
     /// <summary>Opens or creates <paramref name="path"/>. No lock is taken: an image may be open elsewhere.</summary>
-    /// <exception cref="IOException">It cannot be opened, or is a directory.</exception>
+    /// <exception cref="IOException">It cannot be opened (rights included), or is a directory.</exception>
     public static HostFile Open(string path, HostFileAccess access)
     {
         var (mode, rights) = access switch
@@ -49,7 +53,15 @@ public sealed class HostFile : IHostFile
             HostFileAccess.ReadWrite => (FileMode.Open, FileAccess.ReadWrite),
             _ => (FileMode.CreateNew, FileAccess.ReadWrite),
         };
-        return new HostFile(path, File.OpenHandle(path, mode, rights, FileShare.ReadWrite | FileShare.Delete), access == HostFileAccess.Read);
+        try
+        {
+            return new HostFile(path, File.OpenHandle(path, mode, rights, FileShare.ReadWrite | FileShare.Delete), access == HostFileAccess.Read);
+        }
+        catch (UnauthorizedAccessException cause)
+        {
+            // The base library's one failure of opening a file that is no IOException.
+            throw new IOException(cause.Message, cause);
+        }
     }
 
     public int Read(long offset, Span<byte> buffer)
@@ -67,14 +79,30 @@ public sealed class HostFile : IHostFile
 
     public void Write(long offset, ReadOnlySpan<byte> data) => RandomAccess.Write(handle, data, offset);
 
+    public void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => RandomAccess.Write(handle, parts, offset);
+
     public void SetLength(long length) => RandomAccess.SetLength(handle, length);
 
     public bool TryPunch(long offset, long length)
     {
         if (!OperatingSystem.IsLinux()) return false;
         if (length == 0) return true;
-        if (LibC.FAllocate(handle, LibC.PunchHole | LibC.KeepSize, offset, length) == 0) return true;
-        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys ? false : throw Failed($"cannot be punched at {offset}, {length} bytes");
+        while (LibC.FAllocate(handle, LibC.PunchHole | LibC.KeepSize, offset, length) != 0)
+        {
+            // A signal, of which the runtime sends itself many, may end the call half-way; punching again is harmless.
+            if (Marshal.GetLastPInvokeError() == LibC.Interrupted) continue;
+            return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys ? false : throw Failed($"cannot be punched at {offset}, {length} bytes");
+        }
+
+        return true;
+    }
+
+    public bool TryReserve(long offset, long length)
+    {
+        if (!OperatingSystem.IsLinux() || length == 0) return false;
+        if (LibC.FAllocate(handle, LibC.KeepSize, offset, length) == 0) return true;
+        // An interrupted call may be left out: it only takes in advance what the write takes anyway.
+        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys or LibC.Interrupted ? false : throw Failed($"has no space for {length} bytes at {offset}");
     }
 
     public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length)
@@ -87,10 +115,15 @@ public sealed class HostFile : IHostFile
             Length = (ulong)length,
             TargetOffset = (ulong)offset,
         };
-        if (LibC.IoCtl(handle, LibC.FiCloneRange, ref range) == 0) return true;
-        return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.CrossDevice or LibC.InvalidArgument or LibC.BadFileForIoctl or LibC.NoSys
-            ? false
-            : throw Failed($"cannot share {length} bytes of {from.Path}");
+        while (LibC.IoCtl(handle, LibC.FiCloneRange, ref range) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() == LibC.Interrupted) continue;
+            return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.CrossDevice or LibC.InvalidArgument or LibC.BadFileForIoctl or LibC.NoSys
+                ? false
+                : throw Failed($"cannot share {length} bytes of {from.Path}");
+        }
+
+        return true;
     }
 
     public void Flush()
@@ -109,7 +142,8 @@ public sealed class HostFile : IHostFile
 
     public IEnumerable<FileRun> Map(long offset, long length)
     {
-        var end = Math.Min(offset + length, Length);
+        var fileEnd = Length;
+        var end = length < fileEnd - offset ? offset + length : fileEnd;
         while (offset < end)
         {
             var data = OperatingSystem.IsLinux() ? NextData(offset, end) : offset;
@@ -121,6 +155,16 @@ public sealed class HostFile : IHostFile
             yield return new FileRun(data, hole - data, false);
             offset = hole;
         }
+    }
+
+    public bool IsLockedByOther(long offset)
+    {
+        if (!OperatingSystem.IsLinux()) return false;
+        // Asking for a write lock shows read locks too; nothing is taken.
+        var asked = new LibC.FileLock { Type = LibC.WriteLock, Start = offset, Length = 1 };
+        if (LibC.FCntl(handle, LibC.OfdGetLock, ref asked) == 0) return asked.Type != LibC.Unlocked;
+        // Only a volume that has no such locks may answer "not locked": any other failure must not pass for it.
+        return Marshal.GetLastPInvokeError() is LibC.InvalidArgument or LibC.NotSupported or LibC.NoSys ? false : throw Failed("cannot be asked for its locks");
     }
 
     public void Dispose() => handle.Dispose();

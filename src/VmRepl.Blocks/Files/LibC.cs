@@ -10,6 +10,8 @@ internal static partial class LibC
 {
     public const int SeekData = 3, SeekHole = 4;
     public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25;
+    public const int OfdGetLock = 36;
+    public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;
 
     /// <summary>_IOW(0x94, 13, struct file_clone_range), linux/fs.h.</summary>
@@ -38,6 +40,24 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int StatX(int directory, string path, int flags, uint mask, out StatXResult result);
+
+    /// <summary>Of an open file, with an empty path and AT_EMPTY_PATH.</summary>
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatX(SafeFileHandle file, string path, int flags, uint mask, out StatXResult result);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FCntl(SafeFileHandle file, int command, ref FileLock fileLock);
+
+    /// <summary>struct flock, fcntl.h, 64-bit.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct FileLock
+    {
+        public short Type;
+        public short Whence;
+        public long Start;
+        public long Length;
+        public int ProcessId;
+    }
 
     /// <summary>struct file_clone_range, linux/fs.h.</summary>
     [StructLayout(LayoutKind.Sequential)]

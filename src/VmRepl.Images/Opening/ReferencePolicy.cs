@@ -8,6 +8,8 @@ namespace VmRepl.Images.Opening;
 /// </summary>
 public sealed class ReferencePolicy
 {
+    private const int LinksMax = 40;
+
     private readonly string[] directories;
 
     /// <param name="allowed">Directories named by the operator.</param>
@@ -27,7 +29,16 @@ public sealed class ReferencePolicy
         if (colon >= 0 && (slash < 0 || colon < slash)) throw Refused("it is a URL, a drive or a \"json:\" name");
         if (reference.StartsWith(@"\\", StringComparison.Ordinal)) throw Refused("it is a network path");
         var full = Path.GetFullPath(reference, Path.GetDirectoryName(Path.GetFullPath(from))!);
-        var home = Canonical(Path.GetDirectoryName(full) ?? "/");
+        string home;
+        try
+        {
+            home = Canonical(Path.GetDirectoryName(full) ?? "/");
+        }
+        catch (IOException e)
+        {
+            throw Refused($"its directory cannot be resolved: {e.Message}");
+        }
+
         if (!directories.Any(d => home == d || home.StartsWith(d.TrimEnd('/') + "/", StringComparison.Ordinal)))
             throw Refused("its target lies outside the directories named on the command line (name it with --allow)");
         var target = Path.Combine(home, Path.GetFileName(full));
@@ -39,19 +50,36 @@ public sealed class ReferencePolicy
         ReferenceRefusedException Refused(string reason) => new(from, reference, reason);
     }
 
-    /// <summary>The directory with every symbolic link on the way resolved, so that a link cannot lead out of a named directory.</summary>
+    /// <summary>
+    /// The directory with every symbolic link on the way resolved, so that a link cannot lead out of a named directory. What a link leads to can be below another link, so resolving
+    /// starts anew after each. A directory that does not exist stays as it is named; opening a file there says so.
+    /// </summary>
+    /// <exception cref="IOException">The links go in a circle.</exception>
     private static string Canonical(string directory)
     {
-        var full = Path.GetFullPath(directory);
-        var at = Path.GetPathRoot(full)!;
-        foreach (var part in full[at.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
+        var rest = new Stack<string>();
+        var at = Restart(Path.GetFullPath(directory), rest);
+        for (var links = 0; rest.TryPop(out var part);)
         {
-            at = Path.Combine(at, part);
-            // What does not exist is no link, and asking for its target throws.
-            var directoryHere = new DirectoryInfo(at);
-            at = (directoryHere.Exists ? directoryHere.ResolveLinkTarget(returnFinalTarget: true)?.FullName : null) ?? at;
+            var next = Path.Combine(at, part);
+            if (new DirectoryInfo(next).LinkTarget is not { } target)
+            {
+                at = next;
+                continue;
+            }
+
+            if (++links > LinksMax) throw new IOException($"{directory}: passes more than {LinksMax} symbolic links");
+            at = Restart(Path.GetFullPath(target, at), rest);
         }
 
         return at.Length > 1 ? at.TrimEnd(Path.DirectorySeparatorChar) : at;
+    }
+
+    /// <summary>Puts the parts of a full path before those that are still to go; gives the root.</summary>
+    private static string Restart(string full, Stack<string> rest)
+    {
+        var root = Path.GetPathRoot(full)!;
+        foreach (var part in full[root.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries).Reverse()) rest.Push(part);
+        return root;
     }
 }

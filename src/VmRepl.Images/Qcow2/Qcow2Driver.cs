@@ -1,15 +1,66 @@
+using System.Buffers.Binary;
 using VmRepl.Blocks.Files;
 using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Qcow2;
 
+/// <summary>QCOW2, versions 2 and 3.</summary>
 internal sealed class Qcow2Driver : IImageDriver
 {
     public ImageFormat Format => ImageFormat.Qcow2;
 
-    public bool Recognizes(ReadOnlySpan<byte> head) => false;
+    public bool Recognizes(ReadOnlySpan<byte> head) => head.Length >= 8 && BinaryPrimitives.ReadUInt32BigEndian(head) == Qcow2Layout.Magic;
 
-    public IDiskImage Open(IHostFile file, ImageContext context) => throw new NotSupportedException();
+    public IDiskImage Open(IHostFile file, ImageContext context)
+    {
+        IHostFile? dataFile = null;
+        IDiskImage? parent = null;
+        try
+        {
+            var header = Qcow2HeaderReader.Read(file);
+            if (header.Compression == Qcow2Compression.Zstd && !Zstd.IsAvailable)
+                throw new ImageFormatException(file.Path, Qcow2Layout.CompressionAt, "compression_type", "the image is compressed with zstd and libzstd is not installed");
+            if (context.Writable) Qcow2Writer.RequireWritable(file, header);
+            if (header.HasExternalData) dataFile = context.OpenPart(file, header.Extensions.DataFile!);
+            if (header.BackingFile is { } backing) parent = context.OpenParent(file, backing, BackingFormat(file, header));
+            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable);
+        }
+        catch
+        {
+            parent?.Dispose();
+            dataFile?.Dispose();
+            file.Dispose();
+            throw;
+        }
+    }
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => throw new NotSupportedException();
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
+    {
+        try
+        {
+            if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
+            Qcow2Creator.Write(file, length);
+            return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent: null, canWrite: true, isNew: true);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The parent's format is what the image says. It is never probed: a raw guest disk can be given any first bytes by its guest.</summary>
+    private static ImageFormat BackingFormat(IHostFile file, Qcow2Header header)
+    {
+        var name = header.Extensions.BackingFormat;
+        if (string.IsNullOrEmpty(name))
+        {
+            throw new ImageFormatException(file.Path, Qcow2Layout.BackingOffsetAt, "backing format",
+                $"the image names the backing file \"{header.BackingFile}\" but not its format; name it with qemu-img rebase -u -b FILE -F FORMAT");
+        }
+
+        return ImageFormatNames.TryParse(name, out var format)
+            ? format
+            : throw new ImageFormatException(file.Path, Qcow2Layout.BackingOffsetAt, "backing format", $"\"{name}\" is not a format that is read here");
+    }
 }

@@ -15,6 +15,6 @@ internal sealed class RawDriver : IImageDriver
     public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
     {
         file.SetLength(length);
-        return new RawImage(file, options.SectorSize);
+        return new RawImage(file, options.SectorSize, isNew: true);
     }
 }

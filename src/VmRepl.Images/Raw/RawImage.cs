@@ -4,8 +4,14 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Raw;
 
 /// <summary>A raw disk image. A file that is no multiple of the sector is padded with zeros to one, as QEMU does; the padding cannot be written.</summary>
-internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size) : IDiskImage
+/// <param name="file">Owned.</param>
+/// <param name="sectorSize">Logical sector in bytes.</param>
+/// <param name="isNew">Whether the file was made just now and is all hole.</param>
+internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bool isNew = false) : IDiskImage
 {
+    /// <summary>Writes into holes from this size on take their space first; below it the extra call costs more than it saves.</summary>
+    private const int ReserveBytesMin = 256 << 10;
+
     private readonly long fileLength = file.Length;
 
     public ImageFormat Format => ImageFormat.Raw;
@@ -31,6 +37,7 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size) : 
     {
         if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
         if (data.Length > fileLength - offset) throw new IOException($"{file.Path}: a write of {data.Length} bytes at {offset} passes the file's end at {fileLength}");
+        if (isNew && data.Length >= ReserveBytesMin) file.TryReserve(offset, data.Length);
         file.Write(offset, data);
     }
 
@@ -39,7 +46,9 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size) : 
     public void Punch(long offset, long length)
     {
         if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
-        if (file.TryPunch(offset, length)) return;
+        // The padding reads as zeros anyway, and zeros written there would make the file longer.
+        length = Math.Min(length, fileLength - offset);
+        if (length <= 0 || file.TryPunch(offset, length)) return;
         var zeros = new byte[(int)Math.Min(length, 1 << 20)];
         for (long done = 0; done < length; done += zeros.Length)
             file.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));

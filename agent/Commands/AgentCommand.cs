@@ -1,0 +1,19 @@
+using System.CommandLine;
+using VmRepl.Agent.Commands.Arguments;
+
+namespace VmRepl.Agent.Commands;
+
+internal static class AgentCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        var state = SharedOptions.Path("--state", "The directory of the agent's own state; made if it is missing.", "DIR", required: true);
+        var socket = SharedOptions.Socket(context);
+        var config = SharedOptions.Path("--config", "Configuration as JSON: logging (Serilog), intervals, limits.", "FILE");
+        var command = new Command("agent", "Run the agent beside the hypervisor: follow the groups' disks and send them to their replicas.") { state, socket, config };
+        var certificates = new CertificateOptions(command);
+        context.SetAction(command, (parse, output, cancellation) => context.Commands().AgentAsync(
+            new AgentArguments(parse.GetValue(state)!, parse.GetValue(socket)!, parse.GetValue(config), certificates.Get(parse)), output, cancellation));
+        return command;
+    }
+}

@@ -1,0 +1,17 @@
+namespace VmRepl.Agent.Commands.Arguments;
+
+/// <summary><c>vmrepl protect</c>. All paths are full.</summary>
+/// <param name="Disks">At least one; names and files differ.</param>
+/// <param name="To">The replica.</param>
+/// <param name="DefinitionFile">The VM's definition, or null.</param>
+/// <param name="Allow">Directories that references inside images may lead to, besides each image's own.</param>
+/// <param name="NoWait">Whether to return before the baseline is done.</param>
+/// <param name="Socket">The agent's Unix socket.</param>
+public sealed record ProtectArguments(
+    string Group,
+    IReadOnlyList<DiskArgument> Disks,
+    PeerAddress To,
+    string? DefinitionFile,
+    IReadOnlyList<string> Allow,
+    bool NoWait,
+    string Socket);

@@ -1,0 +1,7 @@
+namespace VmRepl.Agent.Commands.Arguments;
+
+/// <summary><c>vmrepl replica</c>.</summary>
+/// <param name="Store">Full path of the store's directory.</param>
+/// <param name="Listen">Where to listen.</param>
+/// <param name="Certificates">Null to listen without TLS, which is right on loopback only.</param>
+public sealed record ReplicaArguments(string Store, PeerAddress Listen, CertificateFiles? Certificates);

@@ -1,0 +1,56 @@
+using System.CommandLine;
+
+namespace VmRepl.Agent.Commands;
+
+/// <summary>Lines to copy and change, by command.</summary>
+internal static class HelpExamples
+{
+    private const string Root = """
+        See it work, on two sample disks:
+          vmrepl demo
+
+        Protect a VM's disks (the replica on another host needs certificates):
+          vmrepl replica --store /srv/vmrepl --listen 127.0.0.1:7707
+          vmrepl agent --state /var/lib/vmrepl
+          vmrepl protect web1 --disk sda=/vm/web1/sda.qcow2 --disk sdb=/vm/web1/sdb.vhdx --to 127.0.0.1:7707
+          vmrepl sync web1
+          vmrepl bookmark web1 before-upgrade
+          vmrepl status
+
+        On the bad day, from the store's directory alone:
+          vmrepl points web1 --store /srv/vmrepl
+          vmrepl restore-vm web1 --store /srv/vmrepl --at before-upgrade --to /vm/web1-restored
+
+        Look into disk images:
+          vmrepl image info disk.vhdx
+          vmrepl image convert disk.vhdx disk.qcow2 --format qcow2
+        """;
+
+    public static string? Of(Command command) => command is RootCommand ? Root : command.Name switch
+    {
+        "demo" => "vmrepl demo --keep /tmp/vmrepl-demo",
+        "replica" => """
+            vmrepl replica --store /srv/vmrepl
+            vmrepl replica --store /srv/vmrepl --listen 0.0.0.0:7707 --certificate replica.pem --key replica.key --authority ca.pem
+            """,
+        "agent" => "vmrepl agent --state /var/lib/vmrepl --config /etc/vmrepl.json",
+        "protect" => """
+            vmrepl protect web1 --disk sda=/vm/web1/sda.qcow2 --to replica.example:7707
+            vmrepl protect db1 --disk system=/vm/db1/system.raw,format=raw --disk data=/vm/db1/data.vhdx --definition /etc/libvirt/qemu/db1.xml --to [2001:db8::7]:7707
+            """,
+        "bookmark" => "vmrepl bookmark web1 before-upgrade",
+        "status" => "vmrepl status --json",
+        "points" => "vmrepl points web1 --store /srv/vmrepl",
+        "restore-vm" => """
+            vmrepl restore-vm web1 --to /vm/web1-restored
+            vmrepl restore-vm web1 --to /vm/web1-restored --at 2026-05-01T09:30:00Z --format qcow2 --store /srv/vmrepl
+            vmrepl restore-vm web1 --to /vm/web1-restored --at before-upgrade --from replica.example:7707 --plan
+            """,
+        "info" => "vmrepl image info --json disk.qcow2",
+        "map" => "vmrepl image map disk.vmdk --source-format vmdk",
+        "check" => "vmrepl image check disk.vhdx && echo clean",
+        "convert" => "vmrepl image convert disk.vmdk disk.vhdx --format vhdx",
+        "compare" => "vmrepl image compare before.qcow2 after.raw",
+        _ => null,
+    };
+}

@@ -1,0 +1,36 @@
+using System.CommandLine;
+using VmRepl.Agent.Output;
+using VmRepl.Images;
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Agent.Commands.Image;
+
+/// <summary>An image named on the command line, with what is needed to open it.</summary>
+/// <param name="name">The argument's name in the help.</param>
+/// <param name="formatOption">The option that gives its format.</param>
+/// <param name="allow">Shared by all images of one command.</param>
+internal sealed class ImageArguments(string name, string description, string formatOption, Option<string[]> allow)
+{
+    private readonly Argument<string> file = new(name) { Description = description };
+    private readonly FormatOption format = new(formatOption, $"Format of {name}; without it, its first bytes are looked at. Members of a chain are never probed.");
+
+    public void AddTo(Command command)
+    {
+        command.Arguments.Add(file);
+        command.Options.Add(format);
+    }
+
+    /// <summary>The name as it was given.</summary>
+    public string Name(ParseResult parse) => parse.GetValue(file)!;
+
+    /// <summary>Opens it read-only; says what was found where it had to be probed.</summary>
+    public IDiskImage Open(ParseResult parse, CommandOutput output)
+    {
+        var path = Name(parse);
+        var given = format.Get(parse);
+        if (Directory.Exists(path)) throw new CommandFailure($"{path}: is a directory.");
+        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Allow = parse.GetValue(allow) ?? [] });
+        if (given is null) output.Note($"{path}: probed, the format is {image.Format.Name()}.");
+        return image;
+    }
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using VmRepl.Agent.Commands.Arguments;
+
+namespace VmRepl.Agent.Commands;
+
+/// <summary>Where points are read from: --store, or --from with its certificates, or else the agent.</summary>
+internal sealed class PointSourceOptions
+{
+    private readonly Option<string?> store = SharedOptions.Path("--store", "Read the store's directory itself: read-only, with no agent or replica running.", "DIR");
+    private readonly Option<PeerAddress?> from = SharedOptions.Address("--from", "Ask the replica at this address.");
+    private readonly Option<string> socket;
+    private readonly CertificateOptions certificates;
+
+    public PointSourceOptions(Command command, CommandContext context)
+    {
+        socket = SharedOptions.Socket(context);
+        command.Options.Add(store);
+        command.Options.Add(from);
+        command.Options.Add(socket);
+        certificates = new CertificateOptions(command);
+        command.Validators.Add(RequireOneSource);
+    }
+
+    public PointSource Get(ParseResult parse)
+    {
+        if (parse.GetValue(store) is { } directory) return new PointSource.Store(directory);
+        if (parse.GetValue(from) is { } address) return new PointSource.Replica(address, certificates.Get(parse));
+        return new PointSource.Agent(parse.GetValue(socket)!);
+    }
+
+    private void RequireOneSource(CommandResult result)
+    {
+        var hasFrom = result.GetResult(from) is not null;
+        if (hasFrom && result.GetResult(store) is not null) result.AddError("--store and --from exclude each other.");
+        if (!hasFrom && certificates.AnyGiven(result)) result.AddError("--certificate, --key and --authority are for --from.");
+    }
+}

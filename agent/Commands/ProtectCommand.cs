@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Commands.Parsing;
+
+namespace VmRepl.Agent.Commands;
+
+internal static class ProtectCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        var group = SharedOptions.Group();
+        var disks = new Option<DiskArgument[]>("--disk")
+        {
+            Description = "A disk of the group: its name, its image file, and its format where it is not to be probed. May be repeated.",
+            HelpName = "NAME=FILE[,format=F]",
+            Required = true,
+            Arity = ArgumentArity.OneOrMore,
+            CustomParser = ParseDisks,
+        };
+        var to = SharedOptions.Address("--to", "The replica that keeps the second copy.", required: true);
+        var definition = SharedOptions.Path("--definition", "The VM's definition (libvirt domain XML, for one): kept beside the disks and restored with them.", "FILE");
+        var allow = SharedOptions.Allow();
+        var noWait = new Option<bool>("--no-wait") { Description = "Return at once; without it the command returns when the baseline is durable and its first point exists." };
+        var socket = SharedOptions.Socket(context);
+        var command = new Command("protect", "Begin to protect a group of disks: send the baseline and make the first recovery point.")
+        {
+            group, disks, to, definition, allow, noWait, socket,
+        };
+        context.SetAction(
+            command,
+            (parse, output, cancellation) => context.Commands().ProtectAsync(
+                new ProtectArguments(
+                    parse.GetValue(group)!,
+                    parse.GetValue(disks)!,
+                    parse.GetValue(to)!,
+                    parse.GetValue(definition),
+                    parse.GetValue(allow) ?? [],
+                    parse.GetValue(noWait),
+                    parse.GetValue(socket)!),
+                output,
+                cancellation),
+            group);
+        return command;
+    }
+
+    private static DiskArgument[] ParseDisks(ArgumentResult result)
+    {
+        var disks = new List<DiskArgument>();
+        foreach (var token in result.Tokens)
+        {
+            if (!DiskText.TryParse(token.Value, out var disk, out var problem)) result.AddError(problem);
+            else if (disks.Any(d => d.Name == disk.Name)) result.AddError($"--disk: two disks are named \"{disk.Name}\".");
+            else if (disks.Any(d => d.File == disk.File)) result.AddError($"--disk: {disk.File} is named twice.");
+            else disks.Add(disk);
+        }
+
+        return [.. disks];
+    }
+}

@@ -1,0 +1,21 @@
+using System.CommandLine;
+using VmRepl.Agent.Commands.Arguments;
+
+namespace VmRepl.Agent.Commands;
+
+internal static class ReplicaCommand
+{
+    /// <summary>Where a replica listens when not told: this machine only, so that nothing is open to the network by omission.</summary>
+    public static PeerAddress DefaultListen { get; } = new("127.0.0.1", 7707);
+
+    public static Command Create(CommandContext context)
+    {
+        var store = SharedOptions.Path("--store", "The store's directory; made if it is missing. One replica owns it at a time.", "DIR", required: true);
+        var listen = SharedOptions.Address("--listen", $"Where to listen. Beyond loopback only with certificates. Port 0 takes any free one. Default: {DefaultListen}.", anyPort: true);
+        var command = new Command("replica", "Run a replica: keep live images and journals of the groups that agents send.") { store, listen };
+        var certificates = new CertificateOptions(command);
+        context.SetAction(command, (parse, output, cancellation) => context.Commands().ReplicaAsync(
+            new ReplicaArguments(parse.GetValue(store)!, parse.GetValue(listen) ?? DefaultListen, certificates.Get(parse)), output, cancellation));
+        return command;
+    }
+}

@@ -1,0 +1,24 @@
+namespace VmRepl.Agent.Output.Reports;
+
+/// <summary>The state of one protection group.</summary>
+/// <param name="Phase">What the group is doing: one lower-case word.</param>
+/// <param name="InSync">Whether the replica has everything that the last finished round found.</param>
+/// <param name="LagBytes">Bytes found and not yet durable at the replica.</param>
+/// <param name="LagSeconds">Age of the newest point, in seconds; null before the first.</param>
+/// <param name="Replica">HOST:PORT.</param>
+/// <param name="LastPoint">The newest recovery point; null before the first.</param>
+/// <param name="RecoveryRange">Null before the first point.</param>
+/// <param name="Promise">What holds at this moment, and since when, in one sentence.</param>
+/// <param name="LastError">The last failure that has not been overcome, in one sentence; null where there is none.</param>
+public sealed record GroupStatus(
+    string Name,
+    string Phase,
+    bool InSync,
+    long LagBytes,
+    double? LagSeconds,
+    string Replica,
+    IReadOnlyList<DiskStatus> Disks,
+    RecoveryPointReport? LastPoint,
+    RecoveryRangeReport? RecoveryRange,
+    string Promise,
+    string? LastError);

@@ -1,0 +1,119 @@
+using System.Runtime.ExceptionServices;
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Operations;
+
+/// <summary>One copy under way: threads take the next piece of the map in turn, read it and write what is not zero. The first failure stops all of them.</summary>
+internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, IProgress<long>? progress, CancellationToken ct)
+{
+    /// <summary>Zeros shorter than this are written with their surroundings: a hole of less saves no file-system block.</summary>
+    internal const int ZeroGrainBytes = 4096;
+
+    private const int WorkersMax = 4;
+
+    private readonly Lock gate = new();
+    private readonly IEnumerator<(Extent Extent, bool HasData)> pieces = DataChunks.Of(source).GetEnumerator();
+    private ExceptionDispatchInfo? failure;
+    private long bytesRead, bytesWritten, bytesDone;
+    private bool isOver;
+
+    public long BytesRead => bytesRead;
+
+    public long BytesWritten => bytesWritten;
+
+    public void Run()
+    {
+        var workers = new Thread[Math.Min(Environment.ProcessorCount, WorkersMax) - 1];
+        for (var i = 0; i < workers.Length; i++)
+        {
+            workers[i] = new Thread(Work) { IsBackground = true, Name = "image copy" };
+            workers[i].Start();
+        }
+
+        Work();
+        foreach (var worker in workers) worker.Join();
+        pieces.Dispose();
+        failure?.Throw();
+    }
+
+    private void Work()
+    {
+        try
+        {
+            using var buffer = PooledBuffer.Rent(DataChunks.ChunkBytes);
+            while (Next() is { } extent) Copy(extent, buffer.Span[..(int)extent.Length]);
+        }
+        catch (Exception e)
+        {
+            lock (gate)
+            {
+                failure ??= ExceptionDispatchInfo.Capture(e);
+                isOver = true;
+            }
+        }
+    }
+
+    /// <summary>The next piece of data, holes passed over; null when there is none.</summary>
+    private Extent? Next()
+    {
+        lock (gate)
+        {
+            while (!isOver)
+            {
+                ct.ThrowIfCancellationRequested();
+                if (!pieces.MoveNext()) break;
+                if (pieces.Current.HasData) return pieces.Current.Extent;
+                Done(pieces.Current.Extent.Length);
+            }
+
+            isOver = true;
+            return null;
+        }
+    }
+
+    private void Copy(Extent extent, Span<byte> piece)
+    {
+        source.Read(extent.Offset, piece);
+        long written = 0;
+        for (var at = 0; at < piece.Length;)
+        {
+            var (length, isZero) = Run(piece[at..]);
+            if (!isZero)
+            {
+                target.Write(extent.Offset + at, piece.Slice(at, length));
+                written += length;
+            }
+
+            at += length;
+        }
+
+        lock (gate)
+        {
+            bytesRead += extent.Length;
+            bytesWritten += written;
+            Done(extent.Length);
+        }
+    }
+
+    /// <summary>The longest start of <paramref name="data"/> that is, by grains, all zeros or has no grain of zeros.</summary>
+    private static (int Length, bool IsZero) Run(ReadOnlySpan<byte> data)
+    {
+        var first = Math.Min(ZeroGrainBytes, data.Length);
+        var isZero = Sectors.IsZero(data[..first]);
+        var length = first;
+        while (length < data.Length)
+        {
+            var grain = Math.Min(ZeroGrainBytes, data.Length - length);
+            if (Sectors.IsZero(data.Slice(length, grain)) != isZero) break;
+            length += grain;
+        }
+
+        return (length, isZero);
+    }
+
+    private void Done(long bytes)
+    {
+        bytesDone += bytes;
+        progress?.Report(bytesDone);
+    }
+}

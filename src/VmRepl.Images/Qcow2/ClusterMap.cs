@@ -1,0 +1,121 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Qcow2;
+
+/// <summary>Turns disk offsets into places in the file: L1, L2 and, where there are such, subclusters. Neighbours of one kind that follow each other in the file are one run.</summary>
+internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header header, L2Cache tables, Func<long> dataLength)
+{
+    private const ulong ReservedMask = ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag);
+
+    private readonly int clusterSize = header.ClusterSize;
+    private readonly int subclusterSize = header.ClusterSize / Qcow2Layout.SubclustersPerCluster;
+
+    /// <summary>The longest run at <paramref name="offset"/> that one lookup gives, at most <paramref name="length"/> bytes and never zero.</summary>
+    /// <exception cref="ImageFormatException">An entry is impossible, or leads to bytes that the file does not have.</exception>
+    public ClusterRun Find(long offset, long length)
+    {
+        var index = (int)(offset / header.BytesPerL2);
+        var table = tables.Find(index);
+        if (table is null)
+        {
+            var missing = index + 1;
+            while (missing < tables.L1.Length && tables.L1[missing] == 0 && missing * header.BytesPerL2 - offset < length) missing++;
+            return new ClusterRun(offset, Math.Min(length, missing * header.BytesPerL2 - offset), ClusterKind.Unallocated, 0);
+        }
+
+        length = Math.Min(length, ((index + 1) * header.BytesPerL2) - offset);
+        var run = header.HasExtendedL2 ? FindExtended(table, offset, length) : FindPlain(table, offset, length);
+        if (run.Kind == ClusterKind.Data && run.Host + run.Length > dataLength())
+        {
+            throw new ImageFormatException(dataFile.Path, run.Host, "data cluster",
+                $"disk offset {run.Offset} with {run.Length} bytes leads there, but the file ends at {dataLength()}");
+        }
+
+        return run;
+    }
+
+    private ClusterRun FindPlain(L2Table table, long offset, long length)
+    {
+        var slot = (int)(offset % header.BytesPerL2 / clusterSize);
+        var inside = offset & (clusterSize - 1);
+        var (kind, host) = Classify(table, slot);
+        if (kind == ClusterKind.Compressed) return new ClusterRun(offset, Math.Min(length, clusterSize - inside), kind, host);
+        var covered = clusterSize - inside;
+        for (var next = slot + 1; covered < length; next++)
+        {
+            var (nextKind, nextHost) = Classify(table, next);
+            if (nextKind != kind || (kind == ClusterKind.Data && nextHost != host + inside + covered)) break;
+            covered += clusterSize;
+        }
+
+        return new ClusterRun(offset, Math.Min(length, covered), kind, kind == ClusterKind.Data ? host + inside : 0);
+    }
+
+    private (ClusterKind Kind, long Host) Classify(L2Table table, int slot)
+    {
+        var entry = table.Words[slot];
+        if (entry == 0) return (ClusterKind.Unallocated, 0);
+        if ((entry & Qcow2Layout.CompressedFlag) != 0)
+        {
+            if (header.HasExternalData) throw Bad(table, slot, entry, "an image with an external data file has no compressed clusters");
+            return (ClusterKind.Compressed, (long)entry);
+        }
+
+        if ((entry & ReservedMask) != 0 || (header.Version == 2 && (entry & Qcow2Layout.ZeroFlag) != 0)) throw Bad(table, slot, entry, "has reserved bits set");
+        var host = Host(table, slot, entry);
+        return (entry & Qcow2Layout.ZeroFlag) != 0 ? (ClusterKind.Zero, 0) : (ClusterKind.Data, host);
+    }
+
+    /// <summary>The data cluster of an entry that has one, checked.</summary>
+    private long Host(L2Table table, int slot, ulong entry)
+    {
+        var host = (long)(entry & Qcow2Layout.OffsetMask);
+        if (!Sectors.IsAligned(host, clusterSize)) throw Bad(table, slot, entry, "is not aligned to the cluster's size");
+        if (!header.HasExternalData)
+            return host != 0 || (entry & Qcow2Layout.ZeroFlag) != 0 ? host : throw Bad(table, slot, entry, "leads to the header");
+        var expected = (table.Index * header.BytesPerL2) + ((long)slot * clusterSize);
+        if (host != expected && (host != 0 || (entry & Qcow2Layout.ZeroFlag) == 0)) throw Bad(table, slot, entry, $"must be the disk's own offset {expected}, since the data is in another file");
+        return host;
+    }
+
+    private ClusterRun FindExtended(L2Table table, long offset, long length)
+    {
+        var slot = (int)(offset % header.BytesPerL2 / clusterSize);
+        var inside = offset & (clusterSize - 1);
+        var (kind, host) = ClassifySub(table, slot, (int)(inside / subclusterSize));
+        if (kind == ClusterKind.Compressed) return new ClusterRun(offset, Math.Min(length, clusterSize - inside), kind, host);
+        var start = inside & (subclusterSize - 1);
+        var covered = subclusterSize - start;
+        while (covered < length)
+        {
+            var at = inside + covered;
+            var (nextKind, nextHost) = ClassifySub(table, slot + (int)(at / clusterSize), (int)(at % clusterSize / subclusterSize));
+            if (nextKind != kind || (kind == ClusterKind.Data && nextHost != host + start + covered)) break;
+            covered += subclusterSize;
+        }
+
+        return new ClusterRun(offset, Math.Min(length, covered), kind, kind == ClusterKind.Data ? host + start : 0);
+    }
+
+    private (ClusterKind Kind, long Host) ClassifySub(L2Table table, int slot, int sub)
+    {
+        var entry = table.Words[2 * slot];
+        var bitmap = table.Words[(2 * slot) + 1];
+        var (allocated, zero) = ((uint)bitmap, (uint)(bitmap >> 32));
+        if ((entry & Qcow2Layout.CompressedFlag) != 0)
+        {
+            if (bitmap != 0 || header.HasExternalData) throw Bad(table, slot, entry, $"is compressed, but has the subcluster bitmap 0x{bitmap:x16}");
+            return (ClusterKind.Compressed, (long)entry);
+        }
+
+        if ((entry & (ReservedMask | Qcow2Layout.ZeroFlag)) != 0) throw Bad(table, slot, entry, "has reserved bits set");
+        if ((allocated & zero) != 0) throw Bad(table, slot, entry, $"has subclusters that are both data and zero (0x{bitmap:x16})");
+        if (allocated != 0 && entry == 0 && !header.HasExternalData) throw Bad(table, slot, entry, $"has data subclusters (0x{bitmap:x16}), but no cluster");
+        if ((zero >> sub & 1) != 0) return (ClusterKind.Zero, 0);
+        return (allocated >> sub & 1) == 0 ? (ClusterKind.Unallocated, 0) : (ClusterKind.Data, Host(table, slot, entry) + ((long)sub * subclusterSize));
+    }
+
+    private ImageFormatException Bad(L2Table table, int slot, ulong entry, string problem) =>
+        new(file.Path, table.Host + ((long)slot * header.L2EntryWords * sizeof(ulong)), "L2 entry", $"0x{entry:x16} {problem}");
+}

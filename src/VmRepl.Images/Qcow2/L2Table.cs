@@ -1,0 +1,17 @@
+namespace VmRepl.Images.Qcow2;
+
+/// <summary>One second-level table in memory, in the machine's own byte order.</summary>
+/// <param name="index">Its place in L1.</param>
+/// <param name="host">Where it stands in the file.</param>
+/// <param name="words">Its entries: one word each, two with extended L2.</param>
+internal sealed class L2Table(int index, long host, ulong[] words)
+{
+    public int Index => index;
+
+    public long Host { get; set; } = host;
+
+    public ulong[] Words => words;
+
+    /// <summary>Whether it differs from the file's; such a table stays in memory until it is written.</summary>
+    public bool IsDirty { get; set; }
+}

@@ -1,0 +1,145 @@
+using System.Buffers.Binary;
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Qcow2;
+
+/// <summary>Reads and checks the header cluster. Nothing past it is believed before this has passed.</summary>
+internal sealed class Qcow2HeaderReader
+{
+    private readonly IHostFile file;
+    private readonly byte[] cluster;
+
+    private Qcow2HeaderReader(IHostFile file)
+    {
+        this.file = file;
+        Span<byte> head = stackalloc byte[Qcow2Layout.HeaderBytesV2];
+        file.ReadField(0, head, "header");
+        if (BinaryPrimitives.ReadUInt32BigEndian(head) != Qcow2Layout.Magic) throw Bad(0, "magic", "is not that of QCOW2");
+        var version = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.VersionAt..]);
+        if (version is not (2 or 3)) throw Bad(Qcow2Layout.VersionAt, "version", $"must be 2 or 3, is {version}");
+        var clusterBits = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.ClusterBitsAt..]);
+        if (clusterBits is < Qcow2Layout.ClusterBitsMin or > Qcow2Layout.ClusterBitsMax)
+            throw Bad(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"must be {Qcow2Layout.ClusterBitsMin} to {Qcow2Layout.ClusterBitsMax}, is {clusterBits}");
+        cluster = new byte[Math.Min(1L << (int)clusterBits, file.Length)];
+        file.ReadField(0, cluster, "header");
+        if (version == 3 && cluster.Length < Qcow2Layout.HeaderBytesV3Min) throw Bad(0, "header", $"the file ends at {cluster.Length}");
+    }
+
+    private int ClusterBits => (int)U32(Qcow2Layout.ClusterBitsAt);
+
+    /// <exception cref="ImageFormatException">A field is out of its bounds, or asks for something that is not supported.</exception>
+    public static Qcow2Header Read(IHostFile file)
+    {
+        var reader = new Qcow2HeaderReader(file);
+        var header = reader.Parse();
+        reader.RequireKnownFeatures(header);
+        reader.RequireTables(header);
+        return header;
+    }
+
+    private Qcow2Header Parse()
+    {
+        var crypt = U32(Qcow2Layout.CryptAt);
+        if (crypt != 0) throw Bad(Qcow2Layout.CryptAt, "crypt_method", $"the image is encrypted ({(crypt == 1 ? "AES" : crypt == 2 ? "LUKS" : "method " + crypt)}); encrypted images are not read");
+        var size = U64(Qcow2Layout.SizeAt);
+        if (size > DiskImages.LengthMax) throw Bad(Qcow2Layout.SizeAt, "size", $"{size} exceeds {DiskImages.LengthMax} bytes");
+        var version = (int)U32(Qcow2Layout.VersionAt);
+        var headerLength = version == 2 ? Qcow2Layout.HeaderBytesV2 : U32(Qcow2Layout.HeaderLengthAt);
+        if (version == 3 && (headerLength < Qcow2Layout.HeaderBytesV3Min || headerLength > cluster.Length || headerLength % 8 != 0))
+            throw Bad(Qcow2Layout.HeaderLengthAt, "header_length", $"must be a multiple of 8 from {Qcow2Layout.HeaderBytesV3Min} to the cluster's size, is {headerLength}");
+        var (backing, extensionsEnd) = BackingName((int)headerLength);
+        var order = version == 2 ? 4 : U32(Qcow2Layout.RefcountOrderAt);
+        if (order > Qcow2Layout.RefcountOrderMax) throw Bad(Qcow2Layout.RefcountOrderAt, "refcount_order", $"must be at most {Qcow2Layout.RefcountOrderMax}, is {order}");
+        return new Qcow2Header
+        {
+            Version = version,
+            ClusterBits = ClusterBits,
+            Size = (long)size,
+            L1Offset = Offset(Qcow2Layout.L1OffsetAt, "l1_table_offset"),
+            L1Entries = Count(Qcow2Layout.L1SizeAt, "l1_size", Qcow2Layout.L1BytesMax / sizeof(ulong)),
+            RefcountTableOffset = Offset(Qcow2Layout.RefcountTableOffsetAt, "refcount_table_offset"),
+            RefcountTableClusters = Count(Qcow2Layout.RefcountTableClustersAt, "refcount_table_clusters", Qcow2Layout.RefcountTableBytesMax >> ClusterBits),
+            SnapshotCount = Count(Qcow2Layout.SnapshotCountAt, "nb_snapshots", Qcow2Layout.SnapshotsMax),
+            SnapshotsOffset = U32(Qcow2Layout.SnapshotCountAt) == 0 ? 0 : Offset(Qcow2Layout.SnapshotsOffsetAt, "snapshots_offset"),
+            Incompatible = version == 2 ? 0 : U64(Qcow2Layout.IncompatibleAt),
+            Compatible = version == 2 ? 0 : U64(Qcow2Layout.CompatibleAt),
+            Autoclear = version == 2 ? 0 : U64(Qcow2Layout.AutoclearAt),
+            RefcountOrder = (int)order,
+            HeaderLength = (int)headerLength,
+            Compression = version == 3 && headerLength > Qcow2Layout.CompressionAt ? (Qcow2Compression)cluster[Qcow2Layout.CompressionAt] : Qcow2Compression.Deflate,
+            Extensions = Qcow2Extensions.Parse(file.Path, cluster, (int)headerLength, extensionsEnd),
+            BackingFile = backing,
+        };
+    }
+
+    private (string? Name, int ExtensionsEnd) BackingName(int headerLength)
+    {
+        var offset = U64(Qcow2Layout.BackingOffsetAt);
+        var length = U32(Qcow2Layout.BackingSizeAt);
+        if (offset == 0) return (null, 1 << ClusterBits);
+        if (length > Qcow2Layout.BackingNameMax) throw Bad(Qcow2Layout.BackingSizeAt, "backing_file_size", $"{length} exceeds {Qcow2Layout.BackingNameMax}");
+        if (offset < (ulong)headerLength || offset > (ulong)cluster.Length || length > cluster.Length - (int)offset)
+            throw Bad(Qcow2Layout.BackingOffsetAt, "backing_file_offset", $"{offset} with {length} bytes leaves the header cluster");
+        return (length == 0 ? null : Qcow2Extensions.Text(file.Path, cluster.AsSpan((int)offset, (int)length), (int)offset, "backing file name"), (int)offset);
+    }
+
+    private void RequireKnownFeatures(Qcow2Header header)
+    {
+        var unknown = header.Incompatible & ~Qcow2Layout.KnownIncompatible;
+        if (unknown != 0)
+        {
+            var names = Enumerable.Range(0, 64).Where(bit => (unknown >> bit & 1) != 0)
+                .Select(bit => header.Extensions.FeatureNames.TryGetValue(bit, out var name) ? $"\"{name}\"" : $"bit {bit}");
+            throw Bad(Qcow2Layout.IncompatibleAt, "incompatible_features", $"the image needs features that are not known: {string.Join(", ", names)}");
+        }
+
+        var hasType = (header.Incompatible & Qcow2Layout.CompressionType) != 0;
+        if (hasType != (header.Compression != Qcow2Compression.Deflate) || !Enum.IsDefined(header.Compression))
+            throw Bad(Qcow2Layout.CompressionAt, "compression_type", $"{(int)header.Compression} does not go with incompatible feature bit 3 {(hasType ? "set" : "clear")}");
+        if (header.HasExtendedL2 && header.ClusterBits < Qcow2Layout.ExtendedClusterBitsMin)
+            throw Bad(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"extended L2 entries need at least {Qcow2Layout.ExtendedClusterBitsMin}, is {header.ClusterBits}");
+        var isRaw = (header.Autoclear & Qcow2Layout.RawExternal) != 0;
+        if (isRaw && header.HasExternalData && header.BackingFile is not null)
+            throw Bad(Qcow2Layout.AutoclearAt, "autoclear_features", "a raw external data file excludes a backing file");
+        if (header.HasExternalData && header.SnapshotCount > 0)
+            throw Bad(Qcow2Layout.SnapshotCountAt, "nb_snapshots", "an image with an external data file cannot have internal snapshots");
+        if (header.HasExternalData && string.IsNullOrEmpty(header.Extensions.DataFile))
+            throw Bad(Qcow2Layout.IncompatibleAt, "data file name", "the image keeps its data in another file, but does not name it");
+    }
+
+    private void RequireTables(Qcow2Header header)
+    {
+        var needed = (header.Size + header.BytesPerL2 - 1) / header.BytesPerL2;
+        if (header.L1Entries < needed) throw Bad(Qcow2Layout.L1SizeAt, "l1_size", $"{needed} entries are needed for {header.Size} bytes, is {header.L1Entries}");
+        RequireTable(header.L1Offset, (long)header.L1Entries * sizeof(ulong), Qcow2Layout.L1OffsetAt, "l1_table_offset");
+        if (header.RefcountTableClusters == 0) throw Bad(Qcow2Layout.RefcountTableClustersAt, "refcount_table_clusters", "must not be 0");
+        RequireTable(header.RefcountTableOffset, (long)header.RefcountTableClusters << header.ClusterBits, Qcow2Layout.RefcountTableOffsetAt, "refcount_table_offset");
+        if (header.SnapshotCount > 0) RequireTable(header.SnapshotsOffset, 0, Qcow2Layout.SnapshotsOffsetAt, "snapshots_offset");
+    }
+
+    private void RequireTable(long offset, long length, int at, string field)
+    {
+        if (length > 0 && offset == 0) throw Bad(at, field, "leads to the header");
+        if (!Sectors.IsAligned(offset, 1L << ClusterBits)) throw Bad(at, field, $"{offset} is no multiple of the cluster's size");
+        if (offset > file.Length || length > file.Length - offset) throw Bad(at, field, $"{length} bytes at {offset} pass the file's end at {file.Length}");
+    }
+
+    private long Offset(int at, string field)
+    {
+        var value = U64(at);
+        return value <= long.MaxValue ? (long)value : throw Bad(at, field, $"{value} is no offset");
+    }
+
+    private int Count(int at, string field, int max)
+    {
+        var value = U32(at);
+        return value <= max ? (int)value : throw Bad(at, field, $"{value} exceeds {max}");
+    }
+
+    private uint U32(int at) => BinaryPrimitives.ReadUInt32BigEndian(cluster.AsSpan(at));
+
+    private ulong U64(int at) => BinaryPrimitives.ReadUInt64BigEndian(cluster.AsSpan(at));
+
+    private ImageFormatException Bad(int at, string field, string problem) => new(file.Path, at, field, problem);
+}

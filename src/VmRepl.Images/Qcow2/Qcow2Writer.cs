@@ -1,0 +1,452 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Qcow2;
+
+/// <summary>
+/// Writing into a QCOW2 image. Data goes to the file at once; tables change in memory and are written by <see cref="Flush"/>, in the order
+/// refcount blocks and data, refcount table, L2, L1, freed clusters, with a barrier after each. A crash at any point therefore leaves the image as of the last flush,
+/// with newer contents in place where clusters were in place already, and perhaps with space lost; never with a cluster in use that counts as free.
+/// <para>
+/// States: opened, nothing written; <i>prepared</i> (an existing image was checked and its autoclear bits are clear); <i>failed</i>. A write that fails leaves tables in memory that
+/// may promise data which is not there, so the image then stays failed: nothing more is written, and the file stays as of the last flush.
+/// </para>
+/// <para>
+/// Locks: readers and writers hold <see cref="Gate"/> shared, flushing holds it alone, so a flushed table never names data that is still on its way, and a freed cluster is reused
+/// only when nobody reads it any more. The tables are changed under a second lock; reads look at them without it, since an entry is one word and names its data only
+/// when other sectors of the same cluster are readable.
+/// </para>
+/// </summary>
+internal sealed class Qcow2Writer : IDisposable
+{
+    private const int DirtyBytesMax = 16 << 20, DirtyTablesMin = 8;
+
+    /// <summary>Runs of new clusters from this size on take their space before they are written.</summary>
+    private const int ReserveBytesMin = 256 << 10;
+
+    private readonly Lock tablesLock = new();
+    private readonly IHostFile file;
+    private readonly Qcow2Header header;
+    private readonly L2Cache tables;
+    private readonly ReadOldContents readOld;
+    private readonly bool hasParent;
+    private readonly RefcountTable refcounts;
+    private readonly List<Extent> released = [];
+    private readonly int clusterSize, dirtyTablesMax;
+    private ClusterMap? clusters;
+    private (int First, int Last) dirtyL1 = (int.MaxValue, -1);
+    private int dirtyTables;
+    private long endOfFile;
+    private bool isPrepared, isOrdered, isChanged;
+    private volatile bool hasFailed;
+
+    /// <summary>Reads the disk as the tables have it now.</summary>
+    public delegate void ReadOldContents(long offset, Span<byte> buffer);
+
+    public Qcow2Writer(IHostFile file, Qcow2Header header, L2Cache tables, ReadOldContents readOld, bool hasParent, bool isNew)
+    {
+        this.file = file;
+        this.header = header;
+        this.tables = tables;
+        this.readOld = readOld;
+        this.hasParent = hasParent;
+        clusterSize = header.ClusterSize;
+        dirtyTablesMax = Math.Max(DirtyTablesMin, DirtyBytesMax / clusterSize);
+        refcounts = new RefcountTable(file, header);
+        endOfFile = file.Length;
+        isPrepared = isNew;
+        // Nobody counts on a new image before its first flush, so until then nothing is gained by waiting for the disk.
+        isOrdered = !isNew;
+    }
+
+    /// <summary>Shared by reads and writes, exclusive for flushing.</summary>
+    public ReaderWriterLockSlim Gate { get; } = new();
+
+    /// <summary>Bytes of the file that may be read, those of clusters just taken included.</summary>
+    public long EndOfFile => Volatile.Read(ref endOfFile);
+
+    /// <exception cref="ImageFormatException">The image is of a kind that is read but not written.</exception>
+    public static void RequireWritable(IHostFile file, Qcow2Header header)
+    {
+        var why = header.IsCorrupt ? "the image is marked corrupt; repair a copy with qemu-img check -r all"
+            : header.IsDirty ? "the image was not closed properly and its refcounts are stale; repair it with qemu-img check -r all"
+            : header.HasExternalData ? "an image with an external data file is read, not written"
+            : header.HasExtendedL2 ? "an image with extended L2 entries is read, not written"
+            : null;
+        if (why is not null) throw new ImageFormatException(file.Path, Qcow2Layout.IncompatibleAt, "incompatible_features", why);
+    }
+
+    public void Attach(ClusterMap map) => clusters = map;
+
+    public ClusterRun Find(long offset, long length) => clusters!.Find(offset, length);
+
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        Enter();
+        try
+        {
+            WriteRuns(offset, data);
+        }
+        catch
+        {
+            hasFailed = true;
+            throw;
+        }
+        finally
+        {
+            Gate.ExitReadLock();
+        }
+    }
+
+    /// <summary>Makes the range read as zeros and gives whole clusters back at the next flush.</summary>
+    public void Zero(long offset, long length)
+    {
+        if (length == 0) return;
+        Enter();
+        try
+        {
+            for (var end = offset + length; offset < end;)
+            {
+                var clusterEnd = Math.Min(Sectors.AlignDown(offset, clusterSize) + clusterSize, header.DiskLength);
+                if (Sectors.IsAligned(offset, clusterSize) && end >= clusterEnd)
+                {
+                    var next = Math.Min(end, (offset / header.BytesPerL2 + 1) * header.BytesPerL2);
+                    if (next != header.DiskLength) next = Sectors.AlignDown(next, clusterSize);
+                    ZeroWhole(offset, next);
+                    offset = next;
+                }
+                else
+                {
+                    var next = Math.Min(end, clusterEnd);
+                    ZeroPart(offset, (int)(next - offset));
+                    offset = next;
+                }
+            }
+        }
+        catch
+        {
+            hasFailed = true;
+            throw;
+        }
+        finally
+        {
+            Gate.ExitReadLock();
+        }
+    }
+
+    public void Flush()
+    {
+        Gate.EnterWriteLock();
+        try
+        {
+            isOrdered = true;
+            WriteBack();
+            file.Flush();
+        }
+        finally
+        {
+            Gate.ExitWriteLock();
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            if (!hasFailed && isChanged) WriteBack();
+        }
+        finally
+        {
+            Gate.Dispose();
+        }
+    }
+
+    private void Enter()
+    {
+        if (Volatile.Read(ref dirtyTables) > dirtyTablesMax) FlushTables();
+        Gate.EnterReadLock();
+        try
+        {
+            RequireSound();
+            lock (tablesLock) Prepare();
+        }
+        catch
+        {
+            Gate.ExitReadLock();
+            throw;
+        }
+    }
+
+    private void FlushTables()
+    {
+        Gate.EnterWriteLock();
+        try
+        {
+            WriteBack();
+        }
+        finally
+        {
+            Gate.ExitWriteLock();
+        }
+    }
+
+    private void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.Path}: an earlier write failed; the file is as of the flush before it and takes no more writes");
+    }
+
+    /// <summary>
+    /// Once, before the first write into an existing image. A cluster that is in use but counts as free would be given away, so a damaged image is not written.
+    /// Autoclear bits are cleared, since what they vouch for (bitmaps, for one) is not kept up here.
+    /// </summary>
+    private void Prepare()
+    {
+        if (isPrepared) return;
+        if (new Qcow2Check(file, header).Run().FirstOrDefault(f => f.IsDamage) is { } damage)
+            throw new ImageFormatException(file.Path, -1, "check", $"a damaged image is not written: {damage.Message}");
+        if (header.Autoclear != 0)
+        {
+            file.Write(Qcow2Layout.AutoclearAt, new byte[sizeof(ulong)]);
+            file.Flush();
+        }
+
+        isPrepared = true;
+    }
+
+    private void WriteRuns(long offset, ReadOnlySpan<byte> data)
+    {
+        while (!data.IsEmpty)
+        {
+            (long Host, int Length, bool IsVirgin) run;
+            lock (tablesLock) run = Place(offset, data);
+            if (run.IsVirgin && run.Length >= ReserveBytesMin) file.TryReserve(run.Host, run.Length);
+            if (run.Host >= 0) file.Write(run.Host, data[..run.Length]);
+            offset += run.Length;
+            data = data[run.Length..];
+        }
+    }
+
+    /// <summary>Finds or makes the place of the first bytes of <paramref name="data"/>. A host offset of -1: they are written already.</summary>
+    private (long Host, int Length, bool IsVirgin) Place(long offset, ReadOnlySpan<byte> data)
+    {
+        isChanged = true;
+        var index = (int)(offset / header.BytesPerL2);
+        var slot = (int)(offset % header.BytesPerL2 / clusterSize);
+        var inside = (int)(offset & (clusterSize - 1));
+        var table = tables.Find(index);
+        if (table is not null && IsInPlace(table.Words[slot])) return InPlace(table, slot, inside, data.Length);
+        table = Writable(index, table);
+        return inside == 0 && data.Length >= clusterSize ? PlaceWhole(table, slot, data.Length) : PlacePart(table, slot, offset, inside, data);
+    }
+
+    private (long Host, int Length, bool IsVirgin) InPlace(L2Table table, int slot, int inside, int length)
+    {
+        var host = HostOf(table.Words[slot]) + inside;
+        var covered = clusterSize - inside;
+        for (var next = slot + 1; covered < length && next < table.Words.Length; next++)
+        {
+            if (!IsInPlace(table.Words[next]) || HostOf(table.Words[next]) != host + covered) break;
+            covered += clusterSize;
+        }
+
+        return (host, Math.Min(length, covered), false);
+    }
+
+    private (long Host, int Length, bool IsVirgin) PlaceWhole(L2Table table, int slot, int length)
+    {
+        var wanted = 1;
+        while (wanted < length / clusterSize && slot + wanted < table.Words.Length && !IsInPlace(table.Words[slot + wanted])) wanted++;
+        var (first, count, isVirgin) = Allocate(wanted);
+        var host = first << header.ClusterBits;
+        for (var i = 0; i < count; i++) Publish(table, slot + i, (ulong)(host + ((long)i * clusterSize)) | Qcow2Layout.Copied);
+        return (host, count * clusterSize, isVirgin);
+    }
+
+    private (long Host, int Length, bool IsVirgin) PlacePart(L2Table table, int slot, long offset, int inside, ReadOnlySpan<byte> data)
+    {
+        var length = Math.Min(clusterSize - inside, data.Length);
+        var old = table.Words[slot];
+        var wasZero = (old & Qcow2Layout.CompressedFlag) == 0 && ((old & Qcow2Layout.ZeroFlag) != 0 || (old == 0 && !hasParent));
+        var (first, _, isVirgin) = Allocate(1);
+        var host = first << header.ClusterBits;
+        if (wasZero && isVirgin)
+        {
+            // Never beyond EndOfFile, so this cannot cut what another writer has written past it meanwhile.
+            file.SetLength(EndOfFile);
+            Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
+            return (host + inside, length, false);
+        }
+
+        using var whole = PooledBuffer.Rent(clusterSize);
+        var cluster = whole.Span;
+        cluster.Clear();
+        var start = offset - inside;
+        if (!wasZero) readOld(start, cluster[..(int)Math.Min(clusterSize, header.DiskLength - start)]);
+        data[..length].CopyTo(cluster[inside..]);
+        file.Write(host, cluster);
+        Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
+        return (-1, length, false);
+    }
+
+    /// <summary>Whole clusters of one L2 table; the last may be the disk's last and shorter.</summary>
+    private void ZeroWhole(long offset, long end)
+    {
+        var index = (int)(offset / header.BytesPerL2);
+        var entry = hasParent && header.Version >= 3 ? Qcow2Layout.ZeroFlag : 0;
+        if (hasParent && entry == 0)
+        {
+            for (var at = offset; at < end; at += clusterSize) ZeroPart(at, (int)Math.Min(clusterSize, end - at));
+            return;
+        }
+
+        lock (tablesLock)
+        {
+            isChanged = true;
+            var table = tables.Find(index);
+            if (table is null && !hasParent) return;
+            var first = (int)(offset % header.BytesPerL2 / clusterSize);
+            var last = (int)((end - 1) % header.BytesPerL2 / clusterSize);
+            L2Table? writable = null;
+            for (var slot = first; slot <= last; slot++)
+            {
+                if (table is not null && (table.Words[slot] == entry || table.Words[slot] == Qcow2Layout.ZeroFlag)) continue;
+                table = writable ??= Writable(index, table);
+                Publish(table, slot, entry);
+            }
+        }
+    }
+
+    private void ZeroPart(long offset, int length)
+    {
+        using var zeros = PooledBuffer.Rent(length);
+        zeros.Span.Clear();
+        for (var end = offset + length; offset < end;)
+        {
+            ClusterRun run;
+            lock (tablesLock) run = Find(offset, end - offset);
+            var isZero = run.Kind == ClusterKind.Zero || (run.Kind == ClusterKind.Unallocated && !hasParent);
+            if (!isZero) WriteRuns(offset, zeros.Span[..(int)run.Length]);
+            offset = run.End;
+        }
+    }
+
+    /// <summary>The table of that L1 entry in a form that may be changed: new where there was none, a copy where a snapshot shares it.</summary>
+    private L2Table Writable(int index, L2Table? table)
+    {
+        if (table is not null && (tables.L1[index] & Qcow2Layout.Copied) != 0)
+        {
+            MarkDirty(table);
+            return table;
+        }
+
+        var host = Allocate(1).First << header.ClusterBits;
+        if (table is null)
+        {
+            table = new L2Table(index, host, new ulong[clusterSize / sizeof(ulong)]);
+            MarkDirty(table);
+            tables.Add(table);
+        }
+        else
+        {
+            released.Add(new Extent(table.Host >> header.ClusterBits, 1));
+            table.Host = host;
+            MarkDirty(table);
+        }
+
+        tables.L1[index] = (ulong)host | Qcow2Layout.Copied;
+        dirtyL1 = (Math.Min(dirtyL1.First, index), Math.Max(dirtyL1.Last, index));
+        return table;
+    }
+
+    private void MarkDirty(L2Table table)
+    {
+        if (table.IsDirty) return;
+        table.IsDirty = true;
+        dirtyTables++;
+    }
+
+    private void Publish(L2Table table, int slot, ulong entry)
+    {
+        var old = table.Words[slot];
+        Volatile.Write(ref table.Words[slot], entry);
+        if ((old & Qcow2Layout.CompressedFlag) != 0)
+        {
+            var place = CompressedEntry.Parse(file.Path, old, header.ClusterBits);
+            released.Add(Extent.FromEnds(place.Host >> header.ClusterBits, ((place.Host + place.Length - 1) >> header.ClusterBits) + 1));
+        }
+        else if (HostOf(old) != 0)
+        {
+            released.Add(new Extent(HostOf(old) >> header.ClusterBits, 1));
+        }
+    }
+
+    private (long First, int Count, bool IsVirgin) Allocate(int count)
+    {
+        var taken = refcounts.Allocate(count);
+        Volatile.Write(ref endOfFile, Math.Max(endOfFile, refcounts.End << header.ClusterBits));
+        return taken;
+    }
+
+    /// <summary>Brings the file's tables up to those in memory, in the order that the class promises. Held alone.</summary>
+    private void WriteBack()
+    {
+        RequireSound();
+        if (!isChanged) return;
+        try
+        {
+            refcounts.PlaceTable();
+            Volatile.Write(ref endOfFile, Math.Max(endOfFile, refcounts.End << header.ClusterBits));
+            // Whole clusters up to the end: a reader is entitled to every byte of a cluster.
+            if (file.Length < endOfFile) file.SetLength(endOfFile);
+            refcounts.WriteBlocks();
+            Barrier();
+            refcounts.WriteTable(Barrier);
+            foreach (var table in tables.Dirty())
+            {
+                file.WriteNumbers(table.Host, table.Words);
+                table.IsDirty = false;
+            }
+
+            dirtyTables = 0;
+            Barrier();
+            WriteL1();
+            Release();
+            isChanged = false;
+        }
+        catch
+        {
+            hasFailed = true;
+            throw;
+        }
+    }
+
+    private void WriteL1()
+    {
+        if (dirtyL1.Last < 0) return;
+        file.WriteNumbers(header.L1Offset + ((long)dirtyL1.First * sizeof(ulong)), tables.L1.AsSpan(dirtyL1.First..(dirtyL1.Last + 1)));
+        dirtyL1 = (int.MaxValue, -1);
+        Barrier();
+    }
+
+    /// <summary>Clusters that no durable table names any more lose their reference, and their space where the volume can.</summary>
+    private void Release()
+    {
+        if (refcounts.MovedFrom.Length > 0) released.Add(refcounts.MovedFrom);
+        refcounts.ForgetMoved();
+        if (released.Count == 0) return;
+        var free = refcounts.Release(released);
+        released.Clear();
+        refcounts.WriteBlocks();
+        foreach (var extent in new ExtentSet(free).Extents) _ = file.TryPunch(extent.Offset, Math.Min(extent.Length, Math.Max(0, file.Length - extent.Offset)));
+    }
+
+    private void Barrier()
+    {
+        if (isOrdered) file.Flush();
+    }
+
+    private static bool IsInPlace(ulong entry) =>
+        (entry & (Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag)) == Qcow2Layout.Copied && HostOf(entry) != 0;
+
+    private static long HostOf(ulong entry) => (entry & Qcow2Layout.CompressedFlag) != 0 ? 0 : (long)(entry & Qcow2Layout.OffsetMask);
+}

@@ -1,0 +1,171 @@
+using VmRepl.Journal.Index;
+using VmRepl.Journal.Segments;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal;
+
+/// <content>Writing: commits into segments, the index, the live images, checkpoints.</content>
+public sealed partial class GroupJournal
+{
+    /// <summary>Records waiting for one commit hold at most about this much payload in memory.</summary>
+    private const long CommitBytesMax = 32 << 20;
+
+    /// <summary>Commits records as they are made, in as few commits as memory and segments allow; on return all are durable and indexed.</summary>
+    private List<StoredRecord> Commit(IEnumerable<Record> records)
+    {
+        var all = new List<StoredRecord>();
+        var waiting = new List<Record>();
+        long bytes = 0;
+        foreach (var record in records)
+        {
+            waiting.Add(record);
+            bytes += record.PayloadLength;
+            if (bytes < CommitBytesMax) continue;
+            CommitWaiting(waiting, all);
+            waiting.Clear();
+            bytes = 0;
+        }
+
+        CommitWaiting(waiting, all);
+        return all;
+    }
+
+    private void CommitWaiting(List<Record> records, List<StoredRecord> all)
+    {
+        for (var next = 0; next < records.Count;)
+        {
+            var tail = segments.Count > 0 ? segments[^1] : Roll();
+            var fitting = Fitting(tail, records, next);
+            if (fitting == 0)
+            {
+                tail = Roll();
+                fitting = Fitting(tail, records, next);
+                if (fitting == 0) throw new InvalidOperationException($"{records[next]} does not fit an empty segment of {options.SegmentBytes} bytes");
+            }
+
+            var (stored, checksum) = tail.WriteCommit(records.GetRange(next, fitting), incarnation, lastChecksum, encoder);
+            // The next commit may be written only when this one is durable: recovery relies on it to tell a torn tail from damage.
+#if SIMULATION_PLANTS
+            if (!VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.AcknowledgeBeforeFlush))
+#endif
+            tail.Flush();
+            lastChecksum = checksum;
+            next += fitting;
+            lock (indexGate)
+            {
+                foreach (var record in stored) Index(record);
+            }
+
+            all.AddRange(stored);
+        }
+    }
+
+    /// <summary>How many of the records fit the segment's free space in one commit.</summary>
+    private static int Fitting(SegmentFile tail, List<Record> records, int from)
+    {
+        long recordBytes = 0, payloadBytes = 0;
+        for (var i = from; i < records.Count; i++)
+        {
+            var (inRecords, inPayloads) = SegmentFile.SpaceFor(records[i]);
+            recordBytes += inRecords;
+            payloadBytes += inPayloads;
+            if (!tail.Fits(recordBytes, payloadBytes)) return i - from;
+        }
+
+        return records.Count - from;
+    }
+
+    private SegmentFile Roll()
+    {
+        var nowUs = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
+        var serial = segments.Count > 0 ? segments[^1].Serial + 1 : 1;
+        var segment = SegmentFile.Create(directory, Spares().FirstOrDefault(), new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs, lastChecksum));
+        if (segments.Count > 0)
+        {
+            segment.LastSequence = segments[^1].LastSequence;
+            segment.LastTimeUs = segments[^1].LastTimeUs;
+        }
+
+        lock (indexGate) segments.Add(segment);
+        return segment;
+    }
+
+    private List<string> Spares() => [.. directory.ListFiles().Where(n => n.StartsWith(SegmentLayout.SparePrefix, StringComparison.Ordinal))];
+
+    /// <summary>Under the index lock: takes a record that has just become durable into every index.</summary>
+    private void Index(StoredRecord record)
+    {
+        var header = record.Header;
+        switch (header.Kind)
+        {
+            case RecordKind.Undo:
+                disks[header.Disk].SetUndo(record);
+                return;
+            case RecordKind.HandDown or RecordKind.Checkpoint:
+                return;
+            case RecordKind.Metadata when header.Sequence == 0:
+                return;
+            case RecordKind.Metadata:
+                metadata.AddVersion(record);
+                break;
+            case RecordKind.Write or RecordKind.Zero or RecordKind.Punch:
+                disks[header.Disk].AddVersion(record);
+                break;
+            default:
+                points.Observe(header);
+                break;
+        }
+
+        record.Segment.LastSequence = header.Sequence;
+        record.Segment.LastTimeUs = header.TimeUs;
+        position = position with { Durable = header.Sequence };
+    }
+
+    private void Apply(IReadOnlyList<Record> records)
+    {
+        foreach (var record in records)
+        {
+            var header = record.Header;
+            switch (header.Kind)
+            {
+                case RecordKind.Write:
+                    live[header.Disk].Write(header.Offset, record.Payload.Span);
+                    appliedSinceCheckpoint += header.Length;
+                    break;
+                case RecordKind.Zero:
+                    live[header.Disk].Zero(header.Offset, header.Length);
+                    break;
+                case RecordKind.Punch:
+                    live[header.Disk].Punch(header.Offset, header.Length);
+                    break;
+            }
+
+            // A record of any kind is work for a recovery.
+            appliedSinceCheckpoint += RecordCost;
+        }
+
+        if (records.Count == 0) return;
+        lock (indexGate) position = position with { Applied = records[^1].Header.Sequence };
+    }
+
+    private void WriteCheckpoint()
+    {
+        FlushLive();
+        var p = Position with { Checkpoint = Position.Applied };
+        Commit([Checkpoint(p.Checkpoint, p.Start, segments[0].Serial)]);
+        lock (indexGate) position = p;
+        appliedSinceCheckpoint = 0;
+    }
+
+    /// <summary>Flushes the live images: before a checkpoint says so, and at the end of a baseline, which is not journaled.</summary>
+    internal void FlushLive()
+    {
+        foreach (var disk in live.Values) disk.Flush();
+    }
+
+    /// <param name="firstSegment">Serial of the oldest segment that is still needed.</param>
+    private Record Checkpoint(ulong applied, ulong start, ulong firstSegment)
+    {
+        lock (indexGate) return new CheckpointRecord(applied, start, firstSegment, points.All.FirstOrDefault(p => p.Sequence == start)).ToRecord();
+    }
+}

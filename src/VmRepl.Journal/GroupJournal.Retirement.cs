@@ -1,0 +1,145 @@
+using VmRepl.Blocks;
+using VmRepl.Journal.Index;
+using VmRepl.Journal.Points;
+using VmRepl.Journal.Segments;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal;
+
+/// <content>
+/// Retirement of the oldest segment. Order: what it holds that is still needed is handed down and made durable, closed by a checkpoint that names the new start and
+/// the first segment needed; only then does the index forget, and the file go. A crash before the checkpoint leaves hand-downs that name a start not reached yet: they are passed over.
+/// A crash after it leaves a file that the checkpoint says is not needed: it is removed at the next opening.
+/// </content>
+public sealed partial class GroupJournal
+{
+    private const long RecordOverhead = 1024;
+
+    /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view. Under the index lock.</summary>
+    private ulong Floor() => pins.Values.Aggregate(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start), Math.Min);
+
+    /// <summary>Retires segments as the options ask; refuses the records, before anything is written, where they would pass a limit all the same.</summary>
+    private void MakeRoom(IReadOnlyList<Record> records)
+    {
+        long journalBytes = 0, volumeBytes = 0;
+        foreach (var record in records)
+        {
+            var (undoBytes, undoRuns) = undo.MostFor(record.Header);
+            journalBytes += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
+                + undoBytes + (undoRuns * (RecordOverhead + SegmentLayout.PayloadAlignment));
+            volumeBytes += record.PayloadLength;
+        }
+
+        volumeBytes += journalBytes;
+        for (var attempts = segments.Count; attempts > 0 && segments.Count > 1 && Limit(journalBytes, volumeBytes) is not null; attempts--)
+        {
+            var oldest = segments[0];
+            if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
+            if (!TryAnnounceStart(Math.Max(Position.Start, oldest.LastSequence))) break;
+            RetireOldest();
+        }
+
+        if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
+        // A spare file is space as well.
+        if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
+        throw new JournalFullException($"{directory.Path}: {limit.Reason}");
+    }
+
+    /// <summary>Notes the start that is due, unless something still needs what lies before it. From then on no view opens before it.</summary>
+    private bool TryAnnounceStart(ulong start)
+    {
+        lock (indexGate)
+        {
+            if (start > Floor()) return false;
+            startDue = start;
+            return true;
+        }
+    }
+
+    private (string Reason, bool IsHard)? Limit(long journalBytes, long volumeBytes)
+    {
+        var tailFree = segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0;
+        var newSegments = Math.Max(0, (journalBytes - tailFree + options.SegmentBytes - 1) / options.SegmentBytes);
+        var free = directory.FreeBytes;
+        if (free - volumeBytes < freeBytesMin)
+            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve; nothing older than the newest recovery point can be retired", true);
+        if ((segments.Count + newSegments) * options.SegmentBytes > options.CapacityBytes)
+            return ($"the journal may take {options.CapacityBytes} bytes and nothing older than the newest recovery point can be retired", true);
+        if (segments.Count > 0 && segments[0].LastTimeUs < (time.GetUtcNow() - options.AgeMax - DateTimeOffset.UnixEpoch).Ticks / 10) return ("age", false);
+        return null;
+    }
+
+    private void RetireOldest()
+    {
+        var oldest = segments[0];
+        var start = startDue;
+        var touched = oldest.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
+            .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
+        List<(uint Disk, ContentSource Source)> contents;
+        List<StoredRecord> values;
+        lock (indexGate)
+        {
+            contents = [.. touched.SelectMany(t => disks[t.Key].HandDown(t.Value, oldest, start).Select(s => (t.Key, s)))];
+            values = [.. metadata.Resolve(start).Select(v => v.Record)];
+        }
+
+        var handDowns = contents.SelectMany(c => HandDown(c.Disk, c.Source, start)).Concat(values.Select(v => HandDown(v, start)));
+        var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial);
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropBeforeHandDown)) Commit([checkpoint]);
+#endif
+        var stored = Commit(handDowns.Append(checkpoint));
+
+        bool recyclable;
+        lock (indexGate)
+        {
+            foreach (var (disk, extents) in touched) disks[disk].Retire(extents, start);
+            metadata.Retire(start);
+            foreach (var record in stored)
+            {
+                if (record.Header.Kind == RecordKind.HandDown) disks[record.Header.Disk].SetUndo(record);
+                else if (record.Header.Kind == RecordKind.Metadata) metadata.SetBase(record);
+            }
+
+            points.Retire(start);
+            position = position with { Start = start };
+            segments.RemoveAt(0);
+            recyclable = oldest.Retire();
+        }
+
+        GiveUpFile(oldest.Serial, recyclable);
+    }
+
+    private void GiveUpFile(ulong serial, bool recyclable)
+    {
+        var name = SegmentLayout.FileName(serial);
+        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > freeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
+        else directory.Delete(name);
+        directory.Flush();
+    }
+
+    private bool DropSpares()
+    {
+        var spares = Spares();
+        foreach (var spare in spares) directory.Delete(spare);
+        return spares.Count > 0;
+    }
+
+    private IEnumerable<Record> HandDown(uint disk, ContentSource source, ulong start)
+    {
+        var record = source.Record!;
+        for (var at = source.Range.Offset; at < source.Range.End;)
+        {
+            var isPayload = record.Content == RecordContent.Payload;
+            var length = isPayload ? Math.Min(pieceBytes, source.Range.End - at) : source.Range.End - at;
+            var payload = isPayload ? new byte[length] : [];
+            if (isPayload) record.Read(new Extent(at, length), payload);
+            yield return Record.Create(
+                new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = at, Length = length, Content = record.Content, Undoes = start }, payload);
+            at += length;
+        }
+    }
+
+    private static Record HandDown(StoredRecord value, ulong start) => Record.Create(
+        new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes }, value.ReadPayload());
+}

@@ -1,0 +1,291 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+using VmRepl.Journal.Index;
+using VmRepl.Journal.Metadata;
+using VmRepl.Journal.Points;
+using VmRepl.Journal.Segments;
+using VmRepl.Protocol.MessagePack;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal;
+
+/// <summary>
+/// The undo-augmented journal of one group together with the live images that it alone writes.
+/// <para>States: open for writing, open for reading (a bare store directory), failed (a write did not end well: nothing more is taken until it is opened again).</para>
+/// <para>Order of a commit, and what a crash in between leaves:
+/// old contents are read, then undo and records are written and flushed in one commit (a crash: neither is there, the live image is untouched);
+/// then they are acknowledged as durable; then the live images are written (a crash: redone from the last checkpoint, every value being absolute);
+/// then, now and then, the live images are flushed and a checkpoint is written.</para>
+/// <para>One writer at a time; reading of points, views and positions is safe beside it.</para>
+/// </summary>
+public sealed partial class GroupJournal : IDisposable
+{
+    private const int PieceBytesMax = 1 << 20;
+    private const int SpareMax = 1;
+    private const long RecordCost = 256;
+
+    private readonly IHostDirectory directory;
+    private readonly IReadOnlyDictionary<uint, IBlockDevice> live;
+    private readonly JournalOptions options;
+    private readonly TimeProvider time;
+    private readonly ulong incarnation;
+    private readonly bool isReadOnly;
+    private readonly long freeBytesMin;
+    private readonly MessagePackWriter encoder = new(64 * 1024);
+
+    // The writer's lock is taken first, the index's inside it. Views take only the latter, and never hold it over I/O.
+    private readonly Lock writerGate = new();
+    private readonly Lock indexGate = new();
+
+    private readonly Dictionary<uint, DiskIndex> disks;
+    private readonly List<SegmentFile> segments = [];
+    private readonly PointList points = new();
+    private readonly MetadataIndex metadata = new();
+    private readonly Dictionary<object, ulong> pins = [];
+
+    private readonly UndoCapture undo;
+
+    // Most bytes of payload in a record that the journal makes itself.
+    private readonly int pieceBytes;
+
+    private JournalPosition position;
+
+    // The start that a retirement under way will have. A view may not be opened before it any more.
+    private ulong startDue;
+    private uint lastChecksum;
+    private long appliedSinceCheckpoint;
+    private Exception? failure;
+    private bool isOpen;
+
+    internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    {
+        if (options.SegmentBytes is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax || !System.Numerics.BitOperations.IsPow2(options.SegmentBytes))
+            throw new ArgumentOutOfRangeException(nameof(options), options.SegmentBytes, "a segment has a power of two from 1 MiB to 1 GiB");
+        this.directory = directory;
+        this.live = live;
+        this.options = options;
+        this.time = time;
+        this.incarnation = incarnation;
+        this.isReadOnly = isReadOnly;
+        disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
+        pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
+        undo = new UndoCapture(live, disks, indexGate, pieceBytes);
+        freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
+    }
+
+    /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
+    public bool IsFailed => Volatile.Read(ref failure) is not null;
+
+    public JournalPosition Position
+    {
+        get
+        {
+            lock (indexGate) return position;
+        }
+    }
+
+    /// <summary>Whether a round has begun and not ended.</summary>
+    public bool ResyncIsOpen
+    {
+        get
+        {
+            lock (indexGate) return points.ResyncIsOpen;
+        }
+    }
+
+    /// <summary>Every point that can be restored, oldest first. A point with several bookmarks is listed once for each.</summary>
+    public IReadOnlyList<RecoveryPoint> Points
+    {
+        get
+        {
+            lock (indexGate) return [.. points.All];
+        }
+    }
+
+    /// <summary>Bytes of all segment files.</summary>
+    public long SegmentBytes
+    {
+        get
+        {
+            lock (indexGate) return segments.Sum(s => s.Header.SegmentBytes);
+        }
+    }
+
+    /// <summary>Reads the journal and, for writing, brings the live images up to it.</summary>
+    /// <param name="incarnation">Greater than at any earlier opening for writing.</param>
+    /// <exception cref="JournalDamagedException">A segment in the middle does not verify.</exception>
+    public static GroupJournal Open(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    {
+        var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly);
+        try
+        {
+            var recovery = JournalRecovery.Read(directory, isReadOnly);
+            journal.Load(recovery);
+            if (!isReadOnly) journal.BringUp(recovery);
+            journal.isOpen = true;
+            return journal;
+        }
+        catch
+        {
+            journal.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Makes the records durable, in order, with the undo that they need, then applies them to the live images. On return everything is durable and applied.
+    /// </summary>
+    /// <exception cref="JournalFullException">Nothing was written.</exception>
+    /// <exception cref="ArgumentException">A record does not fit the group: unknown disk, outside of it, out of order.</exception>
+    /// <exception cref="IOException">The journal is failed from now on.</exception>
+    public void Append(IReadOnlyList<Record> records)
+    {
+        lock (writerGate)
+        {
+            ThrowIfUnusable();
+            RecordAdmission.Check(records, position.Durable, live, points, options.SegmentBytes / 2);
+            try
+            {
+#if SIMULATION_PLANTS
+                var early = VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.FirstTouchBeforeRetirement) ? CaptureEarly(records) : null;
+                MakeRoom(records);
+                undo.Begin();
+                Commit(early ?? records.SelectMany(undo.Accompany));
+#else
+                MakeRoom(records);
+                // First touch is asked about after the retirement: what has just left the range is untouched again.
+                undo.Begin();
+                Commit(records.SelectMany(undo.Accompany));
+#endif
+                Apply(records);
+                if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
+            }
+            catch (Exception e) when (e is not JournalFullException)
+            {
+                // A writer that failed stays failed: what reached the disk is known again only after a recovery.
+                failure = e;
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Flushes the live images and notes it, so that a recovery need not redo what came before.</summary>
+    public void Checkpoint()
+    {
+        lock (writerGate)
+        {
+            ThrowIfUnusable();
+            if (Position is var p && p.Checkpoint == p.Applied) return;
+            try
+            {
+                WriteCheckpoint();
+            }
+            catch (Exception e)
+            {
+                failure = e;
+                throw;
+            }
+        }
+    }
+
+    /// <summary>The values of the group's keys as of <paramref name="point"/>.</summary>
+    public IReadOnlyDictionary<string, byte[]> MetadataAt(ulong point)
+    {
+        List<(string Key, StoredRecord Record)> records;
+        lock (indexGate)
+        {
+            records = [.. metadata.Resolve(point)];
+            foreach (var (_, record) in records) record.Segment.AddReader();
+        }
+
+        try
+        {
+            return records.ToDictionary(r => r.Key, r => r.Record.ReadPayload());
+        }
+        finally
+        {
+            lock (indexGate)
+            {
+                foreach (var (_, record) in records) record.Segment.ReleaseReader();
+            }
+        }
+    }
+
+    /// <summary>
+    /// Closes the files. A journal that is open for writing and has not failed is checkpointed first, so that the next opening redoes nothing and no commit with contents is the last,
+    /// where damage could be taken for a torn end.
+    /// </summary>
+    public void Dispose()
+    {
+        lock (writerGate)
+        {
+            if (isOpen && !isReadOnly && failure is null && position.Checkpoint != position.Applied)
+            {
+                try
+                {
+                    WriteCheckpoint();
+                }
+                catch (IOException e)
+                {
+                    // Costs the next opening some work and nothing else: everything acknowledged is in the journal.
+                    failure = e;
+                }
+            }
+
+            foreach (var segment in segments) segment.Dispose();
+            segments.Clear();
+            encoder.Dispose();
+            failure ??= new ObjectDisposedException(nameof(GroupJournal));
+        }
+    }
+
+    /// <summary>Keeps every point from <paramref name="point"/> on reachable until <see cref="Unpin"/>; views do this.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
+    internal void Pin(object owner, ulong point)
+    {
+        lock (indexGate)
+        {
+            var start = Math.Max(position.Start, startDue);
+            if (point < start || point > position.Durable) throw new ArgumentOutOfRangeException(nameof(point), $"sequence {point} is outside the recovery range {start} to {position.Durable}");
+            pins.Add(owner, point);
+        }
+    }
+
+    internal void Unpin(object owner)
+    {
+        lock (indexGate) pins.Remove(owner);
+    }
+
+    /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release"/>.</summary>
+    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
+    {
+        lock (indexGate)
+        {
+            var sources = disks[disk].Resolve(range, point);
+            foreach (var source in sources) source.Record?.Segment.AddReader();
+            return sources;
+        }
+    }
+
+    internal void Release(List<ContentSource> sources)
+    {
+        lock (indexGate)
+        {
+            foreach (var source in sources) source.Record?.Segment.ReleaseReader();
+        }
+    }
+
+#if SIMULATION_PLANTS
+    private List<Record> CaptureEarly(IReadOnlyList<Record> records)
+    {
+        undo.Begin();
+        return [.. records.SelectMany(undo.Accompany)];
+    }
+
+#endif
+    private void ThrowIfUnusable()
+    {
+        if (isReadOnly) throw new InvalidOperationException($"{directory.Path}: the journal is open for reading only");
+        if (failure is not null) throw new IOException($"{directory.Path}: the journal took no more after a failed write; it has to be opened again", failure);
+    }
+}

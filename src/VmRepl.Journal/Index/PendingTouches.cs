@@ -1,0 +1,24 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Journal.Index;
+
+/// <summary>Sectors that records of one batch touch before these records are in the index: the first of them takes the undo, the rest need none.</summary>
+internal sealed class PendingTouches
+{
+    private readonly Dictionary<uint, ExtentSet> touched = [];
+
+    public void Clear() => touched.Clear();
+
+    public void Add(uint disk, Extent extent)
+    {
+        if (!touched.TryGetValue(disk, out var set)) touched[disk] = set = new ExtentSet();
+        set.Add(extent);
+    }
+
+    /// <summary>The parts of <paramref name="extent"/> that neither the index nor this batch has.</summary>
+    public List<Extent> Untouched(DiskIndex index, uint disk, Extent extent)
+    {
+        var untouched = index.Untouched(extent);
+        return touched.TryGetValue(disk, out var set) ? [.. untouched.SelectMany(set.Gaps)] : untouched;
+    }
+}

@@ -1,0 +1,55 @@
+using VmRepl.Journal.Index;
+using VmRepl.Journal.Points;
+
+namespace VmRepl.Journal.Metadata;
+
+/// <summary>
+/// The key/value pairs of a group through the recovery range. A value of no bytes means that the key is not there.
+/// Not safe for concurrent use; the journal's index lock covers it.
+/// </summary>
+internal sealed class MetadataIndex
+{
+    // For each key its records in order; the first may be one handed down, which holds at the start of the range.
+    private readonly SortedDictionary<string, List<StoredRecord>> histories = new(StringComparer.Ordinal);
+
+    /// <summary>Adds a record of the stream.</summary>
+    public void AddVersion(StoredRecord record) => History(record).Add(record);
+
+    /// <summary>Sets what a key held at the start of the range; it goes before everything else.</summary>
+    public void SetBase(StoredRecord handedDown)
+    {
+        var history = History(handedDown);
+        history.RemoveAll(r => At(r) <= handedDown.Header.Undoes);
+        history.Insert(0, handedDown);
+    }
+
+    /// <summary>The records that hold the values as of <paramref name="point"/>, by key.</summary>
+    public IEnumerable<(string Key, StoredRecord Record)> Resolve(ulong point)
+    {
+        foreach (var (key, history) in histories)
+        {
+            if (history.FindLast(r => At(r) <= point) is { PayloadLength: > 0 } record) yield return (key, record);
+        }
+    }
+
+    /// <summary>Forgets what lies before the newest value at the new start.</summary>
+    public void Retire(ulong start)
+    {
+        foreach (var (key, history) in histories.ToList())
+        {
+            var newest = history.FindLastIndex(r => At(r) <= start);
+            if (newest > 0) history.RemoveRange(0, newest);
+            if (history.Count == 1 && history[0].PayloadLength == 0 && newest >= 0) histories.Remove(key);
+        }
+    }
+
+    /// <summary>Where in the order a record stands: a handed-down one at the start that it holds for.</summary>
+    private static ulong At(StoredRecord record) => record.Sequence != 0 ? record.Sequence : record.Header.Undoes;
+
+    private List<StoredRecord> History(StoredRecord record)
+    {
+        var key = record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "";
+        if (!histories.TryGetValue(key, out var history)) histories[key] = history = [];
+        return history;
+    }
+}

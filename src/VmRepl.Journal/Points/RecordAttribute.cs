@@ -1,0 +1,29 @@
+namespace VmRepl.Journal.Points;
+
+/// <summary>The names of the text facts that records carry (docs/journal-format.md, "Attributes").</summary>
+public static class RecordAttribute
+{
+    /// <summary>Bookmark: its name.</summary>
+    public const string Name = "name";
+
+    /// <summary>Bookmark: the sequence that it names, decimal; its own where absent.</summary>
+    public const string Point = "point";
+
+    /// <summary>Resync-end and bookmark: "crash" or "application".</summary>
+    public const string Consistency = "consistency";
+
+    /// <summary>Metadata: the key.</summary>
+    public const string Key = "key";
+
+    /// <summary>Resync-begin: first and last sequence that were given up, decimal.</summary>
+    public const string GapFrom = "gap-from", GapTo = "gap-to";
+
+    /// <summary>Checkpoint: every record up to here is in the live image, flushed.</summary>
+    public const string Applied = "applied";
+
+    /// <summary>Checkpoint: serial of the oldest segment that is still needed.</summary>
+    public const string FirstSegment = "first-segment";
+
+    /// <summary>Checkpoint: the start of the recovery range; where it is itself a point, that point's consistency, time and name.</summary>
+    public const string Start = "start", StartConsistency = "start-consistency", StartTimeUs = "start-time-us", StartBookmark = "start-bookmark";
+}

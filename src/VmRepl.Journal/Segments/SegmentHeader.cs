@@ -1,0 +1,64 @@
+using VmRepl.Blocks.Files;
+using VmRepl.Protocol;
+using VmRepl.Protocol.MessagePack;
+
+namespace VmRepl.Journal.Segments;
+
+/// <summary>What the first 4096 bytes of a segment say.</summary>
+/// <param name="Serial">Number of the segment in its group, from 1, never used twice.</param>
+/// <param name="Nonce">Random, and in every commit of this use of the file: what a guest wrote into an earlier payload can never pass for a commit.</param>
+/// <param name="SegmentBytes">Size of the file.</param>
+/// <param name="CreatedUs">Replica's clock at creation, microseconds since 1970 UTC.</param>
+/// <param name="Previous">Checksum of the last commit before this segment; 0 for a group's first. It shows whether the segment before still ends where it did.</param>
+internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentBytes, long CreatedUs, uint Previous)
+{
+    private const int Version = 1;
+    private const int Fields = 6;
+
+    public void WriteTo(IHostFile file)
+    {
+        using var writer = new MessagePackWriter(SegmentLayout.HeaderBytes);
+        Frame.Begin(writer, SegmentLayout.HeaderMagic);
+        writer.WriteArrayHeader(Fields);
+        writer.WriteInt32(Version);
+        writer.WriteUInt64(Serial);
+        writer.WriteUInt64(Nonce);
+        writer.WriteInt64(SegmentBytes);
+        writer.WriteInt64(CreatedUs);
+        writer.WriteUInt32(Previous);
+        Frame.End(writer);
+        var page = new byte[SegmentLayout.HeaderBytes];
+        writer.WrittenSpan.CopyTo(page);
+        file.Write(0, page);
+    }
+
+    /// <summary>Reads and verifies the header; a segment gets its name only when its header is durable, so that one that does not verify is damage.</summary>
+    /// <exception cref="JournalDamagedException">It does not verify, is of a newer version or contradicts itself.</exception>
+    public static SegmentHeader Read(IHostFile file)
+    {
+        var page = new byte[SegmentLayout.HeaderBytes];
+        if (file.Read(0, page) != page.Length || !Frame.TryReadPrefix(page, SegmentLayout.HeaderMagic, out var checksum, out var bodyBytes)
+            || bodyBytes > page.Length - SegmentLayout.FramePrefixBytes
+            || Blocks.Crc32C.Compute(page.AsSpan(SegmentLayout.FramePrefixBytes, (int)bodyBytes)) != checksum)
+            throw new JournalDamagedException(file.Path, 0, "the segment's header does not verify");
+        var body = page.AsSpan(SegmentLayout.FramePrefixBytes, (int)bodyBytes);
+        try
+        {
+            var reader = new MessagePackReader(body);
+            var fields = reader.ReadArrayHeader();
+            var version = reader.ReadInt32("version");
+            if (version > Version) throw new JournalDamagedException(file.Path, 0, $"is of journal version {version}; this build reads up to {Version}");
+            var header = new SegmentHeader(reader.ReadUInt64("serial"), reader.ReadUInt64("nonce"), reader.ReadInt64("segmentBytes"), reader.ReadInt64("createdUs"), reader.ReadUInt32("previous"));
+            for (var i = Fields; i < fields; i++) reader.Skip();
+            if (header.SegmentBytes is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax)
+                throw new JournalDamagedException(file.Path, 0, $"gives a segment size of {header.SegmentBytes} bytes");
+            if (file.Length < header.SegmentBytes)
+                throw new JournalDamagedException(file.Path, file.Length, $"the segment was cut off: it has {file.Length} bytes and says that it has {header.SegmentBytes}");
+            return header;
+        }
+        catch (ProtocolException e)
+        {
+            throw new JournalDamagedException(file.Path, 0, $"has a header that does not parse: {e.Message}", e);
+        }
+    }
+}

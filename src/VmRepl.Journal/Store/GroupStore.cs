@@ -1,0 +1,150 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+using VmRepl.Images.LiveContainer;
+using VmRepl.Journal.Points;
+using VmRepl.Journal.Views;
+using VmRepl.Protocol.Names;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal.Store;
+
+/// <summary>
+/// One group in a store: its description, its live images and its journal.
+/// <code>
+/// NAME/group.json     description
+/// NAME/live/          DISK.vhdx, DISK.vmdk: the live images
+/// NAME/journal/       segments
+/// </code>
+/// States: <see cref="GroupPhase.Baseline"/> until the first point is durable, then <see cref="GroupPhase.Following"/>. A crash in the baseline leaves live images that are
+/// partly filled and no point; the next baseline compares and fills the rest.
+/// </summary>
+public sealed class GroupStore : IDisposable
+{
+    private const string DescriptionName = "group.json";
+    private const string LiveName = "live";
+    private const string JournalName = "journal";
+
+    private readonly IHostDirectory directory;
+    private readonly Dictionary<uint, IBlockDevice> live;
+
+    private GroupStore(IHostDirectory directory, GroupDescription description, Dictionary<uint, IBlockDevice> live, GroupJournal journal)
+    {
+        this.directory = directory;
+        this.live = live;
+        Description = description;
+        Journal = journal;
+    }
+
+    public GroupDescription Description { get; private set; }
+
+    public GroupJournal Journal { get; }
+
+    /// <summary>The live images by disk id. Only this class and its journal write them.</summary>
+    public IReadOnlyDictionary<uint, IBlockDevice> Live => live;
+
+    public GroupPhase Phase => Journal.Points.Count > 0 ? GroupPhase.Following : GroupPhase.Baseline;
+
+    /// <summary>Makes a group with empty live images.</summary>
+    public static GroupStore Create(IHostDirectory directory, GroupDescription description, StoreSettings settings, ulong incarnation)
+    {
+        var liveDirectory = directory.Directory(LiveName);
+        // Making a group begins with removing what a crash left of one; it must never remove one that is there.
+        if (directory.Exists && directory.FileExists(DescriptionName)) throw new StoreException($"{directory.Path} holds a group already", "Choose another name, or remove that group first.");
+        directory.Create();
+        liveDirectory.Create();
+        directory.Directory(JournalName).Create();
+        foreach (var disk in description.Disks)
+        {
+            // A crash while the group was made leaves live images without a description: they hold nothing.
+            foreach (var stale in new[] { LiveFile(disk), LiveContainer.DescriptorName(LiveFile(disk)) }.Where(liveDirectory.FileExists)) liveDirectory.Delete(stale);
+            using var image = LiveContainer.Create(liveDirectory, LiveFile(disk), disk.Length, disk.SectorSize, settings.NewGuid);
+            image.Flush();
+        }
+
+        liveDirectory.Flush();
+        directory.Flush();
+        StoreJson.Write(directory, DescriptionName, description);
+        return Open(directory, settings, incarnation, isReadOnly: false);
+    }
+
+    /// <exception cref="StoreException">There is no group here, or its description is no description.</exception>
+    /// <exception cref="JournalDamagedException">The journal does not verify.</exception>
+    public static GroupStore Open(IHostDirectory directory, StoreSettings settings, ulong incarnation, bool isReadOnly)
+    {
+        var description = StoreJson.Read<GroupDescription>(directory, DescriptionName);
+        if (description.Disks is null || description.Disks.Count == 0 || description.Disks.Any(d => d is null || d.Name is null || !NameRule.IsValid(d.Name)) || !NameRule.IsValid(description.Name ?? ""))
+            throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a group or a disk in a way that is not allowed");
+        if (description.Disks.DistinctBy(d => d.Id).Count() != description.Disks.Count || description.Disks.DistinctBy(d => d.Name).Count() != description.Disks.Count)
+            throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a disk twice");
+        var live = new Dictionary<uint, IBlockDevice>();
+        try
+        {
+            foreach (var disk in description.Disks)
+            {
+                var image = LiveContainer.Open(directory.Directory(LiveName), LiveFile(disk), isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
+                live.Add(disk.Id, image);
+                if (image.Length != disk.Length) throw new StoreException($"{image.File.Path} is a disk of {image.Length} bytes, the group's {disk.Name} has {disk.Length}");
+            }
+
+            return new GroupStore(directory, description, live, GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly));
+        }
+        catch
+        {
+            foreach (var image in live.Values) image.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Notes a newer epoch; durable on return.</summary>
+    public void SetEpoch(uint epoch)
+    {
+        if (epoch == Description.Epoch) return;
+        Description = Description with { Epoch = epoch };
+        StoreJson.Write(directory, DescriptionName, Description);
+    }
+
+    /// <summary>Writes baseline contents straight to the live images: a baseline has no past to keep.</summary>
+    /// <exception cref="ArgumentException">A record does not fit the group, or the group is past its baseline.</exception>
+    public void ApplyBaseline(IReadOnlyList<Record> records)
+    {
+        if (Phase != GroupPhase.Baseline) throw new ArgumentException($"group {Description.Name} has recovery points: its live images change through the journal only");
+        foreach (var record in records)
+        {
+            var header = record.Header;
+            if (!live.TryGetValue(header.Disk, out var disk) || header.Offset + header.Length > disk.Length) throw new ArgumentException($"{record} does not fit the group's disks");
+            if (header.Kind == RecordKind.Write) disk.Write(header.Offset, record.Payload.Span);
+            else if (header.Kind is RecordKind.Zero or RecordKind.Punch) disk.Punch(header.Offset, header.Length);
+            else throw new ArgumentException($"{record} is no part of a baseline");
+        }
+    }
+
+    /// <summary>Journals the records and applies them. The end of a baseline, which makes its contents count, is preceded by a flush of the live images.</summary>
+    /// <exception cref="JournalFullException">Nothing was written.</exception>
+    /// <exception cref="ArgumentException">A record does not fit the group.</exception>
+    public void Append(IReadOnlyList<Record> records)
+    {
+        if (Phase == GroupPhase.Baseline)
+        {
+            if (records.FirstOrDefault(r => r.Header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch) is { } early)
+                throw new ArgumentException($"{early} came before the end of the baseline");
+            if (records.Any(r => r.Header.Kind == RecordKind.ResyncEnd)) Journal.FlushLive();
+        }
+
+        Journal.Append(records);
+    }
+
+    /// <summary>The point that <paramref name="at"/> means: "latest", a bookmark, a sequence, or a time (the newest point at or before it).</summary>
+    /// <exception cref="StoreException">There is none.</exception>
+    public RecoveryPoint FindPoint(string at) => PointSelector.Find(Description.Name, Journal.Points, at);
+
+    /// <summary>Opens every disk as of a point.</summary>
+    public GroupView OpenView(RecoveryPoint point) => new(this, point);
+
+    public void Dispose()
+    {
+        Journal.Dispose();
+        foreach (var image in live.Values) image.Dispose();
+    }
+
+    private static string LiveFile(DiskDescription disk) => disk.Name + ".vhdx";
+}

@@ -1,0 +1,11 @@
+namespace VmRepl.Journal.Store;
+
+/// <summary>What a store takes from outside: limits, clock, randomness.</summary>
+public sealed record StoreSettings
+{
+    public JournalOptions Journal { get; init; } = new();
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public required Func<Guid> NewGuid { get; init; }
+}

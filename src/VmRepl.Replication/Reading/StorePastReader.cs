@@ -1,0 +1,41 @@
+using VmRepl.Blocks;
+using VmRepl.Journal.Points;
+using VmRepl.Journal.Store;
+using VmRepl.Journal.Views;
+
+namespace VmRepl.Replication.Reading;
+
+/// <summary>Reads a store's directory with no process running, and writes nothing there.</summary>
+public sealed class StorePastReader(ReplicaStore store) : IPastReader
+{
+    public Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation) => Task.FromResult(store.Get(group).Journal.Points);
+
+    public Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation)
+    {
+        var found = store.Get(group);
+        return Task.FromResult<IPastView>(new View(found.OpenView(found.FindPoint(at))));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        store.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private sealed class View(GroupView view) : IPastView
+    {
+        public RecoveryPoint Point => view.Point;
+
+        public IReadOnlyList<DiskDescription> Disks => view.Description.Disks;
+
+        public IReadOnlyDictionary<string, byte[]> Metadata => view.Metadata;
+
+        public IBlockDevice Open(DiskDescription disk) => view.Disks[disk.Id];
+
+        public ValueTask DisposeAsync()
+        {
+            view.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

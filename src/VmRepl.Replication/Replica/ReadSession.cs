@@ -1,0 +1,124 @@
+using VmRepl.Blocks;
+using VmRepl.Journal;
+using VmRepl.Journal.Store;
+using VmRepl.Journal.Views;
+using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Security;
+
+namespace VmRepl.Replication.Replica;
+
+/// <summary>Lets a peer read the past: groups, points, and the contents of views. A failed request is answered with its reason; the session goes on.</summary>
+internal sealed class ReadSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity)
+{
+    private const int ViewsMax = 64;
+    private const int MapExtentsMax = 16_384;
+
+    private readonly Dictionary<uint, GroupView> views = [];
+    private uint nextView;
+
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            while (await connection.ReceiveAsync(cancellation) is { } request and not Bye)
+                await connection.SendAsync(Answer(request), cancellation);
+        }
+        finally
+        {
+            foreach (var view in views.Values) view.Dispose();
+        }
+    }
+
+    private IMessage Answer(IMessage request)
+    {
+        try
+        {
+            return request switch
+            {
+                ListGroups => new GroupList([.. site.Store.Groups.Where(g => MayRead(g.Description.Name)).Select(Summarize)]),
+                ListPoints list => new PointList(list.Group, [.. Group(list.Group).Journal.Points.Select(p => new RecoveryPoint(p.Sequence, p.TimeUs, p.Bookmark, p.Consistency))]),
+                OpenView open => Open(open),
+                MapView map => Map(map),
+                ReadView read => Read(read),
+                CloseView close => Close(close),
+                Ping ping => new Pong(ping.Id),
+                _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
+            };
+        }
+        catch (StoreException e)
+        {
+            return new Failure(RefusalCode.UnknownPoint, e.Message, e.Hint);
+        }
+        catch (JournalDamagedException e)
+        {
+            return new Failure(RefusalCode.Damaged, $"the store is damaged: {e.Message}", "Other points may be whole; restore one of them.");
+        }
+        catch (Exception e) when (e is ArgumentException or KeyNotFoundException)
+        {
+            return new Failure(RefusalCode.OutOfRange, e.Message, "");
+        }
+        catch (IOException e) when (e is not ConnectionLostException)
+        {
+            return new Failure(RefusalCode.Storage, $"the replica's storage failed: {e.Message}", "Look at the replica's volume.");
+        }
+    }
+
+    private bool MayRead(string group) => identity is null || identity.MayOpen(group);
+
+    private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw new StoreException($"there is no group named {name} that this certificate allows");
+
+    private static GroupSummary Summarize(GroupStore group)
+    {
+        var position = group.Journal.Position;
+        return new GroupSummary(group.Description.Name, ReplicationSession.PhaseName(group.Phase), position.Durable, position.Applied,
+            group.Journal.Points is [.., var newest] ? newest.Sequence : 0, Disks(group.Description));
+    }
+
+    private ViewOpened Open(OpenView open)
+    {
+        if (views.Count >= ViewsMax) throw new ArgumentException($"{ViewsMax} views are open on this connection, which is the most");
+        var group = Group(open.Group);
+        var view = group.OpenView(group.FindPoint(open.At));
+        views.Add(++nextView, view);
+        return new ViewOpened(nextView, view.Point.Sequence, view.Point.TimeUs, view.Point.Bookmark, Disks(view.Description), [.. view.Metadata.Select(m => new MetadataEntry(m.Key, m.Value))]);
+    }
+
+    private ViewMap Map(MapView map)
+    {
+        var device = Device(map.View, map.Disk, map.Offset, map.Length);
+        var extents = new List<ViewExtent>();
+        foreach (var run in device.Map(map.Offset, map.Length))
+        {
+            if (extents.Count > 0 && extents[^1].State == run.State && extents[^1].Offset + extents[^1].Length == run.Offset)
+                extents[^1] = extents[^1] with { Length = extents[^1].Length + run.Length };
+            else if (extents.Count == MapExtentsMax) break;
+            else extents.Add(new ViewExtent(run.Offset, run.Length, run.State));
+        }
+
+        // Cut short where there are many: the reader asks on from where the answer ends.
+        return new ViewMap([.. extents]);
+    }
+
+    private ViewContents Read(ReadView read)
+    {
+        var device = Device(read.View, read.Disk, read.Offset, read.Length);
+        var payload = new byte[read.Length];
+        device.Read(read.Offset, payload);
+        return ViewContents.Of(payload);
+    }
+
+    private Pong Close(CloseView close)
+    {
+        if (views.Remove(close.View, out var view)) view.Dispose();
+        return new Pong(close.View);
+    }
+
+    private PointInTimeView Device(uint view, uint disk, long offset, long length)
+    {
+        if (!views.TryGetValue(view, out var opened) || !opened.Disks.TryGetValue(disk, out var device)) throw new ArgumentException($"there is no view {view} with a disk {disk}");
+        return new Extent(offset, length).End <= device.Length ? device : throw new ArgumentException($"{length} bytes at {offset} lie outside the disk");
+    }
+
+    private static DiskDeclaration[] Disks(GroupDescription group) => [.. group.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, d.Format))];
+}

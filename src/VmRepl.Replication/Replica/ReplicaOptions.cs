@@ -1,0 +1,11 @@
+namespace VmRepl.Replication.Replica;
+
+/// <summary>Limits of a replica's sessions.</summary>
+public sealed record ReplicaOptions
+{
+    /// <summary>Bytes that one session may have sent and not yet seen processed. Default 64 MiB; at least twice the largest record.</summary>
+    public long CreditBytes { get; init; } = 64L << 20;
+
+    /// <summary>A session from which nothing comes for so long is closed; the source pings every few seconds. Default 60 s.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(60);
+}

@@ -1,0 +1,77 @@
+using Microsoft.Extensions.Logging;
+using VmRepl.Journal.Store;
+using VmRepl.Protocol;
+using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Security;
+
+namespace VmRepl.Replication.Replica;
+
+/// <summary>
+/// The replica side of a host: one store, many sessions. A group is replicated by one session at a time; a newer session of the same source ends the older one,
+/// which may be a connection that died without anybody being told.
+/// </summary>
+public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, TimeProvider time, ILogger log)
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, ReplicationSession> sessions = new(StringComparer.Ordinal);
+
+    public ReplicaStore Store { get; } = store;
+
+    internal ReplicaOptions Options { get; } = options;
+
+    internal TimeProvider Time { get; } = time;
+
+    internal ILogger Log { get; } = log;
+
+    /// <summary>Serves one connection to its end. Ends quietly when the peer goes; throws only what the host should know.</summary>
+    /// <param name="identity">What the peer's certificate allows; null on a connection that needs none (loopback, Unix socket).</param>
+    public async Task ServeAsync(FramedConnection connection, PeerIdentity? identity, CancellationToken cancellation)
+    {
+        try
+        {
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            using var timer = Time.CreateTimer(_ => deadline.Cancel(), null, Options.SilenceMax, Timeout.InfiniteTimeSpan);
+            var offer = new Welcome(ProtocolVersion.Current, Software.Capabilities, Store.Identity.Id, Store.Identity.Incarnation, Software.Name);
+            if (await Handshake.AnswerAsync(connection, offer, deadline.Token) is not { } greeted) return;
+            timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            if (greeted.Hello.Purpose == Hello.Replicate) await new ReplicationSession(this, connection, identity).RunAsync(cancellation);
+            else await new ReadSession(this, connection, identity).RunAsync(cancellation);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            SessionLog.Silent(Log, connection.Peer, Options.SilenceMax.TotalSeconds);
+        }
+        catch (Exception e) when (e is ConnectionLostException or ProtocolException or RefusedException)
+        {
+            SessionLog.Lost(Log, connection.Peer, e.Message);
+        }
+    }
+
+    /// <summary>Makes <paramref name="session"/> the one of its group; the one before is ended first.</summary>
+    internal async Task EnterAsync(string group, ReplicationSession session)
+    {
+        while (true)
+        {
+            ReplicationSession? older;
+            lock (gate)
+            {
+                if (!sessions.TryGetValue(group, out older))
+                {
+                    sessions.Add(group, session);
+                    return;
+                }
+            }
+
+            await older.EndAsync();
+        }
+    }
+
+    internal void Leave(string group, ReplicationSession session)
+    {
+        lock (gate)
+        {
+            if (sessions.TryGetValue(group, out var present) && ReferenceEquals(present, session)) sessions.Remove(group);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+using System.Threading.Channels;
+using VmRepl.Journal;
+using VmRepl.Journal.Store;
+using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Names;
+using VmRepl.Protocol.Records;
+using VmRepl.Protocol.Security;
+
+namespace VmRepl.Replication.Replica;
+
+/// <summary>
+/// One source's connection for one group, on the replica. States: opening, following, ended.
+/// Three loops: one receives, one makes records durable in order (all that wait at once share a flush), one answers questions about the live images.
+/// A question may be answered beside the writing of records: within a round the source asks about a region before it sends records of it, never after.
+/// </summary>
+internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity)
+{
+    private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
+    private readonly CancellationTokenSource ending = new();
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private GroupStore group = null!;
+    private long receivedBytes;
+    private long grantedBytes;
+    private ulong received;
+
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellation, ending.Token);
+        string? name = null;
+        try
+        {
+            if (await connection.ReceiveAsync(linked.Token) is not OpenGroup open) return;
+            name = open.Group;
+            await site.EnterAsync(name, this);
+            if (!await OpenAsync(open, linked.Token)) return;
+            await Task.WhenAll(EndOthers(ReceiveAsync(linked.Token)), EndOthers(AppendAsync(linked.Token)), EndOthers(AnswerAsync(linked.Token)));
+        }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested)
+        {
+            // Ended by a newer session, or by one of this session's own loops whose failure has been told.
+        }
+        finally
+        {
+            if (name is not null)
+            {
+                site.Leave(name, this);
+                SessionLog.Closed(site.Log, name, connection.Peer);
+            }
+
+            ended.TrySetResult();
+        }
+    }
+
+    /// <summary>Ends this session and waits until it writes nothing any more.</summary>
+    public async Task EndAsync()
+    {
+        await ending.CancelAsync();
+        await ended.Task;
+    }
+
+    /// <summary>When one loop ends, however it ends, the others have nothing left to do.</summary>
+    private async Task EndOthers(Task loop)
+    {
+        try
+        {
+            await loop;
+        }
+        finally
+        {
+            await ending.CancelAsync();
+        }
+    }
+
+    private async Task<bool> OpenAsync(OpenGroup open, CancellationToken cancellation)
+    {
+        var refusal = Examine(open);
+        if (refusal is not null)
+        {
+            SessionLog.Refused(site.Log, open.Group, connection.Peer, refusal.Message);
+            await connection.SendAsync(refusal, cancellation);
+            return false;
+        }
+
+        if (open.Epoch > group.Description.Epoch) group.SetEpoch(open.Epoch);
+        grantedBytes = site.Options.CreditBytes;
+        var position = group.Journal.Position;
+        SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
+        await connection.SendAsync(new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes), cancellation);
+        return true;
+    }
+
+    /// <summary>Finds or makes the group; the reason why not, otherwise.</summary>
+    private Refusal? Examine(OpenGroup open)
+    {
+        if (!NameRule.IsValid(open.Group) || open.Disks.Length == 0 || open.Disks.Select(d => d.Name).Distinct(StringComparer.OrdinalIgnoreCase).Count() != open.Disks.Length)
+            return new Refusal(RefusalCode.Protocol, "the group or its disks are named in a way that is not allowed", NameRule.Text);
+        if (identity is not null && !identity.MayOpen(open.Group))
+            return new Refusal(RefusalCode.NotAllowed, $"group {open.Group}: the agent's certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{open.Group}.");
+        try
+        {
+            var found = site.Store.Find(open.Group);
+            if (found is { Journal.IsFailed: true }) found = site.Store.Reopen(open.Group);
+            if (found is null)
+            {
+                if (!open.Create) return new Refusal(RefusalCode.UnknownGroup, $"the replica has no group {open.Group}", "It may have been given another store; protect the group again.");
+                found = site.Store.Create(new GroupDescription(open.Group, open.SourceId, open.Epoch, [.. open.Disks.Select(Describe)]));
+            }
+
+            group = found;
+        }
+        catch (Exception e) when (e is StoreException or JournalDamagedException)
+        {
+            return new Refusal(RefusalCode.Damaged, $"group {open.Group}: {e.Message}", "Restore what is needed from the other points, then protect the group under a new name.");
+        }
+        catch (IOException e)
+        {
+            return new Refusal(RefusalCode.Storage, $"group {open.Group}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again.");
+        }
+
+        if (group.Description.SourceId != open.SourceId)
+            return new Refusal(RefusalCode.GroupTaken, $"group {open.Group} is in use: it belongs to another agent", "Choose another group name.");
+        if (open.Epoch < group.Description.Epoch)
+            return new Refusal(RefusalCode.StaleEpoch, $"group {open.Group} is at epoch {group.Description.Epoch}; this agent is at {open.Epoch} and has been fenced off", "The group runs elsewhere now.");
+        if (!group.Description.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize)).SequenceEqual(open.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize))))
+            return new Refusal(RefusalCode.DisksDiffer, $"group {open.Group} has other disks at the replica: {string.Join(", ", group.Description.Disks.Select(d => $"{d.Name} of {d.Length} bytes"))}",
+                "Protect the VM under another group name; the points kept under this one can still be restored.");
+        return null;
+    }
+
+    private async Task ReceiveAsync(CancellationToken cancellation)
+    {
+        await Task.Yield();
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var timer = site.Time.CreateTimer(_ => silence.Cancel(), null, site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+        try
+        {
+            while (await connection.ReceiveAsync(silence.Token) is { } message)
+            {
+                timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+                switch (message)
+                {
+                    case RecordBatch batch:
+                        Charge(batch.Records);
+                        await records.Writer.WriteAsync(batch, cancellation);
+                        break;
+                    case BaselineBatch batch:
+                        Charge(batch.Records);
+                        await records.Writer.WriteAsync(batch, cancellation);
+                        break;
+                    case DigestCompare or AllocationQuery:
+                        await questions.Writer.WriteAsync(message, cancellation);
+                        break;
+                    case Ping ping:
+                        await connection.SendAsync(new Pong(ping.Id), cancellation);
+                        break;
+                    case Bye:
+                        return;
+                    default:
+                        await TellAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: a {message.Type} message has no place here", ""), cancellation);
+                        return;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            SessionLog.Silent(site.Log, connection.Peer, site.Options.SilenceMax.TotalSeconds);
+        }
+        finally
+        {
+            // What was received whole is still made durable.
+            records.Writer.TryComplete();
+            questions.Writer.TryComplete();
+        }
+    }
+
+    private async Task AppendAsync(CancellationToken cancellation)
+    {
+        await Task.Yield();
+        try
+        {
+            while (await records.Reader.WaitToReadAsync(cancellation))
+            {
+                long bytes = 0;
+                var batch = new List<Record>();
+                var baseline = new List<Record>();
+                while (records.Reader.TryPeek(out var next) && records.Reader.TryRead(out _))
+                {
+                    if (next is RecordBatch following)
+                    {
+                        CheckOrder(following, batch);
+                        batch.AddRange(following.Records);
+                        bytes += Weigh(following.Records);
+                    }
+                    else if (next is BaselineBatch filling)
+                    {
+                        baseline.AddRange(filling.Records);
+                        bytes += Weigh(filling.Records);
+                    }
+                }
+
+                // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
+                if (baseline.Count > 0) Fill(baseline);
+                if (batch.Count > 0) Append(batch);
+                grantedBytes += bytes;
+                var position = group.Journal.Position;
+                await connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)grantedBytes), cancellation);
+                if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)
+                {
+                    SessionLog.Point(site.Log, group.Description.Name, end.Header.Sequence);
+                    // A round is over and nobody waits: the live images are flushed now, so that a crash later has nothing to redo.
+                    group.Journal.Checkpoint();
+                }
+            }
+        }
+        catch (Exception e) when (e is JournalFullException or IOException or ArgumentException or Protocol.ProtocolException)
+        {
+            SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
+            await TellAsync(Explain(e), cancellation);
+        }
+    }
+
+    private async Task AnswerAsync(CancellationToken cancellation)
+    {
+        await Task.Yield();
+        using var answering = new LiveImageQuestions(group, site.Store.Identity.Id);
+        try
+        {
+            await foreach (var question in questions.Reader.ReadAllAsync(cancellation))
+                await connection.SendAsync(answering.Answer(question), cancellation);
+        }
+        catch (Exception e) when (e is IOException and not ConnectionLostException or ArgumentException)
+        {
+            SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
+            await TellAsync(Explain(e), cancellation);
+        }
+    }
+
+    private void Fill(List<Record> baseline)
+    {
+        foreach (var record in baseline) record.VerifyPayload();
+        group.ApplyBaseline(baseline);
+        received = baseline[^1].Header.Sequence;
+    }
+
+    private void Append(List<Record> batch)
+    {
+        foreach (var record in batch) record.VerifyPayload();
+        if (batch.Find(r => r.Header.Epoch < group.Description.Epoch) is { } stale)
+            throw new ArgumentException($"{stale} is of epoch {stale.Header.Epoch}; the group is at {group.Description.Epoch}");
+        group.Append(batch);
+        received = batch[^1].Header.Sequence;
+    }
+
+    /// <summary>A batch follows the one before it without a hole, unless it begins with a resync that names the hole.</summary>
+    private void CheckOrder(RecordBatch batch, List<Record> waiting)
+    {
+        if (group.Phase == GroupPhase.Baseline || batch.Records[0].Header.Kind == RecordKind.ResyncBegin) return;
+        var last = waiting.Count > 0 ? waiting[^1].Header.Sequence : group.Journal.Position.Durable;
+        if (batch.Previous != last) throw new ArgumentException($"a batch after sequence {batch.Previous} came where one after {last} was due");
+    }
+
+    private void Charge(Record[] batch)
+    {
+        receivedBytes += Weigh(batch);
+        if (receivedBytes > Interlocked.Read(ref grantedBytes) + RecordLimits.MaxPayloadBytes)
+            throw new Protocol.ProtocolException("credit", 0, $"at most {grantedBytes} bytes", $"{receivedBytes}");
+    }
+
+    private static long Weigh(Record[] batch) => batch.Sum(CreditRule.Weigh);
+
+    private ulong LastPoint() => group.Journal.Points is [.., var newest] ? newest.Sequence : 0;
+
+    private Failure Explain(Exception e)
+    {
+        var name = group.Description.Name;
+        return e switch
+        {
+            JournalFullException => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
+            ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
+            ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
+            _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),
+        };
+    }
+
+    private async Task TellAsync(Failure failure, CancellationToken cancellation)
+    {
+        try
+        {
+            await connection.SendAsync(failure, cancellation);
+        }
+        catch (Exception e) when (e is ConnectionLostException or OperationCanceledException)
+        {
+            // The peer is gone; it will learn of it when it asks again.
+        }
+    }
+
+    internal static string PhaseName(GroupPhase phase) => phase == GroupPhase.Baseline ? "baseline" : "following";
+
+    private static DiskDescription Describe(DiskDeclaration disk) => new(disk.Id, disk.Name, disk.Length, disk.SectorSize, disk.Format);
+}

@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Logging;
+
+namespace VmRepl.Replication.Replica;
+
+/// <summary>Every log line of the replica's sessions. Event ids 2000 to 2099.</summary>
+internal static partial class SessionLog
+{
+    [LoggerMessage(2000, LogLevel.Information, "Group {Group}: {Peer} replicates; phase {Phase}, durable up to {Durable}")]
+    public static partial void Opened(ILogger log, string group, string peer, string phase, ulong durable);
+
+    [LoggerMessage(2001, LogLevel.Warning, "Group {Group}: refused {Peer}: {Reason}")]
+    public static partial void Refused(ILogger log, string group, string peer, string reason);
+
+    [LoggerMessage(2002, LogLevel.Information, "Group {Group}: recovery point {Sequence} is durable")]
+    public static partial void Point(ILogger log, string group, ulong sequence);
+
+    [LoggerMessage(2003, LogLevel.Warning, "{Peer}: the connection ended: {Reason}")]
+    public static partial void Lost(ILogger log, string peer, string reason);
+
+    [LoggerMessage(2004, LogLevel.Warning, "{Peer}: nothing came for {Seconds} s; the session is closed")]
+    public static partial void Silent(ILogger log, string peer, double seconds);
+
+    [LoggerMessage(2005, LogLevel.Error, "Group {Group}: {Problem}")]
+    public static partial void Failed(ILogger log, string group, string problem, Exception cause);
+
+    [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
+    public static partial void Closed(ILogger log, string group, string peer);
+}

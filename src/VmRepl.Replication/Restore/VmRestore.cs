@@ -1,0 +1,153 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using VmRepl.Blocks;
+using VmRepl.Images;
+using VmRepl.Images.Opening;
+using VmRepl.Images.Operations;
+using VmRepl.Journal.Store;
+using VmRepl.Replication.Reading;
+using VmRepl.Replication.Source;
+
+namespace VmRepl.Replication.Restore;
+
+/// <summary>
+/// Writes a whole VM out as of one point: one image file for each disk, the definition, and <c>metadata.json</c>. Nothing that exists is overwritten;
+/// what was begun is removed again when it cannot be finished. The proof is a digest of each file as read back, equal to that of the view.
+/// </summary>
+public sealed class VmRestore(string group, IPastView view, string directory, ImageFormat? format)
+{
+    private const string DefinitionName = "definition";
+    private const string MetadataName = "metadata.json";
+
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>What would be done; reads a part of the contents to measure the rate, writes nothing.</summary>
+    public RestorePlan Plan(TimeProvider time)
+    {
+        var disks = view.Disks.Select(d =>
+        {
+            var device = view.Open(d);
+            return new RestorePlan.Disk(d.Name, FileOf(d), FormatOf(d), d.Length, DataBytes(device));
+        }).ToList();
+        return new RestorePlan(view.Point, disks, FreeBytes(), MeasureRate(time));
+    }
+
+    /// <summary>Restores every disk.</summary>
+    /// <param name="progress">Given a disk's name and size, where to report the bytes of it that are done.</param>
+    /// <exception cref="ReplicationException">The target exists or has no room.</exception>
+    public IReadOnlyList<RestoredDiskFile> Run(Func<string, long, IProgress<long>?> progress, CancellationToken cancellation)
+    {
+        var madeDirectory = PrepareDirectory();
+        var made = new List<string>();
+        try
+        {
+            var restored = new List<RestoredDiskFile>();
+            foreach (var disk in view.Disks) restored.Add(RestoreDisk(disk, made, progress(disk.Name, disk.Length), cancellation));
+            if (view.Metadata.TryGetValue(SnapshotRound.DefinitionKey, out var definition)) Write(DefinitionName, definition, made);
+            Write(MetadataName, JsonSerializer.SerializeToUtf8Bytes(Describe(restored), Json), made);
+            new Blocks.Files.HostDirectory(directory).Flush();
+            return restored;
+        }
+        catch
+        {
+            foreach (var file in made) File.Delete(file);
+            if (madeDirectory) Directory.Delete(directory);
+            throw;
+        }
+    }
+
+    private RestoredDiskFile RestoreDisk(DiskDescription disk, List<string> made, IProgress<long>? progress, CancellationToken cancellation)
+    {
+        var path = FileOf(disk);
+        var source = view.Open(disk);
+        if (File.Exists(path)) throw Exists(path);
+        using (var target = DiskImages.Create(path, FormatOf(disk), disk.Length, new ImageCreateOptions { SectorSize = disk.SectorSize }))
+        {
+            made.Add(path);
+            ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
+        }
+
+        // Read back through the format's reader, which knows nothing of what was meant to be written.
+        using var written = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
+        var expected = Task.Run(() => ImageDigest.Sha256(source, null, cancellation), cancellation);
+        var digest = ImageDigest.Sha256(written, null, cancellation);
+        if (!expected.GetAwaiter().GetResult().AsSpan().SequenceEqual(digest))
+            throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
+        return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest));
+    }
+
+    private bool PrepareDirectory()
+    {
+        if (File.Exists(directory) || (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())) throw Exists(directory);
+        var needed = view.Disks.Sum(d =>
+        {
+            var device = view.Open(d);
+            return DataBytes(device);
+        });
+        if (FreeBytes() is var free && free < needed)
+            throw new ReplicationException(group, $"group {group}: restoring to {directory} takes {needed} bytes and {free} are free there", "Free space, or restore to another volume.");
+        if (Directory.Exists(directory)) return false;
+        Directory.CreateDirectory(directory);
+        return true;
+    }
+
+    private ReplicationException Exists(string path) => new(group, $"group {group}: {path} exists already and nothing is overwritten", "Give --to a directory that does not exist yet.", isRefusal: true);
+
+    private void Write(string name, byte[] contents, List<string> made)
+    {
+        var path = Path.Combine(directory, name);
+        using var file = new FileStream(path, FileMode.CreateNew, FileAccess.Write);
+        made.Add(path);
+        file.Write(contents);
+        file.Flush(flushToDisk: true);
+    }
+
+    private object Describe(List<RestoredDiskFile> disks) => new
+    {
+        Group = group,
+        view.Point.Sequence,
+        Time = view.Point.Time.UtcDateTime,
+        view.Point.Bookmark,
+        view.Point.Consistency,
+        Disks = disks.Select(d => new { d.Name, File = Path.GetFileName(d.File), Format = d.Format.Name(), Size = d.Length, d.Sha256 }),
+        Metadata = view.Metadata.Where(m => m.Key != SnapshotRound.DefinitionKey).ToDictionary(m => m.Key, m => System.Text.Encoding.UTF8.GetString(m.Value)),
+    };
+
+    private string FileOf(DiskDescription disk) => Path.Combine(directory, $"{disk.Name}.{FormatOf(disk).Name()}");
+
+    private ImageFormat FormatOf(DiskDescription disk) => format ?? (ImageFormatNames.TryParse(disk.Format, out var own) ? own : ImageFormat.Raw);
+
+    private static long DataBytes(IBlockDevice device) => device.Map(0, device.Length).Where(r => r.HasData).Sum(r => r.Length);
+
+    private long FreeBytes()
+    {
+        var at = Path.GetFullPath(directory);
+        while (!Directory.Exists(at)) at = Path.GetDirectoryName(at)!;
+        return new DriveInfo(at).AvailableFreeSpace;
+    }
+
+    private double MeasureRate(TimeProvider time)
+    {
+        const int pieceBytes = 1 << 20;
+        var limit = TimeSpan.FromMilliseconds(500);
+        var started = time.GetTimestamp();
+        long bytes = 0;
+        var buffer = new byte[pieceBytes];
+        foreach (var disk in view.Disks)
+        {
+            var device = view.Open(disk);
+            foreach (var run in device.Map(0, disk.Length).Where(r => r.HasData))
+            {
+                for (var at = run.Offset; at < run.End && time.GetElapsedTime(started) < limit; at += pieceBytes)
+                {
+                    var piece = buffer.AsSpan(0, (int)Math.Min(pieceBytes, run.End - at));
+                    device.Read(at, piece);
+                    bytes += piece.Length;
+                }
+            }
+        }
+
+        var elapsed = time.GetElapsedTime(started).TotalSeconds;
+        return bytes > 0 && elapsed > 0 ? bytes / elapsed : 0;
+    }
+}

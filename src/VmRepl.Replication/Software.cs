@@ -1,0 +1,10 @@
+namespace VmRepl.Replication;
+
+/// <summary>What this build calls itself to its peers.</summary>
+internal static class Software
+{
+    public static string Name { get; } = $"vmrepl/{typeof(Software).Assembly.GetName().Version?.ToString(3)}";
+
+    /// <summary>Capabilities of this build; both sides use what both have.</summary>
+    public static string[] Capabilities { get; } = ["digest-tree", "snapshot-rounds", "read-views"];
+}

@@ -1,0 +1,23 @@
+namespace VmRepl.Replication.Source;
+
+/// <summary>How a source holds on to its replica.</summary>
+public sealed record LinkOptions
+{
+    /// <summary>How long a round goes on trying to reach a replica that does not answer before it gives up and says so. Default 60 s.</summary>
+    public TimeSpan RetryFor { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>First pause between two attempts; it doubles, with jitter, up to <see cref="RetryDelayMax"/>. Default 0.2 s.</summary>
+    public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>Default 10 s.</summary>
+    public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long an attempt to connect may take. Default 10 s.</summary>
+    public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>A ping is sent after so long without sending. Default 5 s.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>A connection on which nothing comes for so long is given up. Default 30 s.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(30);
+}

@@ -1,0 +1,267 @@
+using VmRepl.Blocks;
+using VmRepl.Images;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Records;
+using VmRepl.Replication.Digests;
+
+namespace VmRepl.Replication.Source;
+
+/// <summary>
+/// Finds out what of one disk differs from the replica's live image and sends that.
+/// <list type="bullet">
+/// <item>Where the source has no data and the replica has nothing allocated, nothing is read, hashed or said.</item>
+/// <item>Where the source has no data and the replica has: one punch or zero record.</item>
+/// <item>Where the source has data and the replica has nothing: the data is sent, without asking.</item>
+/// <item>Elsewhere digests are compared down the tree, 1 MiB, 64 KiB, 4 KiB, and the blocks that differ are sent. What is sent is what was hashed: each region is read once.</item>
+/// </list>
+/// </summary>
+internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, ReplicaLink link, RecordStream stream, BlockDigest digest, bool isBaseline, RoundProgress progress)
+{
+    // A window bounds what is held in memory of maps; a group of regions shares its questions, and a few groups are under way at once to fill the line.
+    private const long WindowBytes = 4L << 30;
+    private const int GroupRegions = 16;
+    private const int GroupsUnderWay = 4;
+    private const int RecordBytesMax = 1 << 20;
+
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        using var places = new SemaphoreSlim(GroupsUnderWay);
+        using var failing = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var running = new List<Task>();
+        try
+        {
+            for (long at = 0; at < disk.Length; at += WindowBytes)
+            {
+                var window = new Extent(at, Math.Min(WindowBytes, disk.Length - at));
+                var (data, zeros) = ReadMap(window);
+                var allocated = new ExtentSet((await link.AskAsync<AllocationResult>(id => new AllocationQuery(id, disk.Id, [window]), cancellation)).Allocated);
+                var regions = Regions(data, window);
+                progress.AddTotal(regions.Sum(r => r.Length));
+                await SendEmptyAsync(allocated, regions, zeros, cancellation);
+                foreach (var group in regions.Chunk(GroupRegions))
+                {
+                    await places.WaitAsync(failing.Token);
+                    running.RemoveAll(t => t.IsCompletedSuccessfully);
+                    running.Add(GroupAsync(group, data, zeros, allocated, places, failing));
+                }
+            }
+
+            await Task.WhenAll(running);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            // A group failed and the rest were called off: its reason is what counts.
+            await Task.WhenAll(running.Where(t => t.IsFaulted));
+            throw;
+        }
+        finally
+        {
+            await failing.CancelAsync();
+            await Task.WhenAll(running).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
+    }
+
+    private async Task GroupAsync(Extent[] regions, ExtentSet data, ExtentSet zeros, ExtentSet allocated, SemaphoreSlim places, CancellationTokenSource failing)
+    {
+        await Task.Yield();
+        try
+        {
+            var asked = new List<Region>();
+            foreach (var extent in regions)
+            {
+                if (allocated.Overlaps(extent)) asked.Add(new Region(extent, Read(extent)));
+                else await SendDirectAsync(extent, data, zeros, failing.Token);
+            }
+
+            if (asked.Count > 0) await CompareAsync(asked, zeros, failing.Token);
+            foreach (var extent in regions) progress.AddDone(extent.Length);
+        }
+        catch
+        {
+            await failing.CancelAsync();
+            throw;
+        }
+        finally
+        {
+            places.Release();
+        }
+    }
+
+    /// <summary>What the source has in the window: data, and what its format calls zeros; the rest is unallocated.</summary>
+    private (ExtentSet Data, ExtentSet Zeros) ReadMap(Extent window)
+    {
+        var data = new ExtentSet();
+        var zeros = new ExtentSet();
+        foreach (var run in image.Map(window.Offset, window.Length))
+        {
+            if (run.HasData) data.Add(run.Extent);
+            else if (run.State == BlockState.Zero) zeros.Add(run.Extent);
+        }
+
+        return (data, zeros);
+    }
+
+    /// <summary>The regions of the tree that hold any data.</summary>
+    private static List<Extent> Regions(ExtentSet data, Extent window)
+    {
+        var regions = new List<Extent>();
+        var next = window.Offset;
+        foreach (var extent in data.Extents)
+        {
+            for (var at = Math.Max(next, Sectors.AlignDown(extent.Offset, BlockDigest.RegionBytes)); at < extent.End; at += BlockDigest.RegionBytes)
+            {
+                regions.Add(new Extent(at, Math.Min(BlockDigest.RegionBytes, window.End - at)));
+                next = at + BlockDigest.RegionBytes;
+            }
+        }
+
+        return regions;
+    }
+
+    /// <summary>What the replica has where the source has no data is given back.</summary>
+    private async Task SendEmptyAsync(ExtentSet allocated, List<Extent> regions, ExtentSet zeros, CancellationToken cancellation)
+    {
+        var compared = new ExtentSet(regions);
+        var drafts = new List<RecordDraft>();
+        foreach (var gone in allocated.Extents.SelectMany(compared.Gaps)) AddEmpty(drafts, AlignToSectors(gone), zeros);
+        await stream.SendAsync(drafts, isBaseline, cancellation);
+        progress.AddChanged(drafts.Sum(d => d.Length));
+    }
+
+    /// <summary>The replica has nothing here: what is not zero is sent as it is.</summary>
+    private async Task SendDirectAsync(Extent region, ExtentSet data, ExtentSet zeros, CancellationToken cancellation)
+    {
+        var drafts = new List<RecordDraft>();
+        foreach (var extent in data.Intersect(region))
+        {
+            var part = AlignToSectors(extent);
+            AddContents(drafts, part, Read(part), zeros, skipZeros: true);
+        }
+
+        await stream.SendAsync(drafts, isBaseline, cancellation);
+        progress.AddChanged(drafts.Sum(d => d.Length));
+    }
+
+    private async Task CompareAsync(List<Region> regions, ExtentSet zeros, CancellationToken cancellation)
+    {
+        foreach (var region in regions) region.SetLeaves(digest);
+        List<Extent> differing = [.. regions.Select(r => r.Extent)];
+        for (var level = BlockDigest.RegionBytes; level > 0 && differing.Count > 0; level = BlockDigest.Below(level))
+            differing = await AskAsync(regions, differing, level, cancellation);
+
+        var drafts = new List<RecordDraft>();
+        foreach (var extent in differing)
+        {
+            var region = regions.Find(r => r.Extent.Contains(extent))!;
+            AddContents(drafts, extent, region.Data.Slice((int)(extent.Offset - region.Extent.Offset), (int)extent.Length), zeros, skipZeros: false);
+        }
+
+        await stream.SendAsync(drafts, isBaseline, cancellation);
+        progress.AddChanged(drafts.Sum(d => d.Length));
+    }
+
+    /// <summary>Asks for one level which blocks of <paramref name="extents"/> differ; neighbours that do are returned as one extent, within a region.</summary>
+    private async Task<List<Extent>> AskAsync(List<Region> regions, List<Extent> extents, int level, CancellationToken cancellation)
+    {
+        var digests = new byte[extents.Sum(e => BlockDigest.Count(e.Length, level)) * BlockDigest.Size];
+        var at = 0;
+        foreach (var extent in extents)
+        {
+            var own = regions.Find(r => r.Extent.Contains(extent))!.Digests(digest, extent, level);
+            own.CopyTo(digests.AsSpan(at));
+            at += own.Length;
+        }
+
+        var result = await link.AskAsync<DigestResult>(id => new DigestCompare(id, disk.Id, level, [.. extents], digests), cancellation);
+        if (result.Differing.Length != ((digests.Length / BlockDigest.Size) + 7) / 8) throw new Protocol.ProtocolException("differing", 0, "a bit for each block", $"{result.Differing.Length} bytes");
+        var differing = new List<Extent>();
+        var index = 0;
+        foreach (var extent in extents)
+        {
+            var first = true;
+            for (var offset = extent.Offset; offset < extent.End; offset += level, index++)
+            {
+                if ((result.Differing[index / 8] & (1 << (index % 8))) == 0) continue;
+                var block = new Extent(offset, Math.Min(level, extent.End - offset));
+                if (!first && differing[^1].End == offset) differing[^1] = Extent.FromEnds(differing[^1].Offset, block.End);
+                else differing.Add(block);
+                first = false;
+            }
+        }
+
+        return differing;
+    }
+
+    /// <summary>Adds records for contents: runs of zero blocks become zero or punch records, as the source has them, the rest writes.</summary>
+    private void AddContents(List<RecordDraft> drafts, Extent extent, ReadOnlyMemory<byte> contents, ExtentSet zeros, bool skipZeros)
+    {
+        const int grain = BlockDigest.LeafBytes;
+        for (var at = 0; at < contents.Length;)
+        {
+            var isZero = IsZeroAt(at);
+            var end = Math.Min(at + grain, contents.Length);
+            while (end < contents.Length && end - at < RecordBytesMax && IsZeroAt(end) == isZero) end = Math.Min(end + grain, contents.Length);
+            var part = new Extent(extent.Offset + at, end - at);
+            if (!isZero) drafts.Add(new RecordDraft(RecordKind.Write, disk.Id, part.Offset, part.Length, contents[at..end]));
+            else if (!skipZeros) AddEmpty(drafts, part, zeros);
+            at = end;
+        }
+
+        bool IsZeroAt(int offset) => Sectors.IsZero(contents.Span.Slice(offset, Math.Min(grain, contents.Length - offset)));
+    }
+
+    private void AddEmpty(List<RecordDraft> drafts, Extent extent, ExtentSet zeros)
+    {
+        // Split where the source says "zeros" and where it says nothing, on sectors: a zero that is not allocated is a hole on the replica too.
+        var at = extent.Offset;
+        while (at < extent.End)
+        {
+            var rest = Extent.FromEnds(at, extent.End);
+            var zero = zeros.Intersect(rest).FirstOrDefault(z => z.Length >= Sectors.Size);
+            var (kind, end) = zero.IsEmpty ? (RecordKind.Punch, extent.End)
+                : Sectors.AlignDown(zero.Offset, Sectors.Size) > at ? (RecordKind.Punch, Sectors.AlignDown(zero.Offset, Sectors.Size))
+                : (RecordKind.Zero, Sectors.AlignUp(zero.End, Sectors.Size));
+            end = Math.Min(end, extent.End);
+            drafts.Add(new RecordDraft(kind, disk.Id, at, end - at, default));
+            at = end;
+        }
+    }
+
+    private byte[] Read(Extent extent)
+    {
+        var contents = GC.AllocateUninitializedArray<byte>((int)extent.Length);
+        image.Read(extent.Offset, contents);
+        return contents;
+    }
+
+    private Extent AlignToSectors(Extent extent) =>
+        Extent.FromEnds(Sectors.AlignDown(extent.Offset, Sectors.Size), Math.Min(disk.Length, Sectors.AlignUp(extent.End, Sectors.Size)));
+
+    /// <summary>A region that was read and hashed, until its differences are known.</summary>
+    private sealed class Region(Extent extent, byte[] data)
+    {
+        private byte[] leaves = [];
+
+        public Extent Extent { get; } = extent;
+
+        public ReadOnlyMemory<byte> Data { get; } = data;
+
+        public void SetLeaves(BlockDigest digest)
+        {
+            // The hash has one state and groups run side by side.
+            lock (digest) leaves = digest.Leaves(Data.Span);
+        }
+
+        public byte[] Digests(BlockDigest digest, Extent part, int level)
+        {
+            var first = (int)((part.Offset - Extent.Offset) / BlockDigest.LeafBytes) * BlockDigest.Size;
+            var digests = leaves.AsSpan(first, BlockDigest.Count(part.Length, BlockDigest.LeafBytes) * BlockDigest.Size).ToArray();
+            lock (digest)
+            {
+                for (var size = BlockDigest.LeafBytes; size < level; size *= 16) digests = digest.Parents(digests);
+            }
+
+            return digests;
+        }
+    }
+}

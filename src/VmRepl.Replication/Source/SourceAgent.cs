@@ -1,0 +1,205 @@
+using Microsoft.Extensions.Logging;
+using VmRepl.Blocks.Files;
+using VmRepl.Images;
+using VmRepl.Images.Opening;
+using VmRepl.Journal.Points;
+using VmRepl.Protocol.Names;
+
+namespace VmRepl.Replication.Source;
+
+/// <summary>
+/// The source side of a host: the groups that it protects, kept in a directory of state. A round goes on when whoever asked for it goes away;
+/// it ends with the agent, and one that was open is taken up again when the agent starts.
+/// </summary>
+public sealed class SourceAgent
+{
+    private const string IdentityName = "agent.json";
+    private const string GroupsName = "groups";
+
+    private readonly IHostDirectory groupsDirectory;
+    private readonly Func<string, int, IReplicaConnector> connect;
+    private readonly LinkOptions options;
+    private readonly TimeProvider time;
+    private readonly ILogger log;
+    private readonly CancellationToken stopping;
+    private readonly Guid id;
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, SourceGroup> groups = new(StringComparer.Ordinal);
+    private readonly List<Task> resumed = [];
+
+    /// <param name="directory">State; made where it is not there.</param>
+    /// <param name="connect">Makes the connector for a host and port.</param>
+    /// <param name="newGuid">Randomness for the agent's identity.</param>
+    /// <param name="stopping">Cancelled when the agent ends.</param>
+    public SourceAgent(IHostDirectory directory, Func<string, int, IReplicaConnector> connect, LinkOptions options, TimeProvider time, Func<Guid> newGuid, ILogger log, CancellationToken stopping)
+    {
+        this.connect = connect;
+        this.options = options;
+        this.time = time;
+        this.log = log;
+        this.stopping = stopping;
+        directory.Create();
+        var identity = SourceJson.TryRead<Identity>(directory, IdentityName);
+        if (identity is null)
+        {
+            identity = new Identity(newGuid());
+            SourceJson.Write(directory, IdentityName, identity);
+        }
+
+        id = identity.Id;
+        groupsDirectory = directory.Directory(GroupsName);
+        groupsDirectory.Create();
+        foreach (var name in groupsDirectory.ListDirectories().Where(n => NameRule.IsValid(n)))
+        {
+            var groupDirectory = groupsDirectory.Directory(name);
+            if (SourceJson.TryRead<SourceGroupDefinition>(groupDirectory, SourceGroup.DefinitionName) is { } definition) groups.Add(name, Load(groupDirectory, definition));
+        }
+    }
+
+    public IReadOnlyList<SourceGroupStatus> Status
+    {
+        get
+        {
+            lock (gate) return [.. groups.Values.Select(g => g.Status).OrderBy(s => s.Definition.Name, StringComparer.Ordinal)];
+        }
+    }
+
+    /// <summary>Takes up the rounds that an earlier life of this agent left open; they go on in the background.</summary>
+    public void Resume()
+    {
+        lock (gate) resumed.AddRange(groups.Values.Where(g => g.RoundIsOpen).Select(g => Quietly(g.SyncAsync(stopping))));
+    }
+
+    /// <summary>Begins to protect a VM.</summary>
+    /// <returns>What is protected, and the baseline, which runs until its point is durable.</returns>
+    /// <exception cref="ReplicationException">The name is in use, a disk cannot be protected, or the replica would be reached in the clear.</exception>
+    public (SourceGroupDefinition Definition, Task<RoundResult> Baseline) Protect(ProtectRequest request)
+    {
+        if (!NameRule.IsValid(request.Group)) throw new ReplicationException(request.Group, $"\"{request.Group}\" is no valid group name: {NameRule.Text}", "", isRefusal: true);
+        var connector = connect(request.ReplicaHost, request.ReplicaPort);
+        if (connector is TcpConnector { IsUnsafe: true })
+            throw new ReplicationException(request.Group, $"group {request.Group}: the disks would cross the network to {connector.Peer} in the clear", "Start the agent with --certificate, --key and --authority.", isRefusal: true);
+        RefuseIfTaken(request.Group);
+        var disks = request.Disks.Select((d, i) => Examine(request, d, (uint)(i + 1))).ToList();
+        var definition = new SourceGroupDefinition(request.Group, connector.Peer, disks, request.DefinitionFile, request.Allow, 1) { Metadata = request.Metadata };
+        SourceGroup group;
+        lock (gate)
+        {
+            RefuseIfTaken(request.Group);
+            var directory = groupsDirectory.Directory(request.Group);
+            directory.Create();
+            SourceJson.Write(directory, SourceGroup.DefinitionName, definition);
+            groupsDirectory.Flush();
+            group = Load(directory, definition);
+            groups.Add(request.Group, group);
+        }
+
+        return (definition, BaselineAsync(group));
+    }
+
+    /// <summary>Stops protecting a group. What the replica has stays there.</summary>
+    public void Unprotect(string name)
+    {
+        lock (gate)
+        {
+            var group = Get(name);
+            if (group.Status.Phase is "baseline" or "syncing") throw new ReplicationException(name, $"group {name} is in the middle of a round", "Wait for its end, then try again.", isRefusal: true);
+            Remove(name);
+        }
+    }
+
+    /// <inheritdoc cref="SourceGroup.SyncAsync"/>
+    public Task<RoundResult> SyncAsync(string name) => Get(name).SyncAsync(stopping);
+
+    /// <inheritdoc cref="SourceGroup.BookmarkAsync"/>
+    public Task<RecoveryPoint> BookmarkAsync(string name, string bookmark) => Get(name).BookmarkAsync(bookmark, stopping);
+
+    /// <summary>How the replica of a group is reached.</summary>
+    public IReplicaConnector ConnectorOf(string name) => Get(name).Connector;
+
+    public SourceGroupStatus StatusOf(string name) => Get(name).Status;
+
+    /// <summary>Waits until what runs in the background has seen that the agent stops.</summary>
+    public Task DrainAsync()
+    {
+        lock (gate) return Task.WhenAll([.. resumed]);
+    }
+
+    private static async Task Quietly(Task<RoundResult> round)
+    {
+        try
+        {
+            await round;
+        }
+        catch (Exception e) when (e is ReplicationException or OperationCanceledException)
+        {
+            // Logged and kept in the group's status; nobody waits for it.
+        }
+    }
+
+    private async Task<RoundResult> BaselineAsync(SourceGroup group)
+    {
+        try
+        {
+            return await group.SyncAsync(stopping);
+        }
+        catch (ReplicationException e) when (e.IsRefusal)
+        {
+            // What is refused will be refused again: the group is not left behind as if it were protected.
+            lock (gate) Remove(group.Definition.Name);
+            throw;
+        }
+    }
+
+    private void Remove(string name)
+    {
+        groups.Remove(name);
+        groupsDirectory.Directory(name).DeleteTree();
+        groupsDirectory.Flush();
+    }
+
+    private void RefuseIfTaken(string name)
+    {
+        lock (gate)
+        {
+            if (groups.ContainsKey(name)) throw new ReplicationException(name, $"the group name {name} is in use on this agent", $"Choose another name, or vmrepl unprotect {name} first.", isRefusal: true);
+        }
+    }
+
+    private static SourceDisk Examine(ProtectRequest request, (string Name, string File, ImageFormat? Format) asked, uint id)
+    {
+        if (!NameRule.IsValid(asked.Name)) throw new ReplicationException(request.Group, $"\"{asked.Name}\" is no valid disk name: {NameRule.Text}", "", isRefusal: true);
+        try
+        {
+            using var image = DiskImages.Open(asked.File, new ImageOpenOptions { Format = asked.Format, Allow = request.Allow });
+            if (image.Length == 0) throw new ReplicationException(request.Group, $"group {request.Group}: disk {asked.Name} ({asked.File}) has no size", "A disk of 0 bytes cannot be protected.");
+            return new SourceDisk(id, asked.Name, Path.GetFullPath(asked.File), image.Format, image.Length, image.SectorSize);
+        }
+        catch (Exception e) when (e is ImageFormatException or IOException or UnauthorizedAccessException)
+        {
+            throw new ReplicationException(request.Group, $"group {request.Group}: disk {asked.Name} cannot be read: {e.Message}", "Look at the path and the image.", cause: e);
+        }
+        catch (ReferenceRefusedException e)
+        {
+            throw new ReplicationException(request.Group, $"group {request.Group}: disk {asked.Name}: {e.Message}", "Name the directory with --allow.", isRefusal: true, cause: e);
+        }
+    }
+
+    private SourceGroup Get(string name)
+    {
+        lock (gate)
+        {
+            return groups.TryGetValue(name, out var group) ? group : throw new ReplicationException(name, $"this agent protects no group named {name}",
+                groups.Count == 0 ? "vmrepl protect begins to protect one." : $"It protects {string.Join(", ", groups.Keys.Order(StringComparer.Ordinal))}.");
+        }
+    }
+
+    private SourceGroup Load(IHostDirectory directory, SourceGroupDefinition definition)
+    {
+        var colon = definition.Replica.LastIndexOf(':');
+        var host = definition.Replica[..colon].Trim('[', ']');
+        return new SourceGroup(directory, definition, id, connect(host, int.Parse(definition.Replica.AsSpan(colon + 1), System.Globalization.CultureInfo.InvariantCulture)), options, time, log);
+    }
+
+    private sealed record Identity(Guid Id);
+}

@@ -1,0 +1,14 @@
+namespace VmRepl.Replication.Source;
+
+/// <summary>What an administrator asked to have protected; the file <c>group.json</c> of the agent's state.</summary>
+/// <param name="Name">The group.</param>
+/// <param name="Replica">HOST:PORT.</param>
+/// <param name="Disks">Its disks.</param>
+/// <param name="DefinitionFile">The VM's definition, read anew in each round; null for none.</param>
+/// <param name="Allow">Directories that references inside images may lead to, besides each image's own.</param>
+/// <param name="Epoch">The source side's epoch.</param>
+public sealed record SourceGroupDefinition(string Name, string Replica, IReadOnlyList<SourceDisk> Disks, string? DefinitionFile, IReadOnlyList<string> Allow, uint Epoch)
+{
+    /// <summary>Key/value pairs that travel with the group beside the definition.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+}

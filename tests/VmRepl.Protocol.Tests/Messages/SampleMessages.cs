@@ -1,0 +1,55 @@
+using VmRepl.Blocks;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Tests.Records;
+
+namespace VmRepl.Protocol.Tests.Messages;
+
+/// <summary>At least one message of each type.</summary>
+internal static class SampleMessages
+{
+    private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
+
+    private static readonly DiskDeclaration[] Disks = [new(0, "system", 20L << 30, 512, "qcow2"), new(uint.MaxValue, "db.log", 12345, 4096, "vhdx")];
+
+    private static readonly Extent[] Extents = [new(0, 65536), new(65536, 1), new(1L << 40, 1L << 41)];
+
+    public static IMessage[] All =>
+    [
+        new Hello(1, 3, ["lanes", "zstd"], Id, "vmrepl 0.1.0", Hello.Replicate),
+        new Hello(1, 1, [], Guid.Empty, "", Hello.ReadOnly),
+        new Welcome(1, ["lanes"], Id, ulong.MaxValue, "vmrepl 0.1.0"),
+        new Refusal(RefusalCode.GroupTaken, "Group web belongs to another source.", "Choose another name."),
+        new OpenGroup("web", Id, 7, Disks, true),
+        new GroupState("baseline", 1, 2, 3, 4, 5),
+        new RecordBatch(0, 0, [SampleRecords.Zero(2)]),
+        new RecordBatch(3, 4, [SampleRecords.Zero(5), SampleRecords.Write(6, 4096 + 512), SampleRecords.Fact(Protocol.Records.RecordKind.Bookmark, 9, [], ("name", "before"))]),
+        new BaselineBatch([SampleRecords.Write(0, 1024), SampleRecords.Zero(0)]),
+        new Ack(10, 9, 8, 1UL << 40),
+        new DigestCompare(1, 2, 65536, [new Extent(0, 65536), new Extent(131072, 65537)], SampleRecords.Random(48)),
+        new DigestCompare(1, 2, 4096, [], []),
+        new DigestResult(1, [0b101]),
+        new AllocationQuery(2, 0, Extents),
+        new AllocationResult(2, Extents),
+        new AllocationResult(2, []),
+        new Ping(3),
+        new Pong(ulong.MaxValue),
+        new ListGroups(),
+        new GroupList([new GroupSummary("web", "following", 5, 4, 3, Disks), new GroupSummary("mail", "baseline", 0, 0, 0, [])]),
+        new ListPoints("web"),
+        new PointList("web", [new RecoveryPoint(5, 1_795_000_000_000_000, null, "crash"), new RecoveryPoint(9, -1, "before", "application")]),
+        new OpenView("web", "2026-11-21T06:00:00Z"),
+        new ViewOpened(1, 9, 5, "before", Disks, [new MetadataEntry("definition", [1, 2, 3]), new MetadataEntry("", [])]),
+        new ViewOpened(1, 9, 5, null, [], []),
+        new MapView(1, 2, 0, long.MaxValue),
+        new ViewMap([new ViewExtent(0, 4096, BlockState.Data), new ViewExtent(8192, 1, BlockState.Zero), new ViewExtent(1L << 50, 512, BlockState.Unallocated)]),
+        new ReadView(1, 2, 4096, MessageLimits.MaxReadBytes),
+        ViewContents.Of(SampleRecords.Random(5000)),
+        ViewContents.Of(default),
+        new CloseView(1),
+        new Failure(RefusalCode.UnknownPoint, "Group web has no point named x.", ""),
+        new Bye(),
+    ];
+
+    public static IEnumerable<TestCaseData> Cases =>
+        All.Select((message, index) => new TestCaseData(message).SetArgDisplayNames($"{message.Type} {index}"));
+}
