@@ -101,7 +101,7 @@ public sealed class Qcow2CrashTests
         Assert.That(again.Check().Where(f => f.IsDamage), Is.Empty);
         var read = new byte[first.Length];
         again.Read(1000, read);
-        Assert.That(read, Is.EqualTo(first));
+        read.MustBe(first);
     }
 
     private static void MustSurvive(byte[] left, byte[] flushed, Dictionary<int, List<byte[]>> since, string when)
