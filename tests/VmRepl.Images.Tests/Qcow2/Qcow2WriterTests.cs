@@ -243,6 +243,7 @@ public sealed class Qcow2WriterTests
 
         image.ReadAll().MustBe(mirror);
         image.ReadByMap().MustBe(mirror);
+        if (image is IDiskImage disk) Assert.That(disk.Check(), Is.Empty);
     }
 
     private static void MustHold(string path, byte[] mirror)
