@@ -21,7 +21,7 @@ public sealed class Qcow2CrashTests
     }
 
     [Test]
-    public void Crash_WhileTheRefcountTableMoves_DamagesNothing([Values(1, 2)] int seed)
+    public void Crash_WhileTheRefcountTableMoves_DamagesNothing([Values(1)] int seed)
     {
         ExternalTool.Require("qemu-img");
         using var scratch = new ScratchDirectory();
