@@ -1,3 +1,5 @@
+using VmRepl.Protocol.Names;
+
 namespace VmRepl.Protocol.Tests;
 
 public class NameRuleTests
