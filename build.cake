@@ -20,7 +20,12 @@ var passed = 0;
 var failures = new List<string>();
 var skips = new List<string>();
 
-string OneLine(string text) => Regex.Replace(text ?? "", @"\s+", " ").Trim();
+// For a list at the end of the run; the whole of it stands further up, and in artifacts/tests.
+string OneLine(string text)
+{
+    var line = Regex.Replace(text ?? "", @"\s+", " ").Trim();
+    return line.Length <= 400 ? line : line[..400] + "…";
+}
 
 void RunTests(FilePath project)
 {

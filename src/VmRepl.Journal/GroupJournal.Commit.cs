@@ -49,6 +49,7 @@ public sealed partial class GroupJournal
             if (!VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.AcknowledgeBeforeFlush))
 #endif
             tail.Flush();
+            Counters.Commits++;
             lastChecksum = checksum;
             next += fitting;
             lock (indexGate)
@@ -79,7 +80,9 @@ public sealed partial class GroupJournal
     {
         var nowUs = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
         var serial = segments.Count > 0 ? segments[^1].Serial + 1 : 1;
-        var segment = SegmentFile.Create(directory, Spares().FirstOrDefault(), new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs, lastChecksum));
+        var spare = Spares().FirstOrDefault();
+        if (spare is not null) Counters.SegmentsRecycled++;
+        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs, lastChecksum));
         if (segments.Count > 0)
         {
             segment.LastSequence = segments[^1].LastSequence;
@@ -99,9 +102,16 @@ public sealed partial class GroupJournal
         switch (header.Kind)
         {
             case RecordKind.Undo:
+                Counters.UndoRecords++;
+                Counters.UndoBytes += record.PayloadLength;
                 disks[header.Disk].SetUndo(record);
                 return;
-            case RecordKind.HandDown or RecordKind.Checkpoint:
+            case RecordKind.HandDown:
+                Counters.HandDowns++;
+                Counters.HandDownBytes += record.PayloadLength;
+                return;
+            case RecordKind.Checkpoint:
+                Counters.Checkpoints++;
                 return;
             case RecordKind.Metadata when header.Sequence == 0:
                 return;

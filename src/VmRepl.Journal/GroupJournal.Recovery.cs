@@ -15,6 +15,7 @@ public sealed partial class GroupJournal
     {
         segments.AddRange(recovery.Segments);
         lastChecksum = recovery.LastChecksum;
+        Counters.TailWasTorn = recovery.TailWasTorn;
         var checkpoint = recovery.Records.FindLast(r => r.Header.Kind == RecordKind.Checkpoint) is { } found ? CheckpointRecord.Read(found) : null;
         var first = recovery.Records.Find(r => r.Sequence > 0);
         // Before the first checkpoint the range starts just before the first record.
@@ -114,6 +115,7 @@ public sealed partial class GroupJournal
         {
             if (record.Sequence <= position.Checkpoint || !IsContents(record.Header.Kind)) continue;
             var disk = live[record.Header.Disk];
+            Counters.RecordsRedone++;
             switch (record.Header.Kind)
             {
                 case RecordKind.Write:

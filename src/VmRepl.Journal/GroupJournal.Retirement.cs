@@ -107,6 +107,7 @@ public sealed partial class GroupJournal
             recyclable = oldest.Retire();
         }
 
+        Counters.SegmentsRetired++;
         GiveUpFile(oldest.Serial, recyclable);
     }
 

@@ -111,6 +111,8 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
+    public JournalCounters Counters { get; } = new();
+
     /// <summary>Reads the journal and, for writing, brings the live images up to it.</summary>
     /// <param name="incarnation">Greater than at any earlier opening for writing.</param>
     /// <exception cref="JournalDamagedException">A segment in the middle does not verify.</exception>

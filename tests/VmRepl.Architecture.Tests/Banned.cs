@@ -5,24 +5,25 @@ namespace VmRepl.Architecture.Tests;
 /// <summary>Finds calls that core logic may not make, so that a simulation can own time, threads, randomness, disks and connections.</summary>
 internal static partial class Banned
 {
-    private static readonly (Regex Call, string Instead)[] Calls =
+    public const string Time = "time comes from TimeProvider";
+    public const string Threads = "threads are started by whoever hosts this";
+    public const string Randomness = "randomness comes from a seed that is given";
+    public const string Storage = "storage comes through IHostFile and IHostDirectory";
+    public const string Connections = "connections come through an interface";
+
+    private static readonly (Regex Call, string Rule)[] Calls =
     [
-        (Clock(), "time comes from TimeProvider"),
-        (DelayWithoutClock(), "waiting takes a TimeProvider"),
-        (Thread(), "threads are started by whoever hosts this"),
-        (Chance(), "randomness comes from a seed that is given"),
-        (HostStorage(), "storage comes through IHostFile and IHostDirectory"),
-        (Network(), "connections come through an interface"),
+        (Clock(), Time), (DelayWithoutClock(), Time), (Thread(), Threads), (Chance(), Randomness), (HostStorage(), Storage), (Network(), Connections),
     ];
 
-    /// <summary>Line number (from 1) and reason of each banned call; comments do not count.</summary>
-    public static IEnumerable<(int Line, string Call, string Instead)> Find(string source)
+    /// <summary>Line number (from 1) and broken rule of each banned call; comments do not count.</summary>
+    public static IEnumerable<(int Line, string Call, string Rule)> Find(string source)
     {
         // Text stays (an interpolated string holds code) and is matched first, so that "http://" begins no comment.
         var code = TextOrComment().Replace(source, match => match.Value[0] == '/' ? new string('\n', match.Value.Count(c => c == '\n')) : match.Value);
-        foreach (var (call, instead) in Calls)
+        foreach (var (call, rule) in Calls)
             foreach (Match match in call.Matches(code))
-                yield return (code.AsSpan(0, match.Index).Count('\n') + 1, match.Value, instead);
+                yield return (code.AsSpan(0, match.Index).Count('\n') + 1, match.Value, rule);
     }
 
     [GeneratedRegex(""""//[^\n]*|/\*.*?\*/|'(\\.|[^\\'\n])+'|"{3}.*?"{3}|@"([^"]|"")*"|"(\\.|[^\\"\n])*"+"""", RegexOptions.Singleline)]

@@ -37,6 +37,14 @@ internal static class Contents
         return all;
     }
 
+    /// <summary>Fails at the first byte that differs. NUnit's own comparison of arrays takes a tenth of a second for a megabyte.</summary>
+    public static void MustBe(this byte[] actual, byte[] expected, string what = "contents")
+    {
+        Assert.That(actual, Has.Length.EqualTo(expected.Length), what);
+        var common = actual.AsSpan().CommonPrefixLength(expected);
+        Assert.That(common == expected.Length, $"{what}: the first difference is at {common}");
+    }
+
     public static byte[] Random(int length, int seed)
     {
         var bytes = new byte[length];

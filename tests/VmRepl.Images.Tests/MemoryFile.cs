@@ -24,6 +24,9 @@ internal sealed class MemoryFile(string path, byte[] contents) : IHostFile
     /// <summary>When it reaches zero, writes fail from then on.</summary>
     public int WritesUntilFailure { get; set; } = int.MaxValue;
 
+    /// <summary>Called before each change and each flush, so that a test can crash inside an operation.</summary>
+    public Action BeforeChange { get; set; } = () => { };
+
     public FileIdentity Identity => new(1, (ulong)Path.GetHashCode(StringComparison.Ordinal), Length, 0, 0);
 
     public int Read(long offset, Span<byte> buffer)
@@ -38,6 +41,7 @@ internal sealed class MemoryFile(string path, byte[] contents) : IHostFile
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
+        BeforeChange();
         lock (gate)
         {
             if (WritesUntilFailure-- <= 0) throw new IOException($"{Path}: no space left");
@@ -48,6 +52,7 @@ internal sealed class MemoryFile(string path, byte[] contents) : IHostFile
 
     public void SetLength(long length)
     {
+        BeforeChange();
         lock (gate)
         {
             unflushed.Add((0, null, length));
@@ -65,6 +70,7 @@ internal sealed class MemoryFile(string path, byte[] contents) : IHostFile
 
     public void Flush()
     {
+        BeforeChange();
         lock (gate)
         {
             Flushes++;

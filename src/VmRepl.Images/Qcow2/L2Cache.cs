@@ -54,10 +54,26 @@ internal sealed class L2Cache
         }
     }
 
-    /// <summary>Takes in a table that the file does not have yet.</summary>
-    public void Add(L2Table table)
+    /// <summary>
+    /// Keeps the table until it is written. Between its being found and this call another thread's reads may have pushed it out, and even loaded it again from the file;
+    /// the one given is the one that counts. True: it was not dirty before.
+    /// </summary>
+    public bool MarkDirty(L2Table table)
     {
-        lock (gate) Keep(table);
+        lock (gate)
+        {
+            if (table.IsDirty) return false;
+            table.IsDirty = true;
+            if (tables.TryGetValue(table.Index, out var node))
+            {
+                if (node.Value == table) return true;
+                byUse.Remove(node);
+                tables.Remove(table.Index);
+            }
+
+            Keep(table);
+            return true;
+        }
     }
 
     /// <summary>Dirty tables in order of their place in the disk.</summary>

@@ -103,7 +103,8 @@ internal sealed class Qcow2Image : IDiskImage
     public IEnumerable<ImageFinding> Check()
     {
         writer?.Flush();
-        return new Qcow2Check(file, header).Run();
+        // The header as it is now: a writer may have moved the refcount table since.
+        return new Qcow2Check(file, Qcow2HeaderReader.Read(file)).Run();
     }
 
     public void Dispose()

@@ -344,7 +344,6 @@ internal sealed class Qcow2Writer : IDisposable
         {
             table = new L2Table(index, host, new ulong[clusterSize / sizeof(ulong)]);
             MarkDirty(table);
-            tables.Add(table);
         }
         else
         {
@@ -360,9 +359,7 @@ internal sealed class Qcow2Writer : IDisposable
 
     private void MarkDirty(L2Table table)
     {
-        if (table.IsDirty) return;
-        table.IsDirty = true;
-        dirtyTables++;
+        if (tables.MarkDirty(table)) dirtyTables++;
     }
 
     private void Publish(L2Table table, int slot, ulong entry)

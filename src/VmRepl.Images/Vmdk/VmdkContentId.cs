@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
@@ -10,10 +11,13 @@ namespace VmRepl.Images.Vmdk;
 /// </summary>
 internal sealed class VmdkContentId
 {
-    private const int Digits = 8;
+    private static readonly SearchValues<byte> HexDigits = SearchValues.Create("0123456789abcdefABCDEF"u8);
+    private const int DigitsMin = 4;
+    private const int DigitsMax = 8;
 
     private readonly IHostFile file;
     private readonly long digitsOffset;
+    private readonly int digits;
     private readonly Func<Guid> newGuid;
     private readonly Lock gate = new();
     private volatile bool isChanged;
@@ -23,16 +27,19 @@ internal sealed class VmdkContentId
     /// <param name="text">The text as it stands there.</param>
     /// <param name="cid">What it says now.</param>
     /// <param name="newGuid">Randomness.</param>
-    /// <exception cref="ImageFormatException">The CID is not eight digits on a line of its own, so it cannot be replaced in place.</exception>
+    /// <exception cref="ImageFormatException">The CID is not four to eight digits on a line of its own, so it cannot be replaced in place.</exception>
     public VmdkContentId(IHostFile file, long descriptorOffset, ReadOnlySpan<byte> text, uint cid, Func<Guid> newGuid)
     {
         this.file = file;
         this.newGuid = newGuid;
         Current = cid;
-        var at = text.IndexOf("\nCID="u8);
-        if (at < 0 || text.Length < at + 5 + Digits || !uint.TryParse(text.Slice(at + 5, Digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var found) || found != cid)
-            throw new ImageFormatException(file.Path, descriptorOffset, "descriptor CID", "is not written as CID= and eight digits; it cannot be changed in place, so the disk is not written");
-        digitsOffset = descriptorOffset + at + 5;
+        var at = text.IndexOf("\nCID="u8) + 5;
+        // QEMU writes as many digits as the number has; the new one takes the same room.
+        var length = at < 5 ? 0 : text[at..].IndexOfAnyExcept(HexDigits);
+        if (length is < DigitsMin or > DigitsMax || !uint.TryParse(text.Slice(at, length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var found) || found != cid)
+            throw new ImageFormatException(file.Path, descriptorOffset, "descriptor CID", $"is not written as CID= and {DigitsMin} to {DigitsMax} digits; it cannot be changed in place, so the disk is not written");
+        digits = length;
+        digitsOffset = descriptorOffset + at;
     }
 
     public uint Current { get; private set; }
@@ -46,21 +53,22 @@ internal sealed class VmdkContentId
         lock (gate)
         {
             if (isChanged) return;
-            var next = Next(newGuid, Current);
-            file.Write(digitsOffset, Encoding.ASCII.GetBytes(next.ToString("x8", CultureInfo.InvariantCulture)));
+            var next = Next(newGuid, Current, digits);
+            file.Write(digitsOffset, Encoding.ASCII.GetBytes(next.ToString($"x{digits}", CultureInfo.InvariantCulture)));
             file.Flush();
             Current = next;
             isChanged = true;
         }
     }
 
-    /// <summary>A content identifier other than <paramref name="former"/> that means neither "no parent" nor "none yet".</summary>
-    public static uint Next(Func<Guid> newGuid, uint former = 0)
+    /// <summary>A content identifier of at most <paramref name="digits"/> digits, other than <paramref name="former"/>, that means neither "no parent" nor "none yet".</summary>
+    public static uint Next(Func<Guid> newGuid, uint former = 0, int digits = DigitsMax)
     {
         Span<byte> random = stackalloc byte[16];
         newGuid().TryWriteBytes(random);
-        var next = BinaryPrimitives.ReadUInt32LittleEndian(random);
-        while (next is 0 or >= 0xFFFFFFFE || next == former) next = (next * 5) + 0x766D7265;
+        var mask = uint.MaxValue >> (32 - (4 * digits));
+        var next = BinaryPrimitives.ReadUInt32LittleEndian(random) & mask;
+        while (next is 0 or >= 0xFFFFFFFE || next == former) next = ((next * 5) + 0x766D7265) & mask;
         return next;
     }
 }

@@ -73,7 +73,7 @@ internal sealed class PointList
             // The name may be known from a checkpoint already.
             if (points.Any(p => p.Sequence == target && p.Bookmark == name)) return;
             if (points[i].Bookmark is null) points[i] = points[i] with { Bookmark = name };
-            else points.Insert(i + 1, points[i] with { Bookmark = name });
+            else points.Insert(points.FindLastIndex(p => p.Sequence == points[i].Sequence) + 1, points[i] with { Bookmark = name });
         }
         else if (target is null && !ResyncIsOpen)
         {

@@ -76,6 +76,13 @@ public sealed class GroupStore : IDisposable
             throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a group or a disk in a way that is not allowed");
         if (description.Disks.DistinctBy(d => d.Id).Count() != description.Disks.Count || description.Disks.DistinctBy(d => d.Name).Count() != description.Disks.Count)
             throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a disk twice");
+        if (!isReadOnly)
+        {
+            // As above this group's directory: names that a killed process left are made durable before anything in them is relied on.
+            directory.Directory(LiveName).Flush();
+            directory.Flush();
+        }
+
         var live = new Dictionary<uint, IBlockDevice>();
         try
         {

@@ -60,6 +60,8 @@ public sealed class ReplicaStore : IDisposable
         var store = new ReplicaStore(directory, identity, settings, isReadOnly: false);
         store.groupsDirectory.Create();
         directory.Flush();
+        // A process that was killed while it made a group may have left names that are seen and not durable.
+        store.groupsDirectory.Flush();
         store.OpenGroups();
         return store;
     }

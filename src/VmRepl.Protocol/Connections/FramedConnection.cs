@@ -27,7 +27,8 @@ public sealed class FramedConnection(ITransport transport) : IAsyncDisposable
     private readonly long[] receivedByType = new long[MessageTypes];
     private int receivedStart;
     private int receivedEnd;
-    private byte[]? body;
+    private PooledBuffer? body;
+    private int bodyLength;
     private int bodyFilled;
     private uint bodyChecksum;
     private long bytesSent;
@@ -87,7 +88,7 @@ public sealed class FramedConnection(ITransport transport) : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the next message. Its payloads are parts of memory that belongs to it alone.</summary>
+    /// <summary>Waits for the next message. Its payloads are parts of memory that belongs to it alone, until it is disposed (<see cref="PayloadMessage"/>).</summary>
     /// <returns>Null when the peer closed after a whole frame.</returns>
     /// <exception cref="ConnectionLostException">The way broke, or ended inside a frame.</exception>
     /// <exception cref="ProtocolException">The frame or the message in it is damaged or hostile.</exception>
@@ -177,22 +178,23 @@ public sealed class FramedConnection(ITransport transport) : IAsyncDisposable
         if (length == 0 || length > maxBodyBytes) throw new ProtocolException("frame length", FrameLimits.LengthOffset, $"1 to {maxBodyBytes}", $"{length}");
         bodyChecksum = BinaryPrimitives.ReadUInt32BigEndian(head[FrameLimits.ChecksumOffset..]);
         receivedStart += FrameLimits.HeadBytes;
-        bodyFilled = Math.Min((int)length, receivedEnd - receivedStart);
-        body = GC.AllocateUninitializedArray<byte>((int)length);
-        received.AsSpan(receivedStart, bodyFilled).CopyTo(body);
+        bodyLength = (int)length;
+        bodyFilled = Math.Min(bodyLength, receivedEnd - receivedStart);
+        body = PooledBuffer.Rent(bodyLength);
+        received.AsSpan(receivedStart, bodyFilled).CopyTo(body.Span);
         receivedStart += bodyFilled;
         return true;
     }
 
     private async ValueTask ReceiveBodyAsync(CancellationToken cancellation)
     {
-        while (bodyFilled < body!.Length)
+        while (bodyFilled < bodyLength)
         {
-            var missing = body.Length - bodyFilled;
+            var missing = bodyLength - bodyFilled;
             // A large rest goes straight to its place; a small one comes through the buffer together with what follows it.
             if (missing >= ReceiveBufferBytes / 4)
             {
-                var count = await transport.ReceiveAsync(body.AsMemory(bodyFilled), cancellation).ConfigureAwait(false);
+                var count = await transport.ReceiveAsync(body!.Memory[bodyFilled..], cancellation).ConfigureAwait(false);
                 bodyFilled += count > 0 ? count : throw CutInside();
                 continue;
             }
@@ -202,20 +204,23 @@ public sealed class FramedConnection(ITransport transport) : IAsyncDisposable
             receivedEnd = await transport.ReceiveAsync(received, cancellation).ConfigureAwait(false);
             if (receivedEnd == 0) throw CutInside();
             receivedStart = Math.Min(missing, receivedEnd);
-            received.AsSpan(0, receivedStart).CopyTo(body.AsSpan(bodyFilled));
+            received.AsSpan(0, receivedStart).CopyTo(body!.Span[bodyFilled..]);
             bodyFilled += receivedStart;
         }
     }
 
-    private ConnectionLostException CutInside() => new(Peer, $"it ended {FrameLimits.HeadBytes + bodyFilled} bytes into a frame of {FrameLimits.HeadBytes + body!.Length}");
+    private ConnectionLostException CutInside() => new(Peer, $"it ended {FrameLimits.HeadBytes + bodyFilled} bytes into a frame of {FrameLimits.HeadBytes + bodyLength}");
 
     private IMessage Decode()
     {
-        var whole = body!;
+        var frame = body!;
         body = null;
-        var computed = Crc32C.Compute(whole);
+        var computed = Crc32C.Compute(frame.Span);
         if (computed != bodyChecksum) throw new ProtocolException("frame checksum", FrameLimits.ChecksumOffset, $"{bodyChecksum:x8}", $"{computed:x8}");
-        var message = MessageCodec.Read(whole);
+        var message = MessageCodec.Read(frame.Memory);
+        // All but these have copied what they keep.
+        if (message is PayloadMessage keeper) keeper.Own(frame);
+        else frame.Dispose();
         if (message.Type == MessageType.Welcome)
         {
             // Only whoever said hello may be welcomed, or a stranger could lift the bound that holds for strangers.
@@ -223,8 +228,8 @@ public sealed class FramedConnection(ITransport transport) : IAsyncDisposable
             maxBodyBytes = FrameLimits.MaxBodyBytes;
         }
 
-        Interlocked.Add(ref bytesReceived, FrameLimits.HeadBytes + whole.Length);
-        Interlocked.Add(ref receivedByType[(byte)message.Type], FrameLimits.HeadBytes + whole.Length);
+        Interlocked.Add(ref bytesReceived, FrameLimits.HeadBytes + bodyLength);
+        Interlocked.Add(ref receivedByType[(byte)message.Type], FrameLimits.HeadBytes + bodyLength);
         return message;
     }
 }

@@ -5,11 +5,11 @@ namespace VmRepl.Protocol.Messages;
 
 /// <summary>Contents of a first transfer. They have no sequence and no past, go to the live images, and count against the credit like any other.</summary>
 /// <param name="Records">At least one.</param>
-public sealed record BaselineBatch(Record[] Records) : IMessage
+public sealed record BaselineBatch(Record[] Records) : PayloadMessage
 {
-    public MessageType Type => MessageType.BaselineBatch;
+    public override MessageType Type => MessageType.BaselineBatch;
 
-    public void WriteTo(MessagePackWriter writer)
+    public override void WriteTo(MessagePackWriter writer)
     {
         writer.WriteHead(Type, 1);
         writer.WriteRecords(Records);

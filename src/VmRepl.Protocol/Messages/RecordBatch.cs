@@ -7,11 +7,11 @@ namespace VmRepl.Protocol.Messages;
 /// <param name="Lane">Which disks' records these are; 0 while a group has one lane.</param>
 /// <param name="Previous">The sequence before the first record in this lane: a batch that got lost shows here.</param>
 /// <param name="Records">At least one.</param>
-public sealed record RecordBatch(uint Lane, ulong Previous, Record[] Records) : IMessage
+public sealed record RecordBatch(uint Lane, ulong Previous, Record[] Records) : PayloadMessage
 {
-    public MessageType Type => MessageType.RecordBatch;
+    public override MessageType Type => MessageType.RecordBatch;
 
-    public void WriteTo(MessagePackWriter writer)
+    public override void WriteTo(MessagePackWriter writer)
     {
         writer.WriteHead(Type, 3);
         writer.WriteUInt32(Lane);

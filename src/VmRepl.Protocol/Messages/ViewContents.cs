@@ -6,11 +6,11 @@ namespace VmRepl.Protocol.Messages;
 /// <summary>The answer to <see cref="ReadView"/>, all of it or none. Nobody gets one to see whose checksum does not match.</summary>
 /// <param name="Payload">As many bytes as were asked for.</param>
 /// <param name="Checksum">CRC-32C of the payload, made where it was read from the store.</param>
-public sealed record ViewContents(ReadOnlyMemory<byte> Payload, uint Checksum) : IMessage
+public sealed record ViewContents(ReadOnlyMemory<byte> Payload, uint Checksum) : PayloadMessage
 {
-    public MessageType Type => MessageType.ViewContents;
+    public override MessageType Type => MessageType.ViewContents;
 
-    public void WriteTo(MessagePackWriter writer)
+    public override void WriteTo(MessagePackWriter writer)
     {
         writer.WriteHead(Type, 2);
         writer.WriteBinary(Payload.Span);

@@ -85,6 +85,29 @@ public class HostFileTests
     }
 
     [Test]
+    public void Write_ManyParts_IsTheirConcatenation()
+    {
+        using var file = New();
+        // More than one call of the system takes (IOV_MAX is 1024), with empty ones between.
+        var parts = Enumerable.Range(0, 2500).Select(i => (ReadOnlyMemory<byte>)Enumerable.Repeat((byte)i, i % 7).ToArray()).ToArray();
+        file.Write(123, parts);
+        var expected = parts.SelectMany(part => part.ToArray()).ToArray();
+        Assert.That(Bytes(file, 123, expected.Length), Is.EqualTo(expected));
+        Assert.That(file.Length, Is.EqualTo(123 + expected.Length));
+    }
+
+    [Test]
+    public void Allocation_SparseFile_CountsTheDataAlone()
+    {
+        using var file = New();
+        file.SetLength(64 * MiB);
+        file.Write(8 * MiB, new byte[MiB]);
+        file.Flush();
+        Assert.That(HostFileAllocation.Bytes(Last), OperatingSystem.IsLinux() ? Is.InRange(MiB, 2 * MiB) : Is.EqualTo(64 * MiB));
+        Assert.That(() => HostFileAllocation.Bytes(directory["missing"]), Throws.InstanceOf<FileNotFoundException>());
+    }
+
+    [Test]
     public void Flush_AfterWriting_Succeeds()
     {
         using var file = New();

@@ -12,42 +12,53 @@ public sealed class Qcow2CrashTests
     private const int Length = 1 << 20;
 
     [Test]
-    public void Crash_AtAnyMoment_LosesNothingFlushedAndDamagesNothing([Values(512, 1024, 4096, 65536)] int clusterSize, [Range(1, 6)] int seed)
+    public void Crash_AtAnyMoment_LosesNothingFlushedAndDamagesNothing([Values(512, 1024, 4096, 65536)] int clusterSize, [Range(1, 4)] int seed)
     {
         var file = new MemoryFile("/memory/a.qcow2", []);
         Qcow2Creator.Write(file, Length, System.Numerics.BitOperations.Log2((uint)clusterSize));
         file.Flush();
-        WorkAndCrash(file, Length, new Random(seed * clusterSize), operations: 60, runSectorsMax: 200);
+        WorkAndCrash(file, Length, new Random(seed * clusterSize), operations: 40, runSectorsMax: 200, flushCrashChance: 0.5);
     }
 
     [Test]
-    public void Crash_WhileTheRefcountTableMoves_DamagesNothing([Range(1, 3)] int seed)
+    public void Crash_WhileTheRefcountTableMoves_DamagesNothing([Values(1)] int seed)
     {
         ExternalTool.Require("qemu-img");
         using var scratch = new ScratchDirectory();
         // 64 clusters of 512 bytes a block and 64 blocks a cluster of the table: past 2 MiB of file the table outgrows its place.
         QemuImg.Create(scratch["a.qcow2"], 4 << 20, "cluster_size=512,refcount_bits=64");
         var file = new MemoryFile("/memory/a.qcow2", File.ReadAllBytes(scratch["a.qcow2"]));
-        WorkAndCrash(file, 4 << 20, new Random(seed), operations: 30, runSectorsMax: 2000);
+        WorkAndCrash(file, 4 << 20, new Random(seed), operations: 24, runSectorsMax: 2000, flushCrashChance: 0.05);
         using var image = MemoryFiles.Open(file);
         Assert.That(((Qcow2Image)image).RefcountTableClusters, Is.GreaterThan(1), "the table did not move, so this proves nothing");
     }
 
-    private static void WorkAndCrash(MemoryFile file, int diskLength, Random random, int operations, int runSectorsMax)
+    private static void WorkAndCrash(MemoryFile file, int diskLength, Random random, int operations, int runSectorsMax, double flushCrashChance)
     {
         var image = MemoryFiles.Open(file, isWritable: true);
         var flushed = new byte[diskLength];
         var now = new byte[diskLength];
         // What each sector has held since the last flush.
         var since = new Dictionary<int, List<byte[]>>();
+        // What crashes inside the operation under way would leave; a flush has the most to go wrong, and is hit at each of its steps.
+        var crashes = new List<byte[]>();
+        var chance = 0.1;
+        file.BeforeChange = () =>
+        {
+            if (random.NextDouble() < chance) crashes.Add(file.AfterCrash(random));
+        };
         for (var i = 0; i < operations; i++)
         {
+            crashes.Clear();
             var offset = random.Next(diskLength / 512) * 512;
             var length = Math.Min(diskLength - offset, 512 * (1 + random.Next(random.Next(2) == 0 ? 4 : runSectorsMax)));
             switch (random.Next(6))
             {
                 case 0:
+                    chance = flushCrashChance;
                     image.Flush();
+                    foreach (var left in crashes) MustSurvive(left, flushed, since, $"inside flush {i}");
+                    chance = 0.1;
                     (flushed, since) = ([.. now], []);
                     continue;
                 case 1:
@@ -66,10 +77,13 @@ public sealed class Qcow2CrashTests
                 versions.Add(now.AsSpan(sector * 512, 512).ToArray());
             }
 
-            MustSurvive(file.AfterCrash(random), flushed, since, $"operation {i}");
+            foreach (var left in crashes.Append(file.AfterCrash(random))) MustSurvive(left, flushed, since, $"operation {i}");
         }
 
+        crashes.Clear();
+        chance = flushCrashChance;
         image.Dispose();
+        foreach (var left in crashes) MustSurvive(left, flushed, since, "inside close");
         MustSurvive(file.AfterCrash(random), flushed, since, "close");
     }
 
@@ -101,7 +115,7 @@ public sealed class Qcow2CrashTests
         Assert.That(again.Check().Where(f => f.IsDamage), Is.Empty);
         var read = new byte[first.Length];
         again.Read(1000, read);
-        Assert.That(read, Is.EqualTo(first));
+        read.MustBe(first);
     }
 
     private static void MustSurvive(byte[] left, byte[] flushed, Dictionary<int, List<byte[]>> since, string when)

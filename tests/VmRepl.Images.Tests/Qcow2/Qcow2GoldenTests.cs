@@ -112,7 +112,7 @@ public sealed class Qcow2GoldenTests
         QemuImg.Must("qemu-img", ["convert", "-c", "-f", "raw", "-O", "qcow2", "-o", $"compression_type={type}", scratch["a.raw"], scratch["a.qcow2"]]);
         MustMatch(scratch["a.qcow2"]);
         using var image = DiskImages.Open(scratch["a.qcow2"]);
-        Assert.That(image.ReadAll(), Is.EqualTo(raw));
+        image.ReadAll().MustBe(raw);
     }
 
     [Test]
@@ -123,7 +123,7 @@ public sealed class Qcow2GoldenTests
         QemuImg.Io(path, RandomWrites(31, hasCompression: true, hasZeros: true));
         var expected = QemuImg.Contents(path);
         using var image = DiskImages.Open(path);
-        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i => Assert.That(image.ReadAll(i), Is.EqualTo(expected)));
+        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i => image.ReadAll(i).MustBe(expected));
     }
 
     /// <summary>Reads both ways, compares the map run by run, and finds nothing to complain about in the structure.</summary>
@@ -132,8 +132,8 @@ public sealed class Qcow2GoldenTests
         var expected = QemuImg.Contents(path);
         using var image = DiskImages.Open(path);
         Assert.That(image.Length, Is.EqualTo(expected.Length));
-        Assert.That(image.ReadAll(), Is.EqualTo(expected));
-        Assert.That(image.ReadByMap(), Is.EqualTo(expected));
+        image.ReadAll().MustBe(expected);
+        image.ReadByMap().MustBe(expected);
         Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty);
         MustMapAlike(image, QemuImg.Map(path));
     }

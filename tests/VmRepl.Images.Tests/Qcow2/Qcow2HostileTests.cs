@@ -118,7 +118,7 @@ public sealed class Qcow2HostileTests
         var random = new Random(1);
         foreach (var cut in Enumerable.Range(0, 600).Concat(Enumerable.Range(0, 150).Select(_ => random.Next(bytes.Length))))
         {
-            if (Attempt(bytes[..cut]) is { } read) Assert.That(read, Is.EqualTo(expected), $"cut at {cut}");
+            if (Attempt(bytes[..cut]) is { } read) read.MustBe(expected, $"cut at {cut}");
         }
     }
 
@@ -194,7 +194,7 @@ public sealed class Qcow2HostileTests
             }
 
             var read = image.ReadAll();
-            Assert.That(image.ReadByMap(), Is.EqualTo(read));
+            image.ReadByMap().MustBe(read);
             _ = image.Check().Count();
             return read;
         }

@@ -86,6 +86,21 @@ internal sealed class VmdkWriteTests
         DiskContents.RequireSame(DiskContents.ReadByQemu(folder, "vmdk", path), expected, "qemu");
     }
 
+    [TestCase("1234567")]
+    [TestCase("8765")]
+    public void Write_ToADiskWithAShortContentIdentifier_ChangesItInItsPlace(string cid)
+    {
+        ExternalTool.Require("qemu-img");
+        File.WriteAllBytes(folder.File("short-flat.raw"), new byte[MiB]);
+        var path = folder.File($"short{cid}.vmdk");
+        var text = $"# Disk DescriptorFile\nversion=1\nCID={cid}\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"short-flat.raw\" 0\n";
+        File.WriteAllText(path, text);
+        using (var image = DiskImages.Open(path, new ImageOpenOptions { Writable = true })) image.Write(0, new byte[512]);
+        var after = File.ReadAllText(path);
+        Assert.That(after, Has.Length.EqualTo(text.Length).And.Not.EqualTo(text));
+        Assert.That(ExternalTool.Run("qemu-img", "info", "-f", "vmdk", path), Does.Contain("monolithicFlat"));
+    }
+
     [Test]
     public void Punch_OfWholeGrains_GivesTheirSpaceBackAndUsesItAgain()
     {

@@ -223,6 +223,28 @@ public class FramedConnectionTests
     }
 
     [Test, CancelAfter(30_000)]
+    public async Task Memory_OfADisposedMessage_DoesNotReachThoseThatAreStillUsed(CancellationToken cancellation)
+    {
+        var (source, replica) = await WelcomedAsync(MemoryTransport.CreatePair(), cancellation);
+        var kept = new List<RecordBatch>();
+        for (var i = 1; i <= 100; i++)
+        {
+            var sending = source.SendAsync(new RecordBatch(0, 0, [SampleRecords.Write((ulong)i, 4096)]), cancellation).AsTask();
+            var batch = (RecordBatch)(await replica.ReceiveAsync(cancellation))!;
+            await sending;
+            Assert.That(batch.Records[0].VerifyPayload, Throws.Nothing);
+            if (i % 3 == 0) kept.Add(batch);
+            else
+            {
+                batch.Dispose();
+                batch.Dispose();
+            }
+        }
+
+        foreach (var batch in kept) Assert.That(batch.Records[0].VerifyPayload, Throws.Nothing);
+    }
+
+    [Test, CancelAfter(30_000)]
     public async Task Finish_WithALastMessage_IsHeardAlthoughThePeerWasStillTalking(CancellationToken cancellation)
     {
         var (near, far) = await SocketPairs.ConnectAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));

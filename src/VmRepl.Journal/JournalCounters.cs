@@ -1,0 +1,36 @@
+namespace VmRepl.Journal;
+
+/// <summary>What a journal did since it was opened. For measurements and for tests that have to know that something happened at all.</summary>
+public sealed class JournalCounters
+{
+    /// <summary>Commits written, each with one flush.</summary>
+    public long Commits { get; internal set; }
+
+    /// <summary>Undo records written.</summary>
+    public long UndoRecords { get; internal set; }
+
+    /// <summary>Bytes of old contents read from the live images.</summary>
+    public long UndoBytes { get; internal set; }
+
+    /// <summary>Hand-down records written.</summary>
+    public long HandDowns { get; internal set; }
+
+    /// <summary>Bytes of contents handed down.</summary>
+    public long HandDownBytes { get; internal set; }
+
+    public long SegmentsRetired { get; internal set; }
+
+    /// <summary>Segments that took over the file of a retired one.</summary>
+    public long SegmentsRecycled { get; internal set; }
+
+    public long Checkpoints { get; internal set; }
+
+    /// <summary>Records applied again at opening.</summary>
+    public long RecordsRedone { get; internal set; }
+
+    /// <summary>Whether the opening passed over a commit of which not everything was there.</summary>
+    public bool TailWasTorn { get; internal set; }
+
+    /// <summary>The counts as they are now.</summary>
+    public JournalCounters Copy() => (JournalCounters)MemberwiseClone();
+}

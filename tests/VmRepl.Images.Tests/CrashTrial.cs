@@ -1,0 +1,88 @@
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Images.Tests;
+
+/// <summary>Runs a script of writes on an image and, before every change of its file, looks at what a power cut would leave.</summary>
+internal static class CrashTrial
+{
+    private const int SectorBytes = 512;
+
+    /// <summary>
+    /// Every sector of what is left must be as at the last flush or as some write after it made it. Both readings are tried: read-only, and opened for writing.
+    /// </summary>
+    /// <returns>How many crashes were looked at.</returns>
+    public static int Run(ImageFormat format, int seed, int length)
+    {
+        var random = new Random(seed);
+        var file = new CrashFile([]);
+        var image = Create(format, file, length);
+        var model = new byte[length];
+        // For each sector every value that it may have after a crash: as of the last flush, and since.
+        var possible = new Dictionary<int, List<byte[]>>();
+        var flushed = new byte[length];
+        var crashes = 0;
+        file.BeforeChange = () =>
+        {
+            if (random.Next(3) != 0) return;
+            crashes++;
+            var left = file.AfterCrash(random);
+            Verify(left, writable: false);
+            Verify(left, writable: true);
+        };
+        for (var step = 0; step < 25; step++)
+        {
+            var at = random.Next(length / SectorBytes) * SectorBytes;
+            var count = Math.Min(length - at, random.Next(1, random.Next(2) == 0 ? 20 : 3000) * SectorBytes);
+            var bytes = DiskContents.Random(seed + step, count);
+            var isPunch = random.Next(3) == 0;
+            if (isPunch) bytes.AsSpan().Clear();
+            for (var sector = 0; sector < count; sector += SectorBytes)
+            {
+                if (!possible.TryGetValue(at + sector, out var values)) possible[at + sector] = values = [];
+                values.Add(bytes.AsSpan(sector, SectorBytes).ToArray());
+            }
+
+            bytes.CopyTo(model, at);
+            if (isPunch) image.Punch(at, count);
+            else image.Write(at, bytes);
+            if (random.Next(3) != 0) continue;
+            image.Flush();
+            model.CopyTo(flushed, 0);
+            possible.Clear();
+        }
+
+        image.Dispose();
+        file.BeforeChange = null;
+        using var reopened = Open(format, new CrashFile(file.AfterCrash(random)) { IsReadOnly = true }, writable: false);
+        DiskContents.RequireSame(DiskContents.ReadAll(reopened), model, "after closing");
+        Assert.That(reopened.Check().Where(f => f.IsDamage), Is.Empty);
+        return crashes;
+
+        void Verify(byte[] left, bool writable)
+        {
+            using var survivor = Open(format, new CrashFile(left) { IsReadOnly = !writable }, writable);
+            var found = DiskContents.ReadAll(survivor);
+            for (var sector = 0; sector < length; sector += SectorBytes)
+            {
+                var bytes = found.AsSpan(sector, SectorBytes);
+                if (bytes.SequenceEqual(flushed.AsSpan(sector, SectorBytes))) continue;
+                var isKnown = false;
+                if (possible.TryGetValue(sector, out var values))
+                    foreach (var value in values) isKnown |= bytes.SequenceEqual(value);
+                // A new block of which only a part was written shows zeros where nothing was there before.
+                if (!isKnown) Assert.Fail($"seed {seed}, crash {crashes}: sector at {sector} begins with {bytes[0]:x2}, neither its flushed contents ({flushed[sector]:x2}) nor written since");
+            }
+
+            Assert.That(survivor.Check().Where(f => f.IsDamage), Is.Empty);
+        }
+    }
+
+    private static IDiskImage Open(ImageFormat format, CrashFile file, bool writable) =>
+        DiskImages.OpenFile(file, format, new ImageContext(HostImageFiles.Instance, new ReferencePolicy([]), writable));
+
+    private static IDiskImage Create(ImageFormat format, CrashFile file, int length)
+    {
+        IImageDriver driver = format == ImageFormat.Vhdx ? new Images.Vhdx.VhdxDriver() : new Images.Vmdk.VmdkDriver();
+        return driver.Create(file, length, new ImageCreateOptions());
+    }
+}

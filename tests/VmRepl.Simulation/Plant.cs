@@ -1,0 +1,20 @@
+namespace VmRepl.Simulation;
+
+/// <summary>Bugs that can be planted into this assembly's copy of the journal, to show that the simulation finds them.</summary>
+internal static class Plant
+{
+    public const string SkipPreImage = "skip-pre-image";
+    public const string DropBeforeHandDown = "drop-before-hand-down";
+    public const string AcknowledgeBeforeFlush = "acknowledge-before-flush";
+    public const string TrustTornTail = "trust-torn-tail";
+    public const string ViewWithoutSecondLook = "view-without-second-look";
+    public const string FirstTouchBeforeRetirement = "first-touch-before-retirement";
+
+    public static readonly IReadOnlyList<string> All =
+        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement];
+
+    /// <summary>The one that is planted, or null.</summary>
+    public static string? Planted { get; set; }
+
+    public static bool Is(string name) => Planted == name;
+}

@@ -1,0 +1,82 @@
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Simulation.Storage;
+
+/// <summary>An open file of a <see cref="SimulatedVolume"/>. It dies with the machine.</summary>
+public sealed class SimulatedFile : IHostFile
+{
+    private readonly SimulatedVolume volume;
+    private readonly SimulatedInode inode;
+    private readonly int life;
+    private bool isClosed;
+
+    internal SimulatedFile(SimulatedVolume volume, SimulatedInode inode, string path, bool isReadOnly)
+    {
+        this.volume = volume;
+        this.inode = inode;
+        life = volume.Life;
+        Path = path;
+        IsReadOnly = isReadOnly;
+    }
+
+    public string Path { get; }
+
+    public bool IsReadOnly { get; }
+
+    public long Length => inode.Length;
+
+    public FileIdentity Identity => new(0, (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(inode), inode.Length, 0, 0);
+
+    public int Read(long offset, Span<byte> buffer)
+    {
+        RequireOpen();
+        volume.BeforeReading(life, Path);
+        return inode.Read(offset, buffer);
+    }
+
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        var copy = data.ToArray();
+        Change(() => inode.Write(offset, copy));
+    }
+
+    public void SetLength(long length) => Change(() => inode.SetLength(length));
+
+    public bool TryPunch(long offset, long length)
+    {
+        Change(() => inode.Punch(offset, length));
+        return true;
+    }
+
+    public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length) => false;
+
+    public void Flush() => Change(inode.Flush, mayBeReadOnly: true);
+
+    public IEnumerable<FileRun> Map(long offset, long length)
+    {
+        RequireOpen();
+        volume.RequireUp(life);
+        var runs = new List<FileRun>();
+        for (var (at, end) = (offset, Math.Min(offset + length, inode.Length)); at < end;)
+        {
+            var isHole = inode.IsHole(at / SimulatedPage.Bytes);
+            var next = at;
+            while (next < end && inode.IsHole(next / SimulatedPage.Bytes) == isHole) next = Math.Min(end, ((next / SimulatedPage.Bytes) + 1) * SimulatedPage.Bytes);
+            runs.Add(new FileRun(at, next - at, isHole));
+            at = next;
+        }
+
+        return runs;
+    }
+
+    public void Dispose() => isClosed = true;
+
+    private void Change(Action change, bool mayBeReadOnly = false)
+    {
+        RequireOpen();
+        if (IsReadOnly && !mayBeReadOnly) throw new UnauthorizedAccessException($"{Path} is open for reading");
+        volume.Change(life, change);
+    }
+
+    private void RequireOpen() => ObjectDisposedException.ThrowIf(isClosed, this);
+}

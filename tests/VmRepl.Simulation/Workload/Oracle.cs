@@ -1,0 +1,112 @@
+using System.Globalization;
+using VmRepl.Journal.Points;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Simulation.Workload;
+
+/// <summary>What must be so: the baseline and a plain list of every record after it, replayed from the beginning for each question.</summary>
+internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[]> baselineHoles)
+{
+    public const int BlockBytes = 4096;
+
+    private readonly List<Record> records = [];
+
+    public IReadOnlyList<Record> Records => records;
+
+    public ulong Newest => records.Count > 0 ? records[^1].Header.Sequence : 0;
+
+    public void Add(IEnumerable<Record> batch) => records.AddRange(batch);
+
+    /// <summary>Takes out what came after, and returns it.</summary>
+    public List<Record> Truncate(ulong after)
+    {
+        var lost = records.Where(r => r.Header.Sequence > after).ToList();
+        records.RemoveRange(records.Count - lost.Count, lost.Count);
+        return lost;
+    }
+
+    /// <summary>Contents of every disk after everything up to <paramref name="point"/>.</summary>
+    public byte[][] Contents(ulong point)
+    {
+        byte[][] disks = [.. baseline.Select(d => (byte[])d.Clone())];
+        foreach (var record in records)
+        {
+            var header = record.Header;
+            if (header.Sequence > point) break;
+            if (!IsContents(header.Kind)) continue;
+            var target = disks[header.Disk - 1].AsSpan((int)header.Offset, (int)header.Length);
+            if (header.Kind == RecordKind.Write) record.Payload.Span.CopyTo(target);
+            else target.Clear();
+        }
+
+        return disks;
+    }
+
+    /// <summary>
+    /// For each disk, the blocks of 4096 bytes that must cost nothing at <paramref name="point"/>: never written since they were last a hole as a whole.
+    /// Blocks of which a later record touches a part are left out: the rest of such a block lies in an allocated block of the live image, and reads as zeros.
+    /// </summary>
+    public bool[][] Holes(ulong point)
+    {
+        bool[][] holes = [.. baselineHoles.Select(d => (bool[])d.Clone())];
+        foreach (var record in records.Where(r => IsContents(r.Header.Kind)))
+        {
+            var header = record.Header;
+            var blocks = holes[header.Disk - 1];
+            var end = header.Offset + header.Length;
+            for (var block = header.Offset / BlockBytes; block * BlockBytes < end; block++)
+            {
+                var isWhole = block * BlockBytes >= header.Offset && (block + 1) * BlockBytes <= end;
+                if (header.Sequence > point) blocks[block] &= isWhole;
+                else if (header.Kind == RecordKind.Write) blocks[block] = false;
+                else if (isWhole) blocks[block] = true;
+            }
+        }
+
+        return holes;
+    }
+
+    public Dictionary<string, byte[]> Metadata(ulong point)
+    {
+        var values = new Dictionary<string, byte[]>();
+        foreach (var record in records.Where(r => r.Header.Kind == RecordKind.Metadata && r.Header.Sequence <= point))
+        {
+            var key = record.Header.Attributes![RecordAttribute.Key];
+            if (record.PayloadLength == 0) values.Remove(key);
+            else values[key] = record.Payload.ToArray();
+        }
+
+        return values;
+    }
+
+    /// <summary>Every point, oldest first, as "sequence name"; a name is empty where there is none.</summary>
+    public List<(ulong Sequence, string Name)> Points()
+    {
+        var points = new SortedDictionary<ulong, List<string>>();
+        var isOpen = false;
+        foreach (var record in records)
+        {
+            var header = record.Header;
+            if (header.Kind == RecordKind.ResyncBegin) isOpen = true;
+            if (header.Kind == RecordKind.ResyncEnd)
+            {
+                isOpen = false;
+                points[header.Sequence] = [];
+            }
+
+            if (header.Kind != RecordKind.Bookmark) continue;
+            var target = header.Attributes!.TryGetValue(RecordAttribute.Point, out var text) ? ulong.Parse(text, CultureInfo.InvariantCulture) : header.Sequence;
+            if (!points.TryGetValue(target, out var names))
+            {
+                if (isOpen || target != header.Sequence) continue;
+                points[target] = names = [];
+            }
+
+            names.Add(header.Attributes[RecordAttribute.Name]);
+        }
+
+        return [.. points.SelectMany(p => p.Value.Count == 0 ? [(p.Key, "")] : p.Value.Select(n => (p.Key, n)))];
+    }
+
+    public static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
+}
