@@ -25,7 +25,7 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
     {
         ExternalTool.Require("qemu-img", "qemu-io", "mke2fs", "debugfs", "e2fsck");
         using var pair = new ReplicationPair().Start();
-        GuestDisk[] disks = [GuestDisk.Create(pair.Root, "sda", firstFormat, 64, random), GuestDisk.Create(pair.Root, "sdb", secondFormat, 48, random)];
+        GuestDisk[] disks = [GuestDisk.Create(pair.Root, "sda", firstFormat, 48, random), GuestDisk.Create(pair.Root, "sdb", secondFormat, 32, random)];
         pair.Protect(Group, [.. disks.Select(d => d.Argument)]).MustSucceed();
         var wanted = new Dictionary<string, Dictionary<string, string>>();
         Freeze(pair, disks, wanted, "baseline");
@@ -35,7 +35,7 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
         {
             foreach (var disk in disks)
             {
-                disk.Change(random, round, megabytes: disk.Name == "sda" ? 20 : 10);
+                disk.Change(random, round, megabytes: disk.Name == "sda" ? 16 : 8);
                 disk.VerifyTwin();
             }
 
@@ -76,11 +76,15 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
             return result.ExitCode != 0;
         }
 
+        var lostBefore = Lost();
         pair.Replica!.Kill();
         pair.StartReplica();
         // The agent holds on: the round goes on where it was cut and ends well, unless it had ended before the kill.
         sync.Wait(TimeSpan.FromSeconds(60)).MustSucceed();
-        return pair.Logs.Contains("reconnecting", StringComparison.Ordinal) && pair.Points(Group).Count > pointsBefore;
+        Assert.That(pair.Points(Group), Has.Count.EqualTo(pointsBefore + 1));
+        return Lost() > lostBefore;
+
+        int Lost() => pair.Agent!.Log.Split("; reconnecting").Length;
     }
 
     private void RestoreAll(ReplicationPair pair, GuestDisk[] disks, Dictionary<string, Dictionary<string, string>> wanted)
