@@ -27,7 +27,7 @@ internal static class PointChecker
 
     /// <summary>
     /// Reads the journal's records and replays them without any of the index, the undo or the views: the contents of the first point, and each record after it.
-    /// The store must be closed.
+    /// Nothing may be appended meanwhile.
     /// </summary>
     public static void CheckJournal(TestDirectory directory, string store, ProtectedVm vm)
     {

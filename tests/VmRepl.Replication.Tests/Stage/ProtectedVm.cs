@@ -10,10 +10,10 @@ internal sealed class ProtectedVm
     private readonly TestDirectory directory;
     private readonly string state;
 
-    public ProtectedVm(TestDirectory directory, MemoryConnector connector, IReadOnlyList<DiskFile> disks, string name = "vm", string state = "agent")
+    public ProtectedVm(TestDirectory directory, MemoryConnector connector, IReadOnlyList<DiskFile> disks, string name = "vm")
     {
         this.directory = directory;
-        this.state = state;
+        state = "agent-" + name;
         Connector = connector;
         Disks = disks;
         Definition = new SourceGroupDefinition(name, "replica:1", [.. disks.Select(d => d.Disk)], null, [], 1);

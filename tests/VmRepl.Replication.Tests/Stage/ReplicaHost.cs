@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal;
 using VmRepl.Journal.Store;
@@ -24,7 +22,8 @@ internal sealed class ReplicaHost : IAsyncDisposable
 
     public ReplicaOptions Options { get; }
 
-    public ILogger Log { get; init; } = NullLogger.Instance;
+    /// <summary>What the replica logged as an error.</summary>
+    public RecordingLog Log { get; } = new();
 
     public ReplicaStore Store { get; private set; } = null!;
 

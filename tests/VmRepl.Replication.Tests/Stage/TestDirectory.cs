@@ -7,9 +7,9 @@ internal sealed class TestDirectory : IDisposable
 {
     private const string InMemory = "/dev/shm";
 
-    public TestDirectory()
+    public TestDirectory(TestDirectory? within = null)
     {
-        var root = Directory.Exists(InMemory) ? InMemory : System.IO.Path.GetTempPath();
+        var root = within?.Path ?? (Directory.Exists(InMemory) ? InMemory : System.IO.Path.GetTempPath());
         Path = System.IO.Path.Combine(root, $"vmrepl-{Guid.NewGuid():n}");
         Directory.CreateDirectory(Path);
     }
