@@ -40,16 +40,7 @@ public class DamageTests
         long end;
         using (var segment = SegmentFile.Open(journal, SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.Read))
         {
-            ulong incarnation = 0;
-            uint? previous = segment.Header.Previous;
-            var last = segment.RecordsEnd;
-            while (segment.ReadCommit(previous, ref incarnation) is { } commit)
-            {
-                previous = commit.Checksum;
-                end = segment.RecordsEnd;
-                if (segment.PayloadStart - segment.RecordsEnd > 512 << 10) last = end;
-            }
-
+            ReadAll(segment);
             end = segment.RecordsEnd;
         }
 
@@ -133,11 +124,16 @@ public class DamageTests
         group.Append(group.Make(RecordKind.ResyncBegin), group.Write(0, 4096, 3), group.Make(RecordKind.ResyncEnd));
         group.Store.Dispose();
         using var segment = SegmentFile.Open(group.Directory.Directory("journal"), SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.Read);
+        ReadAll(segment);
+        recordsEnd = segment.RecordsEnd;
+        return group;
+    }
+
+    private static void ReadAll(SegmentFile segment)
+    {
         ulong incarnation = 0;
         uint? previous = null;
         while (segment.ReadCommit(previous, ref incarnation) is { } commit) previous = commit.Checksum;
-        recordsEnd = segment.RecordsEnd;
-        return group;
     }
 
     /// <summary>False where everything is as it was; fails where anything is wrong without a word.</summary>

@@ -15,6 +15,7 @@ public class RecoveryTests
         {
             using var group = new TestGroup(new JournalOptions { SegmentBytes = 1 << 20, CapacityBytes = 3 << 20, FreeBytesMin = 0 });
             group.Volume.FlushRoot();
+            var isDown = false;
             group.Baseline(0, 256 << 10, 0xEE);
             var acknowledged = group.EndBaseline();
             group.Volume.CrashKind = kind;
@@ -30,9 +31,11 @@ public class RecoveryTests
             }
             catch (SimulatedCrashException)
             {
+                isDown = true;
             }
 
-            if (!group.Volume.IsDown) break;
+            group.Volume.CrashAt = long.MaxValue;
+            if (!isDown) break;
             Assert.That(at, Is.LessThan(1000));
             group.Crash(kind);
             Assert.That(group.Journal.Position.Durable, Is.AnyOf(acknowledged, batch[0].Header.Sequence, batch[1].Header.Sequence, batch[2].Header.Sequence, batch[3].Header.Sequence));
@@ -48,11 +51,9 @@ public class RecoveryTests
         group.EndBaseline();
         group.Append(group.Write(0, 300 << 10, 1), group.Bookmark("a"));
         // The next commit's records reach the disk and its payload does not.
-        var journal = (SimulatedDirectory)group.Directory.Directory("journal");
         group.Append(group.Write(0, 200 << 10, 2), group.Bookmark("torn"));
-        group.Volume.Crash(CrashKind.ProcessKill);
-        group.Volume.Restart();
-        journal = (SimulatedDirectory)group.Volume.Directory("group").Directory("journal");
+        group.Abandon(CrashKind.ProcessKill);
+        var journal = (SimulatedDirectory)group.Volume.Directory("group").Directory("journal");
         FlipInTornPayload(journal);
         group.Crash(CrashKind.ProcessKill);
         Assert.That(group.Journal.Counters.TailWasTorn, Is.True);
@@ -70,8 +71,7 @@ public class RecoveryTests
         using var group = new TestGroup();
         group.EndBaseline();
         group.Append(group.Write(0, 4096, 1), group.Bookmark("a"));
-        group.Volume.Crash(CrashKind.ProcessKill);
-        group.Volume.Restart();
+        group.Abandon(CrashKind.ProcessKill);
         var changes = group.Volume.IoCount;
         using var reader = Store.GroupStoreReader.Open(group);
         group.AssertPoints(reader);

@@ -14,6 +14,7 @@ internal sealed class TestGroup : IDisposable
 
     private readonly byte[] contents = new byte[DiskBytes];
     private ulong sequence;
+    private bool isAbandoned;
 
     public TestGroup(JournalOptions? options = null, IHostDirectory? directory = null)
     {
@@ -89,12 +90,20 @@ internal sealed class TestGroup : IDisposable
         Store = Open(isReadOnly);
     }
 
+    /// <summary>Kills the process, or cuts the power, and leaves it at that; the machine is up again.</summary>
+    public void Abandon(CrashKind kind)
+    {
+        if (!Volume.IsDown) Volume.Crash(kind);
+        Volume.Restart();
+        isAbandoned = true;
+    }
+
     /// <summary>Kills the process, or cuts the power, and opens the group again.</summary>
     public void Crash(CrashKind kind)
     {
-        Volume.Crash(kind);
-        Volume.Restart();
+        Abandon(kind);
         Store = GroupStore.Open(Volume.Directory("group"), Settings, 2, isReadOnly: false);
+        isAbandoned = false;
     }
 
     public GroupStore Open(bool isReadOnly) => GroupStore.Open(Directory, Settings, 2, isReadOnly);
@@ -113,5 +122,9 @@ internal sealed class TestGroup : IDisposable
         foreach (var point in (store ?? Store).Journal.Points) Assert.That(Read(store ?? Store, point).AsSpan().SequenceEqual(History[point.Sequence]), Is.True, $"contents at {point}");
     }
 
-    public void Dispose() => Store.Dispose();
+    public void Dispose()
+    {
+        // What was open when the machine went down has nothing left to close.
+        if (!isAbandoned) Store.Dispose();
+    }
 }

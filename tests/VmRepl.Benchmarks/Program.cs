@@ -1,0 +1,64 @@
+using System.Globalization;
+using VmRepl.Benchmarks;
+using VmRepl.Benchmarks.Contests;
+
+// dotnet cake --target=Bench [--arguments="--size MIB --pairs N --directory DIR --vmrepl FILE --only NAME,…"]
+// Measures the published command beside programs that do the same work, in one run, on one disk. Exit status: 0 measured; 1 something failed; 2 usage.
+BenchOptions options;
+try
+{
+    options = BenchOptions.Parse(args);
+}
+catch (BenchException usage)
+{
+    Console.Error.WriteLine(usage.Message);
+    return 2;
+}
+
+(string Name, Func<BenchRun, Contest> Make)[] contests =
+    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make)];
+if (options.Only.FirstOrDefault(name => contests.All(c => c.Name != name)) is { } unknown)
+{
+    Console.Error.WriteLine($"There is no contest {unknown}; there are {string.Join(", ", contests.Select(c => c.Name))}.");
+    return 2;
+}
+
+var root = AppContext.BaseDirectory;
+while (root is not null && !File.Exists(Path.Combine(root, "VmRepl.sln"))) root = Path.GetDirectoryName(root);
+root ??= Environment.CurrentDirectory;
+var directory = Path.Combine(options.Directory ?? Path.Combine(root, "artifacts"), "bench");
+try
+{
+    if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
+    Directory.CreateDirectory(directory);
+    var vmrepl = options.VmRepl;
+    if (vmrepl is null)
+    {
+        Console.WriteLine("Publishing the agent.");
+        var output = Path.Combine(directory, "vmrepl");
+        CommandLineTool.Run("dotnet", "publish", Path.Combine(root, "agent"), "-c", "Release", "-o", output, "-v", "q", "-nologo");
+        vmrepl = Path.Combine(output, "vmrepl");
+    }
+
+    foreach (var fact in Machine.Describe(directory)) Console.WriteLine($"- {fact}");
+    var source = SourceDisk.Make(directory, vmrepl, options.SizeMib);
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        $"- source: a disk of {options.SizeMib} MiB, every other MiB random, {source.DataBytes >> 20} MiB in all; medians of {options.Pairs} rounds in turn, one before them not counted; page cache warm, dirty pages written back before each run"));
+    using var run = new BenchRun(directory, vmrepl, source);
+    foreach (var (name, make) in contests.Where(c => options.Only.Count == 0 || options.Only.Contains(c.Name)))
+    {
+        make(run).Run(options.Pairs).WriteTo(Console.Out);
+        Console.Out.Flush();
+    }
+
+    return 0;
+}
+catch (Exception cause) when (cause is BenchException or IOException or System.ComponentModel.Win32Exception)
+{
+    Console.Error.WriteLine(cause.Message);
+    return 1;
+}
+finally
+{
+    if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
+}
