@@ -154,8 +154,5 @@ internal sealed class AgentClient(string socketPath) : IDisposable
     }
 
     private static CommandFailure Failure(AgentEvent.ErrorEvent error, string? group = null) =>
-        new(Sentence(error.Message), error.Hint is { Length: > 0 } hint ? hint : null, error.Group ?? group, error.IsRefusal ? ExitCode.Refused : ExitCode.Failed);
-
-    /// <summary>Messages of the layers below begin in lower case and end without a stop; on the terminal they stand alone.</summary>
-    internal static string Sentence(string message) => message.Length == 0 ? message : char.ToUpperInvariant(message[0]) + message[1..].TrimEnd('.') + ".";
+        new(FailureReading.Sentence(error.Message), error.Hint is { Length: > 0 } hint ? hint : null, error.Group ?? group, error.IsRefusal ? ExitCode.Refused : ExitCode.Failed);
 }

@@ -2,6 +2,12 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
+using VmRepl.Journal;
+using VmRepl.Journal.Store;
+using VmRepl.Protocol;
+using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Security;
+using VmRepl.Replication;
 
 namespace VmRepl.Agent.Output;
 
@@ -20,6 +26,12 @@ internal static class FailureReading
         AggregateException { InnerExceptions.Count: 1 } a => Read(a.InnerException!, group),
         ReferenceRefusedException e => CommandFailure.Refused(e.Message, "Name the directory with --allow DIR if you trust the image and the file it leads to.", group, e),
         ImageFormatException e => new(e.Message, "The image is damaged, not what its name says, or of a kind that is not supported; nothing was read past this point.", group, cause: e),
+        ReplicationException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, e.Group, e.IsRefusal ? ExitCode.Refused : ExitCode.Failed, e),
+        StoreException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, cause: e),
+        JournalDamagedException e => new($"The store is damaged: {e.Message}.", "Other points may be whole: vmrepl points lists them; look at the volume that the store lies on.", group, cause: e),
+        RefusedException e => CommandFailure.Refused(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, e),
+        PeerAuthenticationException e => CommandFailure.Refused(Sentence(e.Message), e.Hint, group, e),
+        ProtocolException e => new($"The other side said what cannot be understood: {e.Message}.", "See whether both sides are of the same release.", group, cause: e),
         OperationCanceledException e => new("Stopped before the work was done.", null, group, cause: e),
         FileNotFoundException e => new(e.FileName is { } name ? $"{name}: no such file." : e.Message, null, group, cause: e),
         DirectoryNotFoundException e => new(e.Message, "Look at the path: a directory of it does not exist.", group, cause: e),
@@ -30,6 +42,9 @@ internal static class FailureReading
         SocketException e => new(e.Message, "See whether the other side runs and can be reached.", group, cause: e),
         _ => new($"Unexpected failure: {exception.GetType().Name}: {exception.Message}", "Set VMREPL_TRACE=1 to see where; this is a defect worth reporting.", group, cause: exception),
     };
+
+    /// <summary>Messages of the layers below begin in lower case and end without a stop; on the terminal they stand alone.</summary>
+    public static string Sentence(string message) => message.Length == 0 ? message : char.ToUpperInvariant(message[0]) + message[1..].TrimEnd('.') + ".";
 
     /// <summary>Whether it says that a file to be made is there already.</summary>
     public static bool MeansExists(Exception exception) => exception is IOException { HResult: UnixFileExists or WindowsFileExists or WindowsAlreadyExists };

@@ -62,11 +62,16 @@ public sealed partial class GroupJournal
         var newSegments = Math.Max(0, (journalBytes - tailFree + options.SegmentBytes - 1) / options.SegmentBytes);
         var free = directory.FreeBytes;
         if (free - volumeBytes < freeBytesMin)
-            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve; nothing older than the newest recovery point can be retired", true);
+            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve; {WhatHolds()}", true);
         if ((segments.Count + newSegments) * options.SegmentBytes > options.CapacityBytes)
-            return ($"the journal may take {options.CapacityBytes} bytes and nothing older than the newest recovery point can be retired", true);
+            return ($"the journal may take {options.CapacityBytes} bytes; {WhatHolds()}", true);
         if (segments.Count > 0 && segments[0].LastTimeUs < (time.GetUtcNow() - options.AgeMax - DateTimeOffset.UnixEpoch).Ticks / 10) return ("age", false);
         return null;
+    }
+
+    private string WhatHolds()
+    {
+        lock (indexGate) return pins.Count > 0 ? $"{pins.Count} open views hold what could be retired" : "nothing older than the newest recovery point is left to be retired";
     }
 
     private void RetireOldest()

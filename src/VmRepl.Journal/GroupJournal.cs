@@ -234,8 +234,12 @@ public sealed partial class GroupJournal : IDisposable
                 }
             }
 
-            foreach (var segment in segments) segment.Dispose();
-            segments.Clear();
+            lock (indexGate)
+            {
+                foreach (var segment in segments) segment.Dispose();
+                segments.Clear();
+            }
+
             encoder.Dispose();
             failure ??= new ObjectDisposedException(nameof(GroupJournal));
         }

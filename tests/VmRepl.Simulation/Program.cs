@@ -37,7 +37,7 @@ for (; done < runs; done++)
     catch (Exception cause)
     {
         failed++;
-        Console.WriteLine($"seed {present} failed: {cause.GetType().Name}: {cause.Message}{(cause is SimulationFailureException ? "" : Environment.NewLine + cause)}");
+        Console.WriteLine($"seed {present} failed: {cause.GetType().Name}: {cause.Message}{(cause is SimulationFailureException ? "" : cause.StackTrace?.Split('\n')[0])}");
         if (Plant.Planted is not null) break;
     }
 

@@ -28,6 +28,10 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private long grantedBytes;
     private ulong received;
 
+    // Set when this side has said its last word: what still comes is read and thrown away, for closing on unread input would reset the connection over that word.
+    private volatile bool isFailed;
+    private readonly TaskCompletionSource receivingEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     public async Task RunAsync(CancellationToken cancellation)
     {
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellation, ending.Token);
@@ -90,7 +94,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         grantedBytes = site.Options.CreditBytes;
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
-        await connection.SendAsync(new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes), cancellation);
+        await connection.SendAsync(new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0), cancellation);
         return true;
     }
 
@@ -142,6 +146,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             while (await connection.ReceiveAsync(silence.Token) is { } message)
             {
                 timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+                if (isFailed) continue;
                 switch (message)
                 {
                     case RecordBatch batch:
@@ -161,8 +166,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                     case Bye:
                         return;
                     default:
-                        await TellAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: a {message.Type} message has no place here", ""), cancellation);
-                        return;
+                        await connection.SendAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: a {message.Type} message has no place here", ""), cancellation);
+                        isFailed = true;
+                        break;
                 }
             }
         }
@@ -175,6 +181,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             // What was received whole is still made durable.
             records.Writer.TryComplete();
             questions.Writer.TryComplete();
+            receivingEnded.TrySetResult();
         }
     }
 
@@ -291,11 +298,14 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         };
     }
 
+    /// <summary>Says why this session ends, and gives the peer a while to hear it and close.</summary>
     private async Task TellAsync(Failure failure, CancellationToken cancellation)
     {
+        isFailed = true;
         try
         {
             await connection.SendAsync(failure, cancellation);
+            await Task.WhenAny(receivingEnded.Task, Task.Delay(TimeSpan.FromSeconds(5), site.Time, cancellation));
         }
         catch (Exception e) when (e is ConnectionLostException or OperationCanceledException)
         {

@@ -4,6 +4,7 @@ using VmRepl.Blocks;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
 using VmRepl.Images.Operations;
+using VmRepl.Journal;
 using VmRepl.Journal.Store;
 using VmRepl.Replication.Reading;
 using VmRepl.Replication.Source;
@@ -42,7 +43,18 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         try
         {
             var restored = new List<RestoredDiskFile>();
-            foreach (var disk in view.Disks) restored.Add(RestoreDisk(disk, made, progress(disk.Name, disk.Length), cancellation));
+            foreach (var disk in view.Disks)
+            {
+                try
+                {
+                    restored.Add(RestoreDisk(disk, made, progress(disk.Name, disk.Length), cancellation));
+                }
+                catch (JournalDamagedException e)
+                {
+                    throw new ReplicationException(group, $"group {group}: the store is damaged, disk {disk.Name} cannot be had as of sequence {view.Point.Sequence}: {e.Message}",
+                        "Other points may be whole: vmrepl points lists them; look at the volume that the store lies on.", cause: e);
+                }
+            }
             if (view.Metadata.TryGetValue(SnapshotRound.DefinitionKey, out var definition)) Write(DefinitionName, definition, made);
             Write(MetadataName, JsonSerializer.SerializeToUtf8Bytes(Describe(restored), Json), made);
             new Blocks.Files.HostDirectory(directory).Flush();

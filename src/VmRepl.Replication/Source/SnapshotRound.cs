@@ -59,7 +59,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
             Metadata = metadata.ToDictionary(m => m.Key, m => Digest(m.Value)),
             PointSequence = stream.Last,
             PointTimeUs = stream.LastTimeUs,
-            FirstPointTimeUs = isBaseline || before.FirstPointTimeUs == 0 ? stream.LastTimeUs : before.FirstPointTimeUs,
+            FirstPointTimeUs = isBaseline ? stream.LastTimeUs : link.State.FirstPointTimeUs,
             Bookmark = null,
             RoundIsOpen = false,
         };

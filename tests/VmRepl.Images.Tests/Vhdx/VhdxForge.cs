@@ -38,11 +38,14 @@ internal sealed class VhdxForge(byte[] file)
     /// <summary>Changes both headers alike, each with its checksum.</summary>
     public void SetHeaders(int offset, byte[] bytes)
     {
-        foreach (var header in new[] { 0x10000, 0x20000 })
-        {
-            bytes.CopyTo(File, header + offset);
-            Seal(header, 4096);
-        }
+        foreach (var header in new[] { 0x10000, 0x20000 }) SetHeader(header, offset, bytes);
+    }
+
+    /// <summary>Changes the header at <paramref name="header"/>, with its checksum.</summary>
+    public void SetHeader(int header, int offset, byte[] bytes)
+    {
+        bytes.CopyTo(File, header + offset);
+        Seal(header, 4096);
     }
 
     public void SetLogGuid(Guid guid) => SetHeaders(48, guid.ToByteArray());

@@ -81,6 +81,35 @@ public class FramedConnectionTests
     }
 
     [Test, CancelAfter(60_000)]
+    public async Task Sending_CutAtEachByte_DeliversTheWholeFramesBeforeItAndFailsTheRest(CancellationToken cancellation)
+    {
+        IMessage[] messages = [new Ping(1), new RecordBatch(0, 0, [SampleRecords.Write(1, 512)]), new Bye()];
+        var frames = messages.Select(message => Frame(Encode(message)).Length).ToArray();
+        for (var cut = 0; cut < frames.Sum(); cut++)
+        {
+            var (near, far) = MemoryTransport.CreatePair();
+            await using var source = new FramedConnection(new CuttingTransport(near, cut, long.MaxValue));
+            await using var replica = new FramedConnection(far);
+            var sent = 0;
+            try
+            {
+                for (; sent < messages.Length; sent++) await source.SendAsync(messages[sent], cancellation);
+                Assert.Fail($"nothing failed, cut at {cut}");
+            }
+            catch (ConnectionLostException)
+            {
+                Assert.That(cut, Is.InRange(frames.Take(sent).Sum(), frames.Take(sent + 1).Sum() - 1));
+            }
+
+            Assert.That(source.BytesSent, Is.EqualTo(frames.Take(sent).Sum()), "only whole frames are counted");
+            for (var i = 0; i < sent; i++) Assert.That(Encode((await replica.ReceiveAsync(cancellation))!), Is.EqualTo(Encode(messages[i])));
+            if (cut == frames.Take(sent).Sum()) Assert.That(await replica.ReceiveAsync(cancellation), Is.Null);
+            else Assert.That(async () => await replica.ReceiveAsync(cancellation), Throws.InstanceOf<ConnectionLostException>(), $"cut at {cut}");
+            Assert.That(async () => await source.SendAsync(new Bye(), cancellation), Throws.InstanceOf<ConnectionLostException>());
+        }
+    }
+
+    [Test, CancelAfter(60_000)]
     public async Task Session_OneByteAtATime_ArrivesWhole(CancellationToken cancellation)
     {
         var (source, replica) = await WelcomedAsync(MemoryTransport.CreatePair(1), cancellation);

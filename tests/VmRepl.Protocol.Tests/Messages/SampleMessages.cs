@@ -20,7 +20,7 @@ internal static class SampleMessages
         new Welcome(1, ["lanes"], Id, ulong.MaxValue, "vmrepl 0.1.0"),
         new Refusal(RefusalCode.GroupTaken, "Group web belongs to another source.", "Choose another name."),
         new OpenGroup("web", Id, 7, Disks, true),
-        new GroupState("baseline", 1, 2, 3, 4, 5),
+        new GroupState("baseline", 1, 2, 3, 4, 5, 6),
         new RecordBatch(0, 0, [SampleRecords.Zero(2)]),
         new RecordBatch(3, 4, [SampleRecords.Zero(5), SampleRecords.Write(6, 4096 + 512), SampleRecords.Fact(Protocol.Records.RecordKind.Bookmark, 9, [], ("name", "before"))]),
         new BaselineBatch([SampleRecords.Write(0, 1024), SampleRecords.Zero(0)]),

@@ -148,7 +148,7 @@ public class TlsTransportTests
             {
                 await connection.SendAsync(
                     transport.Identity.MayOpen(open.Group)
-                        ? new GroupState("baseline", 0, 0, 0, 1, 0)
+                        ? new GroupState("baseline", 0, 0, 0, 1, 0, 0)
                         : new Refusal(RefusalCode.NotAllowed, $"{transport.Identity.Subject} may not open group {open.Group}.", "Have it issued with vmrepl:group:" + open.Group),
                     cancellation);
             }

@@ -3,7 +3,7 @@ namespace VmRepl.Simulation.Storage;
 /// <summary>A simulated file's contents, whatever its names: pages, and a length that is durable only once flushed.</summary>
 internal sealed class SimulatedInode(SimulatedVolume volume)
 {
-    private readonly SortedDictionary<long, SimulatedPage> pages = [];
+    private readonly Dictionary<long, SimulatedPage> pages = [];
     private readonly HashSet<SimulatedPage> unflushed = [];
     private long durableLength;
 
@@ -84,7 +84,7 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
     public void LosePower(Func<bool> survives)
     {
         // In the order of the pages, not of the set: the seed has to decide everything.
-        foreach (var page in pages.Values)
+        foreach (var page in pages.OrderBy(p => p.Key).Select(p => p.Value))
         {
             if (page.Dirty != 0) page.LosePower(survives);
         }

@@ -36,6 +36,7 @@ public sealed partial class JournalSimulation
             }
         }
 
+        mustReopen = false;
         counted = new JournalCounters();
         if (group.Journal.Counters.TailWasTorn) Counters.Add(SimulationCounters.TornTails);
         NoteCounters();

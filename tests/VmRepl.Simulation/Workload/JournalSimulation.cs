@@ -37,6 +37,7 @@ public sealed partial class JournalSimulation
     private ulong newestStart;
     private long retired;
     private bool baselineIsDone;
+    private bool mustReopen;
     private List<Record> resend = [];
 
     public JournalSimulation(ulong seed)
@@ -133,12 +134,18 @@ public sealed partial class JournalSimulation
         volume.CapacityBytes = RoomyBytes;
         if (!random.Chance(0.5)) return;
         settings = settings with { Journal = settings.Journal with { CapacityBytes = settings.Journal.CapacityBytes + (4 << 20) } };
-        Close(isClean: true);
+        mustReopen = true;
     }
 
     private void Step()
     {
         clock.Advance(TimeSpan.FromSeconds(random.Between(0, 20)));
+        if (mustReopen)
+        {
+            Close(isClean: true);
+            return;
+        }
+
         if (!baselineIsDone)
         {
             DoBaseline();

@@ -9,7 +9,12 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
 {
     public const int BlockBytes = 4096;
 
+    private const int CopyEvery = 40;
+
     private readonly List<Record> records = [];
+
+    // Contents after the first so many records.
+    private readonly List<(int Records, IReadOnlyList<byte[]> Disks)> copies = [];
 
     public IReadOnlyList<Record> Records => records;
 
@@ -22,17 +27,23 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
     {
         var lost = records.Where(r => r.Header.Sequence > after).ToList();
         records.RemoveRange(records.Count - lost.Count, lost.Count);
+        copies.RemoveAll(c => c.Records > records.Count);
         return lost;
     }
 
     /// <summary>Contents of every disk after everything up to <paramref name="point"/>.</summary>
     public byte[][] Contents(ulong point)
     {
-        byte[][] disks = [.. baseline.Select(d => (byte[])d.Clone())];
-        foreach (var record in records)
+        // From the nearest copy at or before the point: the answer is the same as from the beginning, and a run asks often.
+        var nearest = copies.FindLastIndex(c => records[c.Records - 1].Header.Sequence <= point);
+        var from = nearest < 0 ? 0 : copies[nearest].Records;
+        byte[][] disks = [.. (nearest < 0 ? baseline : copies[nearest].Disks).Select(d => (byte[])d.Clone())];
+        for (var i = from; i < records.Count && records[i].Header.Sequence <= point; i++)
         {
+            if (i >= (copies.Count > 0 ? copies[^1].Records : 0) + CopyEvery) copies.Add((i, [.. disks.Select(d => (byte[])d.Clone())]));
+
+            var record = records[i];
             var header = record.Header;
-            if (header.Sequence > point) break;
             if (!IsContents(header.Kind)) continue;
             var target = disks[header.Disk - 1].AsSpan((int)header.Offset, (int)header.Length);
             if (header.Kind == RecordKind.Write) record.Payload.Span.CopyTo(target);

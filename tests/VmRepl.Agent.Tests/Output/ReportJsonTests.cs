@@ -1,10 +1,11 @@
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using VmRepl.Agent.Output;
 using VmRepl.Agent.Output.Reports;
 
 namespace VmRepl.Agent.Tests.Output;
 
-internal sealed class ReportPrintingTests
+internal sealed class ReportJsonTests
 {
     private static readonly DateTimeOffset Time = new(2026, 5, 1, 9, 30, 0, TimeSpan.Zero);
     private static readonly RecoveryPointReport Point = new(42, Time, "r1");
@@ -12,9 +13,9 @@ internal sealed class ReportPrintingTests
         "vm1", "following", true, 0, 1.5, "h:7", [new DiskStatus("sda", "/vm/<a>&'ü.qcow2", "qcow2", 1 << 30)], Point, new RecoveryRangeReport(Time, Time), "points of rounds", null)]);
 
     [Test]
-    public void Print_StatusAsJson_HasTheDocumentedKeys()
+    public void Report_StatusAsJson_HasTheDocumentedKeys()
     {
-        var text = Written(true, o => o.Print(Status));
+        var text = Json(Status, j => j.StatusReport);
         Assert.That(text, Does.Contain("/vm/<a>&'ü.qcow2"), "no HTML escaping");
         var group = JsonDocument.Parse(text).RootElement.GetProperty("groups")[0];
         Assert.That(group.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[]
@@ -29,52 +30,47 @@ internal sealed class ReportPrintingTests
     }
 
     [Test]
-    public void Print_PointsAsJson_HasTheDocumentedKeys()
+    public void Report_PointsAsJson_HasTheDocumentedKeys()
     {
-        var json = JsonDocument.Parse(Written(true, o => o.Print(new PointsReport("vm1", [new PointReport(42, Time, null, "crash")])))).RootElement;
+        var json = JsonDocument.Parse(Json(new PointsReport("vm1", [new PointReport(42, Time, null, "crash")]), j => j.PointsReport)).RootElement;
         Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "points" }));
         Assert.That(json.GetProperty("points")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "sequence", "time", "bookmark", "consistency" }));
     }
 
     [Test]
-    public void Print_SyncAsJson_HasTheDocumentedKeys()
+    public void Report_SyncAsJson_HasTheDocumentedKeys()
     {
-        var json = JsonDocument.Parse(Written(true, o => o.Print(new SyncReport("vm1", Point, 10, 2, 8, 0.5)))).RootElement;
+        var json = JsonDocument.Parse(Json(new SyncReport("vm1", Point, 10, 2, 8, 0.5), j => j.SyncReport)).RootElement;
         Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "point", "bytesSent", "digestBytesSent", "changedBytes", "durationSeconds" }));
     }
 
     [Test]
-    public void Print_RestoreAsJson_HasTheDocumentedKeys()
+    public void Report_RestoreAsJson_HasTheDocumentedKeys()
     {
         var report = new RestoreReport("vm1", 42, Time, "r1", "/out", [new RestoredDisk("sda", "/out/sda.raw", "raw", 512, "ab")], 1);
-        var json = JsonDocument.Parse(Written(true, o => o.Print(report))).RootElement;
+        var json = JsonDocument.Parse(Json(report, j => j.RestoreReport)).RootElement;
         Assert.That(json.EnumerateObject().Select(p => p.Name), Is.SupersetOf(new[] { "group", "sequence", "time", "disks" }));
         Assert.That(json.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size", "sha256" }));
         Assert.That(json.GetProperty("sequence").GetUInt64(), Is.EqualTo(42));
     }
 
     [Test]
-    public void Print_StatusAsText_TellsWhatMatters() => Assert.That(Written(false, o => o.Print(Status)), Is.EqualTo("""
-        vm1: following, in sync with h:7
-          behind by: 0 B, newest point 1.50 s old
-          newest: point 42 of 2026-05-01T09:30:00.000000Z "r1"
-          can be restored: 2026-05-01T09:30:00.000000Z to 2026-05-01T09:30:00.000000Z
-          promise: points of rounds
-          disk sda: /vm/<a>&'ü.qcow2, qcow2, 1 GiB
-
-        """));
+    public void Report_NothingProtected_IsAnEmptyArray() => Assert.That(
+        JsonDocument.Parse(Json(new StatusReport([]), j => j.StatusReport)).RootElement.GetProperty("groups").GetArrayLength(), Is.Zero);
 
     [Test]
-    public void Print_NothingProtected_SaysSo()
-    {
-        Assert.That(Written(false, o => o.Print(new StatusReport([]))), Does.Contain("Nothing is protected"));
-        Assert.That(Written(true, o => o.Print(new StatusReport([]))).Replace(" ", "", StringComparison.Ordinal).Trim(), Does.Contain("\"groups\":[]"));
-    }
-
-    private static string Written(bool json, Action<CommandOutput> print)
+    public void Report_NotJson_IsLeftToThePersonsText()
     {
         using var result = new StringWriter();
-        print(new CommandOutput(json, result, TextWriter.Null));
+        var output = new CommandOutput(json: false, result, TextWriter.Null);
+        output.Report(Status, _ => throw new InvalidOperationException("loads the serializer"), r => output.Line($"{r.Groups.Count} group"));
+        Assert.That(result.ToString(), Is.EqualTo("1 group\n"));
+    }
+
+    private static string Json<T>(T report, Func<ReportJson, JsonTypeInfo<T>> type)
+    {
+        using var result = new StringWriter();
+        new CommandOutput(json: true, result, TextWriter.Null).Report(report, type, _ => Assert.Fail("text was asked for"));
         return result.ToString();
     }
 }

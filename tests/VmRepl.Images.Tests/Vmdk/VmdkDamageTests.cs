@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Images.Tests.Vmdk;
+
+/// <summary>Damaged files: contents or a typed error, never a crash, a hang or a huge allocation.</summary>
+internal sealed class VmdkDamageTests
+{
+    private const int MiB = 1 << 20;
+    private readonly TestFolder folder = new();
+    private byte[] pristine = [];
+
+    [OneTimeSetUp]
+    public void MakeFile()
+    {
+        var path = folder.File("pristine.vmdk");
+        using (var image = DiskImages.Create(path, ImageFormat.Vmdk, 6 * MiB)) image.Write(100_000, DiskContents.Random(1, 700_000));
+        pristine = File.ReadAllBytes(path);
+    }
+
+    [OneTimeTearDown]
+    public void RemoveFolder() => folder.Dispose();
+
+    [Test]
+    public void Open_CutAtAnyPlace_IsRefusedOrSoundUpToTheCut()
+    {
+        for (var cut = 0; cut < pristine.Length; cut += cut < 1024 ? 37 : 5003) RequireContentsOrTypedError(pristine[..cut]);
+    }
+
+    [Test]
+    public void Open_WithFlippedBits_IsRefusedOrRead()
+    {
+        var random = new Random(3);
+        // Header, descriptor, and the two directories with their first tables.
+        for (var i = 0; i < 800; i++)
+        {
+            var bytes = (byte[])pristine.Clone();
+            var at = random.Next(3) switch { 0 => random.Next(80), 1 => 512 + random.Next(400), _ => (21 * 512) + random.Next(6000) };
+            bytes[at] ^= (byte)(1 << random.Next(8));
+            RequireContentsOrTypedError(bytes);
+        }
+    }
+
+    [Test]
+    public void Check_OfGrainsOneOverTheOther_FindsThem_AndWritingIsRefused()
+    {
+        var bytes = (byte[])pristine.Clone();
+        // The primary table follows the primary directory, of one sector, whose place the header gives.
+        var table = (int)(BitConverter.ToInt64(bytes, 56) + 1) * 512;
+        bytes.AsSpan(table + (2 * 4), 4).CopyTo(bytes.AsSpan(table + (3 * 4)));
+        var path = folder.File("overlap.vmdk");
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path)) Assert.That(image.Check().Single(f => f.IsDamage).Message, Does.Contain("overlaps another grain"));
+        Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>());
+        DiskContents.RequireSame(File.ReadAllBytes(path), bytes);
+    }
+
+    private void RequireContentsOrTypedError(byte[] bytes)
+    {
+        var path = folder.File("damaged.vmdk");
+        File.WriteAllBytes(path, bytes);
+        var clock = Stopwatch.StartNew();
+        var before = GC.GetTotalAllocatedBytes();
+        try
+        {
+            using var image = DiskImages.Open(path, new ImageOpenOptions { Format = ImageFormat.Vmdk });
+            var piece = new byte[64 << 10];
+            for (long at = 0; at < Math.Min(image.Length, 16 * MiB); at += piece.Length) image.Read(at, piece.AsSpan(0, (int)Math.Min(piece.Length, image.Length - at)));
+            Assert.That(image.Map(0, Math.Min(image.Length, 1L << 30)).Count(), Is.Positive);
+            Assert.That(image.Check(), Is.Not.Null);
+        }
+        catch (Exception e) when (e is ImageFormatException or ReferenceRefusedException)
+        {
+            // The other allowed outcomes.
+        }
+
+        Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(5)));
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(400L * MiB));
+    }
+}

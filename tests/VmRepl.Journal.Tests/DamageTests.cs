@@ -1,0 +1,156 @@
+extern alias simulation;
+using simulation::VmRepl.Simulation.Storage;
+using VmRepl.Journal.Segments;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal.Tests;
+
+public class DamageTests
+{
+    [Test]
+    public void Open_AnyByteOfASegmentFlipped_IsHarmlessOrNamed()
+    {
+        using var group = MakeClosedGroup(out var recordsEnd);
+        var journal = (SimulatedDirectory)group.Directory.Directory("journal");
+        var name = SegmentLayout.FileName(1);
+        int named = 0, harmless = 0;
+        var places = Enumerable.Range(0, 96).Concat(Enumerable.Range(SegmentLayout.HeaderBytes, (int)recordsEnd - SegmentLayout.HeaderBytes))
+            .Concat(Enumerable.Range(0, (1 << 20) / 1021).Select(i => i * 1021)).Append((1 << 20) - 1);
+        foreach (var offset in places)
+        {
+            journal.FlipBit(name, offset, offset % 8);
+            if (IsNamed(group, name, offset)) named++;
+            else harmless++;
+            journal.FlipBit(name, offset, offset % 8);
+        }
+
+        Assert.That(named, Is.GreaterThan(1500));
+        Assert.That(harmless, Is.GreaterThan(100), "free space and padding");
+    }
+
+    [Test]
+    public void Open_LastCommitOfAClosedSegmentFlipped_IsNamed()
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        var before = 0L;
+        while (!group.Directory.Directory("journal").FileExists(SegmentLayout.FileName(2))) group.Append(group.Write(before++ % 8 * 4096, 120 << 10, 5), group.Bookmark($"b{before}"));
+        group.Store.Dispose();
+        var journal = (SimulatedDirectory)group.Directory.Directory("journal");
+        long end;
+        using (var segment = SegmentFile.Open(journal, SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.Read))
+        {
+            ReadAll(segment);
+            end = segment.RecordsEnd;
+        }
+
+        journal.FlipBit(SegmentLayout.FileName(1), end - 512, 3);
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains(SegmentLayout.FileName(1)));
+    }
+
+    [Test]
+    public void Open_SegmentMissing_IsNamed([Values(1, 2)] int serial)
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        for (byte i = 0; !group.Directory.Directory("journal").FileExists(SegmentLayout.FileName(3)); i++) group.Append(group.Write(i * 512, 200 << 10, i));
+        group.Store.Dispose();
+        group.Directory.Directory("journal").Delete(SegmentLayout.FileName((ulong)serial));
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains(SegmentLayout.FileName((ulong)serial)));
+    }
+
+    [Test]
+    public void Open_SegmentCutOff_IsNamed()
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        group.Store.Dispose();
+        using (var file = group.Directory.Directory("journal").Open(SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.ReadWrite)) file.SetLength(500_000);
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("cut off"));
+    }
+
+    [Test]
+    public void Open_NewerVersion_IsRefusedByName()
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        group.Store.Dispose();
+        using (var file = group.Directory.Directory("journal").Open(SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.ReadWrite))
+        {
+            using var writer = new Protocol.MessagePack.MessagePackWriter();
+            Frame.Begin(writer, SegmentLayout.HeaderMagic);
+            writer.WriteArrayHeader(2);
+            writer.WriteInt32(2);
+            writer.WriteString("whatever comes then");
+            Frame.End(writer);
+            file.Write(0, writer.WrittenSpan);
+        }
+
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("version 2"));
+    }
+
+    [Test]
+    public void Open_CommitOfAGuestInARecycledFile_IsNotTakenForOne()
+    {
+        // A guest that knows the format writes a commit, right down to the checksum, into its disk; the segment's file is used again.
+        using var group = new TestGroup(new JournalOptions { SegmentBytes = 1 << 20, CapacityBytes = 3 << 20, FreeBytesMin = 0, NewNonce = () => (ulong)Random.Shared.NextInt64() });
+        group.EndBaseline();
+        using var writer = new Protocol.MessagePack.MessagePackWriter();
+        Frame.Begin(writer, SegmentLayout.CommitMagic);
+        new CommitHeader(5, 12345, 1, 0, 0, 1).WriteTo(writer);
+        Frame.End(writer);
+        var forged = new byte[256 << 10];
+        for (var at = 0; at < forged.Length; at += SegmentLayout.CommitAlignment) writer.WrittenSpan.CopyTo(forged.AsSpan(at));
+        for (var i = 0; i < 20; i++)
+        {
+            var write = group.Make(RecordKind.ResyncBegin);
+            group.Store.Append([write, Record.Create(group.Write(0, forged.Length, 0).Header, forged), group.Make(RecordKind.ResyncEnd)]);
+        }
+
+        Assert.That(group.Journal.Counters.SegmentsRecycled, Is.GreaterThan(0));
+        var newest = group.Journal.Position.Durable;
+        group.Reopen();
+        Assert.That(group.Journal.Position.Durable, Is.EqualTo(newest));
+        Assert.That(TestGroup.Read(group.Store, group.Store.FindPoint("latest")).AsSpan(0, forged.Length).SequenceEqual(forged), Is.True);
+    }
+
+    private static TestGroup MakeClosedGroup(out long recordsEnd)
+    {
+        var group = new TestGroup();
+        group.Baseline(0, 64 << 10, 0xEE);
+        group.EndBaseline();
+        group.Append(group.Metadata("definition", [1, 2, 3]), group.Write(0, 512, 1), group.Bookmark("a"));
+        group.Append(group.Write(512, 8192, 2), group.Make(RecordKind.Punch, 32 << 10, 8192), group.Bookmark("b"));
+        group.Append(group.Make(RecordKind.ResyncBegin), group.Write(0, 4096, 3), group.Make(RecordKind.ResyncEnd));
+        group.Store.Dispose();
+        using var segment = SegmentFile.Open(group.Directory.Directory("journal"), SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.Read);
+        ReadAll(segment);
+        recordsEnd = segment.RecordsEnd;
+        return group;
+    }
+
+    private static void ReadAll(SegmentFile segment)
+    {
+        ulong incarnation = 0;
+        uint? previous = null;
+        while (segment.ReadCommit(previous, ref incarnation) is { } commit) previous = commit.Checksum;
+    }
+
+    /// <summary>False where everything is as it was; fails where anything is wrong without a word.</summary>
+    private static bool IsNamed(TestGroup group, string name, int offset)
+    {
+        try
+        {
+            using var reader = group.Open(isReadOnly: true);
+            Assert.That(reader.Journal.Points.Select(p => p.Bookmark), Is.EqualTo(new[] { null, "a", "b", null }), $"flipped at {offset}");
+            group.AssertPoints(reader);
+            Assert.That(reader.Journal.MetadataAt(reader.Journal.Points[1].Sequence)["definition"], Is.EqualTo(new byte[] { 1, 2, 3 }));
+            return false;
+        }
+        catch (JournalDamagedException e)
+        {
+            Assert.That(e.Message, Does.Contain(name));
+            return true;
+        }
+    }
+}

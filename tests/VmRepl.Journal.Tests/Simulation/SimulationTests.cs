@@ -1,0 +1,46 @@
+extern alias simulation;
+using simulation::VmRepl.Simulation.Workload;
+
+namespace VmRepl.Journal.Tests.Simulation;
+
+public class SimulationTests
+{
+    private const ulong FirstSeed = 20_000;
+    private const int Seeds = 80;
+
+    [Test]
+    public void Journal_SeededWorldsWithCrashes_HoldsItsInvariants()
+    {
+        TestContext.Out.WriteLine($"seeds {FirstSeed} to {FirstSeed + Seeds - 1}");
+        var counters = new SimulationCounters();
+        Parallel.For(0, Seeds, new ParallelOptions { MaxDegreeOfParallelism = 2 }, i =>
+        {
+            var seed = FirstSeed + (ulong)i;
+            var world = new JournalSimulation(seed);
+            try
+            {
+                world.Run();
+            }
+            catch (Exception e)
+            {
+                throw new AssertionException($"seed {seed}: {e.Message}", e);
+            }
+
+            lock (counters) counters.Add(world.Counters);
+        });
+        TestContext.Out.WriteLine(counters);
+        Assert.That(counters[SimulationCounters.PowerLosses], Is.GreaterThan(0));
+        Assert.That(counters[SimulationCounters.CrashesInRecovery], Is.GreaterThan(0));
+        Assert.That(counters[SimulationCounters.Retirements], Is.GreaterThan(0));
+    }
+
+    [Test]
+    public void PublishedJournal_ItsTypes_HoldNoPlantedBugs()
+    {
+        Assert.That(NamesIn(typeof(GroupJournal)), Has.None.Contains("Plant"));
+        Assert.That(NamesIn(typeof(JournalSimulation)), Has.Some.Contains("Plant"), "the simulation's own copy has them");
+
+        static string[] NamesIn(Type type) => [.. type.Assembly.GetTypes().SelectMany(t => t.GetMembers(System.Reflection.BindingFlags.Public | System.Reflection.BindingFlags.NonPublic
+            | System.Reflection.BindingFlags.Static | System.Reflection.BindingFlags.Instance).Select(m => m.Name).Append(t.FullName!))];
+    }
+}
