@@ -16,6 +16,8 @@ namespace VmRepl.Replication.Replica;
 /// </summary>
 internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity)
 {
+    private const long FillBytesMax = 8 << 20;
+
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource ending = new();
@@ -193,7 +195,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 long bytes = 0;
                 var batch = new List<Record>();
                 var baseline = new List<Record>();
-                while (records.Reader.TryPeek(out var next) && records.Reader.TryRead(out _))
+                var filled = new List<BaselineBatch>();
+                // Contents of a baseline wait for no flush: taken a little at a time, credit comes back while the rest is on its way.
+                while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryRead(out var next))
                 {
                     if (next is RecordBatch following)
                     {
@@ -204,12 +208,14 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                     else if (next is BaselineBatch filling)
                     {
                         baseline.AddRange(filling.Records);
+                        filled.Add(filling);
                         bytes += Weigh(filling.Records);
                     }
                 }
 
                 // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
                 if (baseline.Count > 0) Fill(baseline);
+                foreach (var done in filled) done.Dispose();
                 if (batch.Count > 0) Append(batch);
                 grantedBytes += bytes;
                 var position = group.Journal.Position;
