@@ -18,6 +18,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 {
     private const long FillBytesMax = 8 << 20;
 
+    // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
+    private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
+
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource ending = new();
@@ -339,7 +342,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         var name = group.Description.Name;
         return e switch
         {
-            JournalFullException => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
+            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
             ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
             ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
             _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),

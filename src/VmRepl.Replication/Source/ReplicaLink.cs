@@ -267,7 +267,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             T expected => expected,
             Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
-            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint),
+            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint, isRefusal: f.Code is RefusalCode.BookmarkTaken),
             null => throw new IOException($"{from.Peer} closed the connection"),
             _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
         };
