@@ -368,6 +368,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
                 var weight = CreditRule.Weigh(sent.Record);
                 await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
+                // Held here too: a replica that acknowledges what it has not been sent must not be sent what another group's region has become.
+                sent.Memory?.Hold();
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
