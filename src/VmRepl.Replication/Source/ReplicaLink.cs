@@ -373,8 +373,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
-                    // Held through the sending: an acknowledgement that came too early must not give the memory away under it.
-                    sent.Memory?.Hold();
                     sentBytes += weight;
                 }
 
