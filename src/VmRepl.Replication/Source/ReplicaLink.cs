@@ -38,6 +38,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private Exception? fault;
     private FramedConnection? connection;
     private long sentBytes;
+    private long resendingBytes;
     private long grantedBytes;
     private ulong lastSent;
     private ulong nextQuestion;
@@ -121,12 +122,17 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 ulong previous;
                 lock (gate)
                 {
-                    // Where the connection is down they wait here; the next one begins with them.
-                    foreach (var record in records) unacknowledged.Enqueue(new SentRecord(record, isBaseline));
-                    sentBytes += records.Sum(CreditRule.Weigh);
+                    // Where the connection is down, or broke before it had all that was to come first, they queue behind that: the order is the sequence's, always.
+                    current = resending.Count == 0 ? connection : null;
+                    foreach (var record in records)
+                    {
+                        (current is null ? resending : unacknowledged).Enqueue(new SentRecord(record, isBaseline));
+                        if (current is null) resendingBytes += CreditRule.Weigh(record);
+                        else sentBytes += CreditRule.Weigh(record);
+                    }
+
                     previous = lastSent;
                     lastSent = records[^1].Header.Sequence;
-                    current = connection;
                 }
 
                 if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
@@ -332,6 +338,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
             foreach (var record in all.Where(r => r.Record.Header.Sequence > Durable)) resending.Enqueue(record);
             // Credit is counted anew on each connection.
             sentBytes = 0;
+            resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
             grantedBytes = Credit(state.CreditBytes);
             headway = NewSignal();
             Signal();
@@ -361,6 +368,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
                     sentBytes += weight;
+                    resendingBytes -= weight;
                 }
 
                 await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
@@ -490,7 +498,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);
 
-    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
+    private bool HasCredit(long bytes) => fault is not null || sentBytes + resendingBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
 
     private void Resolve(ulong id, IMessage answer)
     {
