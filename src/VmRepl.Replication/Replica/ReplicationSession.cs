@@ -16,6 +16,11 @@ namespace VmRepl.Replication.Replica;
 /// </summary>
 internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity)
 {
+    private const long FillBytesMax = 8 << 20;
+
+    // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
+    private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
+
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource ending = new();
@@ -240,7 +245,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 long bytes = 0;
                 var batch = new List<Record>();
                 var baseline = new List<Record>();
-                while (records.Reader.TryPeek(out var next) && records.Reader.TryRead(out _))
+                var filled = new List<BaselineBatch>();
+                // Contents of a baseline wait for no flush: taken a little at a time, credit comes back while the rest is on its way.
+                while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryRead(out var next))
                 {
                     if (next is RecordBatch following)
                     {
@@ -251,12 +258,14 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                     else if (next is BaselineBatch filling)
                     {
                         baseline.AddRange(filling.Records);
+                        filled.Add(filling);
                         bytes += Weigh(filling.Records);
                     }
                 }
 
                 // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
                 if (baseline.Count > 0) Fill(baseline);
+                foreach (var done in filled) done.Dispose();
                 if (batch.Count > 0) Append(batch);
                 Interlocked.Add(ref grantedBytes, bytes);
                 var position = group.Journal.Position;
@@ -339,7 +348,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         var name = group.Description.Name;
         return e switch
         {
-            JournalFullException => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
+            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
             ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
             ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
             _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),

@@ -98,10 +98,9 @@ internal sealed class ReplicaLink : IAsyncDisposable
     }
 
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
-    /// <param name="build">Makes the records with their sequence numbers; called when it is their turn.</param>
+    /// <param name="build">Makes the records, all of them of a baseline or none, with their sequence numbers; called when it is their turn.</param>
     /// <param name="bytes">What they weigh, about; the wait for credit goes by it.</param>
-    /// <param name="isBaseline">Whether they go to the live images unjournaled.</param>
-    public async Task SendAsync(Func<Record[]> build, long bytes, bool isBaseline, CancellationToken cancellation)
+    public async Task SendAsync(Func<SentRecord[]> build, long bytes, CancellationToken cancellation)
     {
         while (true)
         {
@@ -116,19 +115,22 @@ internal sealed class ReplicaLink : IAsyncDisposable
                     if (!HasCredit(bytes)) continue;
                 }
 
-                var records = build();
-                if (records.Length == 0) return;
+                var sent = build();
+                if (sent.Length == 0) return;
+                var isBaseline = sent[0].IsBaseline;
+                Record[] records = [.. sent.Select(s => s.Record)];
                 FramedConnection? current;
                 ulong previous;
                 lock (gate)
                 {
                     // Where the connection is down, or broke before it had all that was to come first, they queue behind that: the order is the sequence's, always.
                     current = resending.Count == 0 ? connection : null;
-                    foreach (var record in records)
+                    foreach (var one in sent)
                     {
-                        (current is null ? resending : unacknowledged).Enqueue(new SentRecord(record, isBaseline));
-                        if (current is null) resendingBytes += CreditRule.Weigh(record);
-                        else sentBytes += CreditRule.Weigh(record);
+                        one.Memory?.Hold();
+                        (current is null ? resending : unacknowledged).Enqueue(one);
+                        if (current is null) resendingBytes += CreditRule.Weigh(one.Record);
+                        else sentBytes += CreditRule.Weigh(one.Record);
                     }
 
                     previous = lastSent;
@@ -267,7 +269,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             T expected => expected,
             Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
-            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint),
+            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint, isRefusal: f.Code is RefusalCode.BookmarkTaken),
             null => throw new IOException($"{from.Peer} closed the connection"),
             _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
         };
@@ -335,7 +337,12 @@ internal sealed class ReplicaLink : IAsyncDisposable
             unacknowledged.Clear();
             resending.Clear();
             // What comes after baseline contents is durable only when they were taken, so this holds for them too.
-            foreach (var record in all.Where(r => r.Record.Header.Sequence > Durable)) resending.Enqueue(record);
+            foreach (var record in all)
+            {
+                if (record.Record.Header.Sequence > Durable) resending.Enqueue(record);
+                else record.Memory?.Release();
+            }
+
             // Credit is counted anew on each connection.
             sentBytes = 0;
             resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
@@ -367,11 +374,14 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
+                    // Held through the sending: an acknowledgement that came too early must not give the memory away under it.
+                    sent.Memory?.Hold();
                     sentBytes += weight;
                     resendingBytes -= weight;
                 }
 
                 await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
+                sent.Memory?.Release();
                 previous = sent.Record.Header.Sequence;
             }
 
@@ -490,7 +500,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
             Durable = Math.Max(Durable, ack.Durable);
             grantedBytes = Credit(ack.CreditBytes);
             // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
-            while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue();
+            while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
             if ((Durable, unacknowledged.Count) != before) headway.TrySetResult();
             Signal();
         }
@@ -573,8 +583,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     /// <summary>A connection on which the group was opened.</summary>
     private sealed record Opened(FramedConnection Connection, Welcome Welcome, GroupState State);
-
-    private sealed record SentRecord(Record Record, bool IsBaseline);
 
     private sealed class Question(IMessage message)
     {

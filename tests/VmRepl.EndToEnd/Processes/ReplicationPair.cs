@@ -11,17 +11,18 @@ internal sealed class ReplicationPair : IDisposable
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
     private readonly List<string> logs = [];
 
-    /// <param name="store">The replica's store; null for one in the pair's directory.</param>
-    public ReplicationPair(string? store = null)
+    /// <param name="root">A directory that becomes the pair's; null for a new one.</param>
+    public ReplicationPair(string? root = null)
     {
-        Root = Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
-        Store = store ?? Path("store");
+        Root = root ?? Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
+        Store = Path("store");
         Port = FreePort();
     }
 
     public string Root { get; }
 
-    public string Store { get; }
+    /// <summary>The replica's store; in the pair's directory where not said otherwise before the start.</summary>
+    public string Store { get; set; }
 
     public string Socket => Path("a.sock");
 

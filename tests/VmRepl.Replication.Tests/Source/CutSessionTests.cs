@@ -40,14 +40,14 @@ public class CutSessionTests
             var random = new Random(seed);
             using var own = new TestDirectory(directory);
             DiskFile[] disks = [new(own, 1, "sda", (3 << 20) + 512), new(own, 2, "sdb", 256 << 10, 4096)];
-            foreach (var disk in disks) Scribble(disk, random, 30);
+            foreach (var disk in disks) Contents.Scribble(disk, random, 30);
             ITransport Cut(int n, ITransport inner) =>
                 new CuttingTransport(inner, random.NextInt64(300, 300 + (n * 20_000L)), random.Next(3) == 0 ? random.Next(100, 100 + (n * 300)) : long.MaxValue);
             var vm = new ProtectedVm(own, new MemoryConnector(replica.Accept) { Wrap = Cut }, disks, $"vm{seed}");
             for (var round = 0; round < 3; round++)
             {
                 await vm.SyncAsync();
-                foreach (var disk in disks) Scribble(disk, random, 10);
+                foreach (var disk in disks) Contents.Scribble(disk, random, 10);
             }
 
             await vm.SyncAsync();
@@ -64,7 +64,7 @@ public class CutSessionTests
         using var directory = new TestDirectory();
         await using var replica = new ReplicaHost(directory.Host("store"));
         DiskFile[] disks = [new(directory, 1, "sda", 300 << 10)];
-        Scribble(disks[0], new Random(1), 20);
+        Contents.Scribble(disks[0], new Random(1), 20);
         // Nothing is closed: what is sent after so many bytes just does not arrive, and nothing comes back.
         var silent = isRound ? 2 : 1;
         var connector = new MemoryConnector(replica.Accept) { Wrap = (n, inner) => n == silent ? new StallingTransport(inner, 3000) : inner };
@@ -74,22 +74,11 @@ public class CutSessionTests
         };
         vm.Restart();
         await vm.SyncAsync();
-        Scribble(disks[0], new Random(2), 5);
+        Contents.Scribble(disks[0], new Random(2), 5);
         await vm.SyncAsync();
         PointChecker.CheckViews(replica.Store, vm);
         PointChecker.CheckJournal(directory, "store", vm);
         Assert.That(connector.Connections, Is.EqualTo(3));
-    }
-
-    private static void Scribble(DiskFile disk, Random random, int times)
-    {
-        for (var i = 0; i < times; i++)
-        {
-            var sectors = (int)Math.Min(random.Next(1, 40), disk.Disk.Length / 512);
-            var offset = 512 * random.NextInt64(0, (disk.Disk.Length / 512) - sectors + 1);
-            if (random.Next(4) == 0) disk.Punch(offset, sectors * 512);
-            else disk.Fill(offset, sectors * 512, random);
-        }
     }
 
     private static async Task<CountingTransport> RecordAsync(int connection)

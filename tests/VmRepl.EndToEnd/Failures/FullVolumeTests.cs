@@ -1,0 +1,67 @@
+using VmRepl.EndToEnd.Disks;
+using VmRepl.EndToEnd.Processes;
+
+namespace VmRepl.EndToEnd.Failures;
+
+/// <summary>The replica's volume runs full: the round fails with the reason, what was there stays, and with room again the next round works.</summary>
+internal sealed class FullVolumeTests
+{
+    private const string Group = "db";
+
+    [Test]
+    public void Replica_WithoutRoom_SaysSoAndKeepsTheEarlierPoints()
+    {
+        ExternalTool.RequireRoot();
+        ExternalTool.Require("qemu-img", "qemu-io");
+        using var pair = new ReplicationPair { AgentArguments = [] };
+        var volume = Directory.CreateDirectory(pair.Path("volume")).FullName;
+        ExternalTool.Run("mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", volume);
+        try
+        {
+            Fill(pair, Path.Combine(volume, "store"), volume);
+        }
+        finally
+        {
+            pair.Agent?.Dispose();
+            pair.Replica?.Dispose();
+            ExternalTool.Run("umount", volume);
+        }
+    }
+
+    private static void Fill(ReplicationPair pair, string store, string volume)
+    {
+        pair.Store = store;
+        pair.Start();
+        var disk = PlainDisk.Create(pair.Root, "sda", "raw", sizeMiB: 64, dataMiB: 32, seed: 9);
+        pair.Protect(Group, disk.Argument).MustSucceed();
+        var first = disk.Freeze("first");
+        pair.Bookmark(Group, "first");
+
+        // Each round needs its writes in the journal, so some round has no room; nothing may be retired, for the range's start is young and nothing limits it but room.
+        CommandResult? refused = null;
+        for (var round = 0; round < 8 && refused is null; round++)
+        {
+            disk.Overwrite((0, 24 << 20), (32 << 20, 24 << 20));
+            var result = pair.Run("sync", Group);
+            if (result.ExitCode != 0) refused = result;
+        }
+
+        Assert.That(refused, Is.Not.Null, $"eight rounds of 48 MiB fitted into 200 MB\n{pair.Logs}");
+        refused!.MustFail(1, Group, "room");
+        var points = pair.Points(Group);
+        Assert.That(points, Is.Not.Empty);
+        Verify(pair, points[0].GetProperty("sequence").ToString(), points[0].TryGetProperty("bookmark", out var name) && name.GetString() == "first" ? first : null);
+
+        ExternalTool.Run("mount", "-o", "remount,size=800m", volume);
+        pair.Sync(Group);
+        Verify(pair, "latest", disk.File);
+    }
+
+    private static void Verify(ReplicationPair pair, string at, string? wanted)
+    {
+        var target = pair.Path("restored");
+        pair.Run("restore-vm", Group, "--to", target, "--at", at).MustSucceed();
+        if (wanted is not null) Referee.Equal(wanted, "raw", Path.Combine(target, "sda.raw"), "raw");
+        Directory.Delete(target, recursive: true);
+    }
+}
