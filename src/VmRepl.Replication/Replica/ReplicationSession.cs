@@ -303,9 +303,15 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private void Fill(List<Record> baseline)
     {
-        foreach (var record in baseline) record.VerifyPayload();
+        foreach (var record in baseline)
+        {
+            record.VerifyPayload();
+            // Acknowledged by the newest number received: one that came late would count as taken before it is.
+            if (record.Header.Sequence <= received) throw new ArgumentException($"{record} came after {received}");
+            received = record.Header.Sequence;
+        }
+
         group.ApplyBaseline(baseline);
-        received = baseline[^1].Header.Sequence;
     }
 
     private void Append(List<Record> batch)

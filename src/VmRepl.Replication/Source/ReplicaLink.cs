@@ -38,6 +38,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private Exception? fault;
     private FramedConnection? connection;
     private long sentBytes;
+    private long resendingBytes;
     private long grantedBytes;
     private ulong lastSent;
     private ulong nextQuestion;
@@ -122,17 +123,18 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 ulong previous;
                 lock (gate)
                 {
-                    // Where the connection is down they wait here; the next one begins with them.
+                    // Where the connection is down, or broke before it had all that was to come first, they queue behind that: the order is the sequence's, always.
+                    current = resending.Count == 0 ? connection : null;
                     foreach (var one in sent)
                     {
                         one.Memory?.Hold();
-                        unacknowledged.Enqueue(one);
+                        (current is null ? resending : unacknowledged).Enqueue(one);
+                        if (current is null) resendingBytes += CreditRule.Weigh(one.Record);
+                        else sentBytes += CreditRule.Weigh(one.Record);
                     }
 
-                    sentBytes += records.Sum(CreditRule.Weigh);
                     previous = lastSent;
                     lastSent = records[^1].Header.Sequence;
-                    current = connection;
                 }
 
                 if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
@@ -343,6 +345,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
             // Credit is counted anew on each connection.
             sentBytes = 0;
+            resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
             grantedBytes = Credit(state.CreditBytes);
             headway = NewSignal();
             Signal();
@@ -368,12 +371,11 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
                 var weight = CreditRule.Weigh(sent.Record);
                 await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
-                // Held here too: a replica that acknowledges what it has not been sent must not be sent what another group's region has become.
-                sent.Memory?.Hold();
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
                     sentBytes += weight;
+                    resendingBytes -= weight;
                 }
 
                 await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
@@ -504,7 +506,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);
 
-    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
+    private bool HasCredit(long bytes) => fault is not null || sentBytes + resendingBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
 
     private void Resolve(ulong id, IMessage answer)
     {
