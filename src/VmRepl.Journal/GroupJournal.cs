@@ -152,6 +152,7 @@ public sealed partial class GroupJournal : IDisposable
                 var early = VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.FirstTouchBeforeRetirement) ? CaptureEarly(records) : null;
                 MakeRoom(records);
                 undo.Begin();
+                if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.OldContentsAfterWrite)) Apply(records);
                 Commit(early ?? records.SelectMany(undo.Accompany));
 #else
                 MakeRoom(records);

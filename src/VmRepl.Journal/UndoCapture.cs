@@ -29,6 +29,7 @@ internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, 
             pending.Add(header.Disk, extent);
 #if SIMULATION_PLANTS
             if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.SkipPreImage)) untouched.Clear();
+            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.UndoForWholeExtent) && untouched.Count > 0) untouched = [extent];
 #endif
             foreach (var undo in untouched.SelectMany(part => Capture(header, part))) yield return undo;
         }

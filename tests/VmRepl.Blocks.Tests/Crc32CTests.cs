@@ -38,6 +38,26 @@ public class Crc32CTests
                 Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
     }
 
+    // Long runs are computed in three lanes of 1360 bytes.
+    [Test]
+    public void Compute_LengthsAroundTheLanes_AgreesWithTheDefinition([Values(0, 1, 3)] int start, [Values(1, 2, 3)] int turns)
+    {
+        var data = new byte[(3 * 4080) + 64];
+        new Random(9).NextBytes(data);
+        for (var length = (turns * 4080) - 17; length <= (turns * 4080) + 24; length++)
+            Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
+    }
+
+    [Test]
+    public void Append_CutAnywhereInLongData_IsTheSame()
+    {
+        var data = new byte[9000];
+        new Random(10).NextBytes(data);
+        var whole = BitByBit(data);
+        for (var cut = 0; cut <= data.Length; cut += 7)
+            Assert.That(Crc32C.Append(Crc32C.Compute(data.AsSpan(0, cut)), data.AsSpan(cut)), Is.EqualTo(whole), $"cut at {cut}");
+    }
+
     [Test]
     public void Append_CutAnywhere_IsTheSame()
     {

@@ -1,7 +1,7 @@
 namespace VmRepl.Simulation;
 
 /// <summary>Bugs that can be planted into this assembly's copy of the journal, to show that the simulation finds them.</summary>
-internal static class Plant
+public static class Plant
 {
     public const string SkipPreImage = "skip-pre-image";
     public const string DropBeforeHandDown = "drop-before-hand-down";
@@ -9,9 +9,11 @@ internal static class Plant
     public const string TrustTornTail = "trust-torn-tail";
     public const string ViewWithoutSecondLook = "view-without-second-look";
     public const string FirstTouchBeforeRetirement = "first-touch-before-retirement";
+    public const string OldContentsAfterWrite = "old-contents-after-write";
+    public const string UndoForWholeExtent = "undo-for-whole-extent";
 
     public static readonly IReadOnlyList<string> All =
-        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement];
+        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

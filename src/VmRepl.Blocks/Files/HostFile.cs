@@ -105,6 +105,12 @@ public sealed class HostFile : IHostFile
         return Marshal.GetLastPInvokeError() is LibC.NotSupported or LibC.NoSys or LibC.Interrupted ? false : throw Failed($"has no space for {length} bytes at {offset}");
     }
 
+    public void BeginWriteBack(long offset, long length)
+    {
+        // Its result says nothing that the flush will not say.
+        if (OperatingSystem.IsLinux()) _ = LibC.SyncFileRange(handle, offset, length, LibC.SyncFileRangeWrite);
+    }
+
     public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length)
     {
         if (!OperatingSystem.IsLinux() || source is not HostFile from) return false;

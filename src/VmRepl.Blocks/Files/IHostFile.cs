@@ -42,6 +42,14 @@ public interface IHostFile : IDisposable
     /// </summary>
     bool TryReserve(long offset, long length) => false;
 
+    /// <summary>
+    /// Asks the host to begin writing back what was written to the range, and waits for nothing: a later <see cref="Flush"/> then finds less left to do.
+    /// It promises nothing about durability and reports no failure; the flush does both.
+    /// </summary>
+    void BeginWriteBack(long offset, long length)
+    {
+    }
+
     /// <summary>Shares the extents of <paramref name="source"/> instead of copying. False, with nothing done, where the volume cannot; both offsets and the length are multiples of the volume's block.</summary>
     bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length);
 

@@ -13,12 +13,16 @@ internal static partial class LibC
     public const int OfdGetLock = 36;
     public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;
+    public const uint SyncFileRangeWrite = 2;
 
     /// <summary>_IOW(0x94, 13, struct file_clone_range), linux/fs.h.</summary>
     public const ulong FiCloneRange = 0x4020940D;
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     public static partial int FDataSync(SafeFileHandle file);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    public static partial int SyncFileRange(SafeFileHandle file, long offset, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int FSync(int descriptor);

@@ -60,6 +60,13 @@ public sealed class LiveImageFile : IBlockDevice
             File.Write(PayloadOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
     }
 
+    /// <summary>Lets the host begin to write back a range that was written: the flush that follows waits less. Promises nothing.</summary>
+    public void BeginWriteBack(long offset, long length)
+    {
+        RequireInside(offset, length);
+        File.BeginWriteBack(PayloadOffset + offset, length);
+    }
+
     public void Flush() => File.Flush();
 
     public IEnumerable<MapExtent> Map(long offset, long length)

@@ -123,6 +123,13 @@ public sealed class GroupStore : IDisposable
             else if (header.Kind is RecordKind.Zero or RecordKind.Punch) disk.Punch(header.Offset, header.Length);
             else throw new ArgumentException($"{record} is no part of a baseline");
         }
+
+        // The end of the baseline waits for all of it to be on the disk: the disk works meanwhile, not only then.
+        foreach (var written in records.Where(r => r.Header.Kind == RecordKind.Write).GroupBy(r => r.Header.Disk))
+        {
+            var from = written.Min(r => r.Header.Offset);
+            if (live[written.Key] is LiveImageFile image) image.BeginWriteBack(from, written.Max(r => r.Header.Offset + r.Header.Length) - from);
+        }
     }
 
     /// <summary>Journals the records and applies them. The end of a baseline, which makes its contents count, is preceded by a flush of the live images.</summary>

@@ -18,6 +18,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 {
     // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
     private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
+    private const long FillBytesMax = 8 << 20;
 
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
@@ -196,7 +197,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 long bytes = 0;
                 var batch = new List<Record>();
                 var baseline = new List<Record>();
-                while (records.Reader.TryPeek(out var next) && records.Reader.TryRead(out _))
+                var filled = new List<BaselineBatch>();
+                // Contents of a baseline wait for no flush: taken a little at a time, credit comes back while the rest is on its way.
+                while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryRead(out var next))
                 {
                     if (next is RecordBatch following)
                     {
@@ -207,12 +210,14 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                     else if (next is BaselineBatch filling)
                     {
                         baseline.AddRange(filling.Records);
+                        filled.Add(filling);
                         bytes += Weigh(filling.Records);
                     }
                 }
 
                 // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
                 if (baseline.Count > 0) Fill(baseline);
+                foreach (var done in filled) done.Dispose();
                 if (batch.Count > 0) Append(batch);
                 grantedBytes += bytes;
                 var position = group.Journal.Position;

@@ -26,7 +26,7 @@ internal sealed class RecordStream(ReplicaLink link, SequenceReserve sequences, 
                 batch.Add(drafts[next++]);
             }
 
-            await link.SendAsync(() => [.. batch.Select(Build)], weight, isBaseline, cancellation);
+            await link.SendAsync(() => [.. batch.Select(draft => new SentRecord(Build(draft), isBaseline, draft.Memory))], weight, cancellation);
         }
     }
 

@@ -132,14 +132,18 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     private async Task SendDirectAsync(Extent region, ExtentSet data, ExtentSet zeros, CancellationToken cancellation)
     {
         var drafts = new List<RecordDraft>();
+        var read = new List<RegionBuffer>();
         foreach (var extent in data.Intersect(region))
         {
             var part = AlignToSectors(extent);
-            AddContents(drafts, part, Read(part), zeros, skipZeros: true);
+            var contents = Read(part);
+            read.Add(contents);
+            AddContents(drafts, part, contents, 0, zeros, skipZeros: true);
         }
 
         await stream.SendAsync(drafts, isBaseline, cancellation);
         progress.AddChanged(drafts.Sum(d => d.Length));
+        foreach (var contents in read) contents.Release();
     }
 
     private async Task CompareAsync(List<Region> regions, ExtentSet zeros, CancellationToken cancellation)
@@ -153,11 +157,12 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         foreach (var extent in differing)
         {
             var region = regions.Find(r => r.Extent.Contains(extent))!;
-            AddContents(drafts, extent, region.Data.Slice((int)(extent.Offset - region.Extent.Offset), (int)extent.Length), zeros, skipZeros: false);
+            AddContents(drafts, extent, region.Contents, (int)(extent.Offset - region.Extent.Offset), zeros, skipZeros: false);
         }
 
         await stream.SendAsync(drafts, isBaseline, cancellation);
         progress.AddChanged(drafts.Sum(d => d.Length));
+        foreach (var region in regions) region.Contents.Release();
     }
 
     /// <summary>Asks for one level which blocks of <paramref name="extents"/> differ; neighbours that do are returned as one extent, within a region.</summary>
@@ -193,16 +198,18 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     }
 
     /// <summary>Adds records for contents: runs of zero blocks become zero or punch records, as the source has them, the rest writes.</summary>
-    private void AddContents(List<RecordDraft> drafts, Extent extent, ReadOnlyMemory<byte> contents, ExtentSet zeros, bool skipZeros)
+    /// <param name="start">Where the extent's contents begin in <paramref name="memory"/>.</param>
+    private void AddContents(List<RecordDraft> drafts, Extent extent, RegionBuffer memory, int start, ExtentSet zeros, bool skipZeros)
     {
         const int grain = BlockDigest.LeafBytes;
+        ReadOnlyMemory<byte> contents = memory.Memory.Slice(start, (int)extent.Length);
         for (var at = 0; at < contents.Length;)
         {
             var isZero = IsZeroAt(at);
             var end = Math.Min(at + grain, contents.Length);
             while (end < contents.Length && end - at < RecordBytesMax && IsZeroAt(end) == isZero) end = Math.Min(end + grain, contents.Length);
             var part = new Extent(extent.Offset + at, end - at);
-            if (!isZero) drafts.Add(new RecordDraft(RecordKind.Write, disk.Id, part.Offset, part.Length, contents[at..end]));
+            if (!isZero) drafts.Add(new RecordDraft(RecordKind.Write, disk.Id, part.Offset, part.Length, contents[at..end], Memory: memory));
             else if (!skipZeros) AddEmpty(drafts, part, zeros);
             at = end;
         }
@@ -227,10 +234,10 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         }
     }
 
-    private byte[] Read(Extent extent)
+    private RegionBuffer Read(Extent extent)
     {
-        var contents = GC.AllocateUninitializedArray<byte>((int)extent.Length);
-        image.Read(extent.Offset, contents);
+        var contents = new RegionBuffer((int)extent.Length);
+        image.Read(extent.Offset, contents.Memory.Span);
         return contents;
     }
 
@@ -238,18 +245,18 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         Extent.FromEnds(Sectors.AlignDown(extent.Offset, Sectors.Size), Math.Min(disk.Length, Sectors.AlignUp(extent.End, Sectors.Size)));
 
     /// <summary>A region that was read and hashed, until its differences are known.</summary>
-    private sealed class Region(Extent extent, byte[] data)
+    private sealed class Region(Extent extent, RegionBuffer contents)
     {
         private byte[] leaves = [];
 
         public Extent Extent { get; } = extent;
 
-        public ReadOnlyMemory<byte> Data { get; } = data;
+        public RegionBuffer Contents { get; } = contents;
 
         public void SetLeaves(BlockDigest digest)
         {
             // The hash has one state and groups run side by side.
-            lock (digest) leaves = digest.Leaves(Data.Span);
+            lock (digest) leaves = digest.Leaves(Contents.Memory.Span);
         }
 
         public byte[] Digests(BlockDigest digest, Extent part, int level)

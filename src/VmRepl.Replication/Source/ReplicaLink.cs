@@ -94,10 +94,9 @@ internal sealed class ReplicaLink : IAsyncDisposable
     }
 
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
-    /// <param name="build">Makes the records with their sequence numbers; called when it is their turn.</param>
+    /// <param name="build">Makes the records, all of them of a baseline or none, with their sequence numbers; called when it is their turn.</param>
     /// <param name="bytes">What they weigh, about; the wait for credit goes by it.</param>
-    /// <param name="isBaseline">Whether they go to the live images unjournaled.</param>
-    public async Task SendAsync(Func<Record[]> build, long bytes, bool isBaseline, CancellationToken cancellation)
+    public async Task SendAsync(Func<SentRecord[]> build, long bytes, CancellationToken cancellation)
     {
         while (true)
         {
@@ -112,13 +111,20 @@ internal sealed class ReplicaLink : IAsyncDisposable
                     if (!HasCredit(bytes)) continue;
                 }
 
-                var records = build();
-                if (records.Length == 0) return;
+                var sent = build();
+                if (sent.Length == 0) return;
+                var isBaseline = sent[0].IsBaseline;
+                Record[] records = [.. sent.Select(s => s.Record)];
                 FramedConnection? current;
                 ulong previous;
                 lock (gate)
                 {
-                    foreach (var record in records) unacknowledged.Enqueue(new SentRecord(record, isBaseline));
+                    foreach (var one in sent)
+                    {
+                        one.Memory?.Hold();
+                        unacknowledged.Enqueue(one);
+                    }
+
                     sentBytes += records.Sum(CreditRule.Weigh);
                     previous = lastSent;
                     lastSent = records[^1].Header.Sequence;
@@ -419,7 +425,11 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     private void Forget(Func<SentRecord, bool> isDone)
     {
-        while (unacknowledged.TryPeek(out var oldest) && isDone(oldest)) unacknowledged.Dequeue();
+        while (unacknowledged.TryPeek(out var oldest) && isDone(oldest))
+        {
+            unacknowledged.Dequeue();
+            oldest.Memory?.Release();
+        }
     }
 
     private void Resolve(ulong id, IMessage answer)
@@ -491,8 +501,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
         await dropped.DisposeAsync();
     }
-
-    private sealed record SentRecord(Record Record, bool IsBaseline);
 
     private sealed class Question(IMessage message)
     {

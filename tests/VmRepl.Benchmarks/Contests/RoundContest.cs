@@ -11,5 +11,6 @@ internal static class RoundContest
             return Timing.Of(() => run.Pair.Sync(group));
         }),
         new Contestant("sha256sum", "sha256sum source.qcow2     # once, where VmRepl hashes both ends", () => Timing.Of(() => CommandLineTool.Run("sha256sum", run.Source.Qcow2))) { Needs = ["sha256sum"] },
+        new Contestant("openssl", "openssl dgst -sha256 source.qcow2     # once, too", () => Timing.Of(() => CommandLineTool.Run("openssl", "dgst", "-sha256", run.Source.Qcow2))) { Needs = ["openssl"] },
     ]);
 }

@@ -1,4 +1,5 @@
 extern alias simulation;
+using simulation::VmRepl.Simulation;
 using simulation::VmRepl.Simulation.Workload;
 
 namespace VmRepl.Journal.Tests.Simulation;
@@ -6,7 +7,7 @@ namespace VmRepl.Journal.Tests.Simulation;
 public class SimulationTests
 {
     private const ulong FirstSeed = 20_000;
-    private const int Seeds = 80;
+    private const int Seeds = 60;
 
     [Test]
     public void Journal_SeededWorldsWithCrashes_HoldsItsInvariants()
@@ -32,6 +33,34 @@ public class SimulationTests
         Assert.That(counters[SimulationCounters.PowerLosses], Is.GreaterThan(0));
         Assert.That(counters[SimulationCounters.CrashesInRecovery], Is.GreaterThan(0));
         Assert.That(counters[SimulationCounters.Retirements], Is.GreaterThan(0));
+    }
+
+    [TestCaseSource(typeof(Plant), nameof(Plant.All))]
+    public void Journal_WithABugPlanted_IsFoundOut(string plant)
+    {
+        Plant.Planted = plant;
+        try
+        {
+            Assert.That(Enumerable.Range(1, 60).Any(seed => Fails((ulong)seed)), Is.True, plant);
+        }
+        finally
+        {
+            Plant.Planted = null;
+        }
+
+        static bool Fails(ulong seed)
+        {
+            try
+            {
+                new JournalSimulation(seed).Run();
+                return false;
+            }
+            catch (Exception)
+            {
+                // Whatever it is: a damaged journal, wrong contents, a broken invariant. Without the plant there is none.
+                return true;
+            }
+        }
     }
 
     [Test]
