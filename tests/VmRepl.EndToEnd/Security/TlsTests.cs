@@ -64,7 +64,7 @@ internal sealed class TlsTests
     public void Restore_FromTheReplica_WithWrongAuthority_IsRefused() => RefusedRestore(stranger.Issue("reader3", [Group], trusted: authority.File), "authority");
 
     [Test]
-    public void Restore_FromTheReplica_WithExpiredCertificate_IsRefused() => RefusedRestore(authority.Issue("reader4", [Group], validUntil: TimeSpan.FromDays(-1)), "expired");
+    public void Restore_FromTheReplica_WithExpiredCertificate_IsRefused() => RefusedRestore(authority.Issue("reader4", [Group], validUntil: TimeSpan.FromDays(-1)), "holds from");
 
     [Test]
     public void Restore_FromReplicaOfAStranger_IsRefused() => RefusedRestore(authority.Issue("reader5", [Group], trusted: stranger.File), "authority");
@@ -73,7 +73,7 @@ internal sealed class TlsTests
     public void Protect_WithWrongAuthority_IsRefused() => RefusedProtect(stranger.Issue("agent2", ["*"], trusted: authority.File), "authority");
 
     [Test]
-    public void Protect_WithExpiredCertificate_IsRefused() => RefusedProtect(authority.Issue("agent3", ["*"], validUntil: TimeSpan.FromDays(-1)), "expired");
+    public void Protect_WithExpiredCertificate_IsRefused() => RefusedProtect(authority.Issue("agent3", ["*"], validUntil: TimeSpan.FromDays(-1)), "holds from");
 
     [Test]
     public void Protect_WithWrongGroup_IsRefused() => RefusedProtect(authority.Issue("agent4", ["other"]), "certificate");
@@ -85,9 +85,24 @@ internal sealed class TlsTests
     public void Protect_OfReplicaOfAStranger_IsRefused() => RefusedProtect(authority.Issue("agent5", ["*"], trusted: stranger.File), "authority");
 
     [Test]
-    public void Replica_WithExpiredCertificate_DoesNotStart() =>
-        VmReplCommand.Run(null, ["replica", "--store", good.Path("other"), "--listen", $"127.0.0.1:{ReplicationPair.FreePort()}", .. authority.Issue("replica2", [], validUntil: TimeSpan.FromDays(-1)), "--json"])
-            .MustFail(3, "certificate");
+    public void Replica_WithExpiredCertificate_SaysSoAndIsRefusedByTheAgent()
+    {
+        using var expired = new ReplicationPair { ReplicaArguments = authority.Issue("replica2", [], validUntil: TimeSpan.FromDays(-1)), AgentArguments = [.. authority.Issue("agent6", ["*"]), "--config", FailureTests.ConfigFile(root)] };
+        expired.Start();
+        Assert.That(expired.Logs, Does.Contain("peers will refuse this side's certificate"));
+        expired.Protect("mine", disk.Argument).MustFail(3, "mine", "holds from");
+    }
+
+    [Test]
+    public void Replica_WithoutCertificates_IsRefusedByAnAgentThatHasSome()
+    {
+        using var plain = new ReplicationPair { AgentArguments = [.. authority.Issue("agent7", ["*"]), "--config", FailureTests.ConfigFile(root)] };
+        plain.Start();
+        var result = plain.Protect("mine", disk.Argument);
+        Assert.That(result.ExitCode, Is.AnyOf(1, 3), result.ToString());
+        result.MustFail(result.ExitCode, "mine", plain.Address);
+        Assert.That(result.Message + result.Hint, Does.Contain("certificate").IgnoreCase, "what it may be is said");
+    }
 
     [Test]
     public void Replica_WithKeyOfAnother_DoesNotStart()
