@@ -54,6 +54,7 @@ public sealed class ReplicaPastReader : IPastReader
         await connection.DisposeAsync();
     }
 
+    /// <exception cref="RefusedException">The certificate does not allow the group.</exception>
     /// <exception cref="StoreException">The replica has no such group or point.</exception>
     /// <exception cref="JournalDamagedException">The replica found damage.</exception>
     /// <exception cref="IOException">The connection ended, or the replica's storage failed.</exception>
@@ -72,6 +73,7 @@ public sealed class ReplicaPastReader : IPastReader
             {
                 T answer => answer,
                 Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
+                Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
                 Failure f => throw new StoreException(f.Message, f.Hint),
                 null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
                 var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),

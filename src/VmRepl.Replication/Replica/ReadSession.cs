@@ -46,13 +46,17 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
             };
         }
+        catch (RefusedException e)
+        {
+            return new Failure(e.Code, e.Message, e.Hint);
+        }
         catch (StoreException e)
         {
             return new Failure(RefusalCode.UnknownPoint, e.Message, e.Hint);
         }
         catch (JournalDamagedException e)
         {
-            return new Failure(RefusalCode.Damaged, $"the store is damaged: {e.Message}", "Other points may be whole; restore one of them.");
+            return new Failure(RefusalCode.Damaged, e.Message, "Other points may be whole; restore one of them.");
         }
         catch (ObjectDisposedException)
         {
@@ -70,7 +74,9 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
 
     private bool MayRead(string group) => identity is null || identity.MayOpen(group);
 
-    private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw new StoreException($"there is no group named {name} that this certificate allows");
+    /// <exception cref="RefusedException">The certificate does not allow it; said of groups that exist and of those that do not.</exception>
+    private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw new RefusedException(connection.Peer,
+        new Failure(RefusalCode.NotAllowed, $"group {name}: the certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{name}."));
 
     private static GroupSummary Summarize(GroupStore group)
     {
