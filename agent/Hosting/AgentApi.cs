@@ -178,6 +178,8 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         ReplicationException r => new AgentEvent.ErrorEvent(r.Message, r.Hint, r.Group, r.IsRefusal),
         OperationCanceledException => new AgentEvent.ErrorEvent("the agent is stopping", "A round that was open goes on when it starts again.", group, false),
         JsonException => new AgentEvent.ErrorEvent($"the request does not parse: {e.Message}", null, group, false),
+        Protocol.Security.PeerAuthenticationException p => new AgentEvent.ErrorEvent(group is null ? p.Message : $"group {group}: {p.Message}", p.Hint, group, true),
+        ConnectionLostException c => new AgentEvent.ErrorEvent(group is null ? c.Message : $"group {group}: {c.Message}", Output.FailureReading.NotReached, group, false),
         _ => new AgentEvent.ErrorEvent(group is null ? e.Message : $"group {group}: {e.Message}", null, group, false),
     };
 }

@@ -18,6 +18,9 @@ internal static class FailureReading
     private const int WindowsFileExists = unchecked((int)0x80070050), WindowsAlreadyExists = unchecked((int)0x800700B7);
     private const int WindowsSharing = unchecked((int)0x80070020), WindowsLock = unchecked((int)0x80070021), WindowsDiskFull = unchecked((int)0x80070070);
 
+    /// <summary>The next step where the other side cannot be reached, or ends the connection.</summary>
+    public const string NotReached = "See whether the other side runs, the address is right, and both or neither are given certificates; its log says more.";
+
     /// <param name="group">The group that the command was about; used where the exception does not know it.</param>
     public static CommandFailure Read(Exception exception, string? group = null) => exception switch
     {
@@ -37,6 +40,7 @@ internal static class FailureReading
         DirectoryNotFoundException e => new(e.Message, "Look at the path: a directory of it does not exist.", group, cause: e),
         UnauthorizedAccessException e => new(e.Message, "Run the command as a user who may do this, or change the file's permissions.", group, cause: e),
         AuthenticationException e => CommandFailure.Refused(e.Message, "Look at --certificate, --key and --authority on both sides.", group, e),
+        ConnectionLostException e => new(Sentence(e.Message), NotReached, group, cause: e),
         IOException e => ReadInputOutput(e, group),
         NotSupportedException e => new(e.Message, null, group, cause: e),
         SocketException e => new(e.Message, "See whether the other side runs and can be reached.", group, cause: e),

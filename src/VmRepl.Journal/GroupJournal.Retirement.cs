@@ -35,14 +35,16 @@ public sealed partial class GroupJournal
         {
             var oldest = segments[0];
             if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
-            if (!TryAnnounceStart(Math.Max(Position.Start, oldest.LastSequence))) break;
+            var start = Math.Max(Position.Start, oldest.LastSequence);
+            // What is handed down is written before anything is given back: begun without room for that it would end half-way, with the volume full and the journal failed.
+            if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start)) break;
             RetireOldest();
         }
 
         if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
         // A spare file is space as well.
         if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
-        throw new JournalFullException($"{directory.Path}: {limit.Reason}");
+        throw new JournalFullException($"{directory.Path}: {limit.Reason}; {WhatHolds()}");
     }
 
     /// <summary>Notes the start that is due, unless something still needs what lies before it. From then on no view opens before it.</summary>
@@ -62,24 +64,57 @@ public sealed partial class GroupJournal
         var newSegments = Math.Max(0, (journalBytes - tailFree + options.SegmentBytes - 1) / options.SegmentBytes);
         var free = directory.FreeBytes;
         if (free - volumeBytes < freeBytesMin)
-            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve; {WhatHolds()}", true);
+            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve", true);
         if ((segments.Count + newSegments) * options.SegmentBytes > options.CapacityBytes)
-            return ($"the journal may take {options.CapacityBytes} bytes; {WhatHolds()}", true);
+            return ($"the journal may take {options.CapacityBytes} bytes", true);
         if (segments.Count > 0 && segments[0].LastTimeUs < (time.GetUtcNow() - options.AgeMax - DateTimeOffset.UnixEpoch).Ticks / 10) return ("age", false);
         return null;
     }
 
     private string WhatHolds()
     {
-        lock (indexGate) return pins.Count > 0 ? $"{pins.Count} open views hold what could be retired" : "nothing older than the newest recovery point is left to be retired";
+        lock (indexGate)
+        {
+            return segments.Count > 1 && segments[0].LastSequence <= Floor() ? "to retire the oldest segment, what newer points still need of it would have to be written first, and there is no room for that"
+                : pins.Count > 0 ? $"{pins.Count} open views hold what could be retired"
+                : "nothing older than the newest recovery point is left to be retired";
+        }
+    }
+
+    private static Dictionary<uint, List<Extent>> Touched(SegmentFile segment) =>
+        segment.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
+            .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
+
+    /// <summary>Most bytes that handing down the oldest segment writes.</summary>
+    private long HandDownBytes(SegmentFile oldest, ulong start)
+    {
+        lock (indexGate)
+        {
+            var contents = Touched(oldest).SelectMany(t => disks[t.Key].HandDown(t.Value, oldest, start)).Sum(s => RecordOverhead
+                + (s.Record!.Content == RecordContent.Payload ? Sectors.AlignUp(s.Range.Length, SegmentLayout.PayloadAlignment) : 0));
+            return contents + metadata.Resolve(start).Sum(v => RecordOverhead + Sectors.AlignUp(v.Record.PayloadLength, SegmentLayout.PayloadAlignment)) + RecordOverhead;
+        }
     }
 
     private void RetireOldest()
     {
+        try
+        {
+            RetireToStartDue();
+        }
+        catch
+        {
+            // The range begins where it began: what it holds can still be read, though nothing more is taken.
+            lock (indexGate) startDue = position.Start;
+            throw;
+        }
+    }
+
+    private void RetireToStartDue()
+    {
         var oldest = segments[0];
         var start = startDue;
-        var touched = oldest.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
-            .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
+        var touched = Touched(oldest);
         List<(uint Disk, ContentSource Source)> contents;
         List<StoredRecord> values;
         lock (indexGate)

@@ -15,7 +15,7 @@ public static class RecordAttribute
     /// <summary>Metadata: the key.</summary>
     public const string Key = "key";
 
-    /// <summary>Resync-begin: first and last sequence that were given up, decimal.</summary>
+    /// <summary>Resync-begin, or a bookmark where it is the first record after the gap: first and last sequence that were given up, decimal.</summary>
     public const string GapFrom = "gap-from", GapTo = "gap-to";
 
     /// <summary>Resync-begin of a rewind, and the rewind record at its end: the sequence of the point gone to, decimal.</summary>

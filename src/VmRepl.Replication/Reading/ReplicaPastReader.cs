@@ -14,6 +14,9 @@ public sealed class ReplicaPastReader : IPastReader
     private readonly FramedConnection connection;
     private readonly SemaphoreSlim turn = new(1, 1);
 
+    // A request was given up between its sending and its answer: what comes next would be taken for the answer to something else.
+    private bool isOutOfStep;
+
     private ReplicaPastReader(FramedConnection connection) => this.connection = connection;
 
     /// <summary>Greets the replica on a fresh connection, which this reader then owns.</summary>
@@ -60,8 +63,12 @@ public sealed class ReplicaPastReader : IPastReader
         await turn.WaitAsync(cancellation);
         try
         {
+            if (isOutOfStep) throw new ConnectionLostException(connection.Peer, "an earlier request was given up; open another connection");
+            isOutOfStep = true;
             await connection.SendAsync(request, cancellation);
-            return await connection.ReceiveAsync(cancellation) switch
+            var reply = await connection.ReceiveAsync(cancellation);
+            isOutOfStep = false;
+            return reply switch
             {
                 T answer => answer,
                 Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
@@ -86,7 +93,17 @@ public sealed class ReplicaPastReader : IPastReader
 
         public IBlockDevice Open(DiskDescription disk) => new Device(reader, opened.View, disk);
 
-        public async ValueTask DisposeAsync() => await reader.AskAsync<Pong>(new CloseView(opened.View), CancellationToken.None);
+        public async ValueTask DisposeAsync()
+        {
+            try
+            {
+                await reader.AskAsync<Pong>(new CloseView(opened.View), CancellationToken.None);
+            }
+            catch (Exception e) when (e is IOException or ProtocolException or StoreException)
+            {
+                // The replica closes what was open when the connection ends; whatever broke it is told where it broke.
+            }
+        }
     }
 
     /// <summary>A disk of a view. Block devices are synchronous and the connection is not: the caller's thread waits, which is what a command has it for.</summary>

@@ -11,16 +11,16 @@ internal sealed class LiveImageQuestions(GroupStore group, Guid storeId) : IDisp
     private readonly BlockDigest digest = new(storeId, group.Description.SourceId);
 
     /// <exception cref="ArgumentException">The question does not fit the group's disks.</exception>
-    public IMessage Answer(IMessage question) => question switch
+    public IMessage Answer(IMessage question, CancellationToken cancellation) => question switch
     {
-        DigestCompare compare => Compare(compare),
+        DigestCompare compare => Compare(compare, cancellation),
         AllocationQuery query => Allocation(query),
         _ => throw new ArgumentException($"{question.Type} is no question"),
     };
 
     public void Dispose() => digest.Dispose();
 
-    private DigestResult Compare(DigestCompare compare)
+    private DigestResult Compare(DigestCompare compare, CancellationToken cancellation)
     {
         var disk = Disk(compare.Disk, compare.Extents);
         if (!BlockDigest.IsLevel(compare.BlockSize)) throw new ArgumentException($"{compare.BlockSize} is no block size of the digest tree");
@@ -32,6 +32,7 @@ internal sealed class LiveImageQuestions(GroupStore group, Guid storeId) : IDisp
             // A block at a time bounds the memory, whatever the extent.
             for (var at = extent.Offset; at < extent.End; at += BlockDigest.RegionBytes)
             {
+                cancellation.ThrowIfCancellationRequested();
                 using var data = PooledBuffer.Rent((int)Math.Min(BlockDigest.RegionBytes, extent.End - at));
                 disk.Read(at, data.Span);
                 var own = digest.Compute(data.Span, compare.BlockSize);

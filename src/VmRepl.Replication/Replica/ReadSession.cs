@@ -54,6 +54,10 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         {
             return new Failure(RefusalCode.Damaged, $"the store is damaged: {e.Message}", "Other points may be whole; restore one of them.");
         }
+        catch (ObjectDisposedException)
+        {
+            return new Failure(RefusalCode.Storage, "the group was opened anew after its journal failed, so this view is gone", "Open it again.");
+        }
         catch (Exception e) when (e is ArgumentException or KeyNotFoundException)
         {
             return new Failure(RefusalCode.OutOfRange, e.Message, "");

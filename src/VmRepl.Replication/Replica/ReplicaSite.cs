@@ -49,7 +49,7 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
     }
 
     /// <summary>Makes <paramref name="session"/> the one of its group; the one before is ended first.</summary>
-    internal async Task EnterAsync(string group, ReplicationSession session)
+    internal async Task EnterAsync(string group, ReplicationSession session, CancellationToken cancellation)
     {
         while (true)
         {
@@ -63,7 +63,7 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
                 }
             }
 
-            await older.EndAsync();
+            await older.EndAsync().WaitAsync(cancellation);
         }
     }
 

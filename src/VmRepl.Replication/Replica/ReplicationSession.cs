@@ -18,6 +18,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 {
     private const long FillBytesMax = 8 << 20;
 
+    // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
+    private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
+
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource ending = new();
@@ -38,9 +41,16 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         string? name = null;
         try
         {
-            if (await connection.ReceiveAsync(linked.Token) is not OpenGroup open) return;
+            if (await ReceiveOpeningAsync(linked.Token) is not { } open) return;
+            // Before it ends the session that is there: whoever has no right to the group must not disturb it either.
+            if (FindReason(open) is { } reason)
+            {
+                await RefuseAsync(open, reason, linked.Token);
+                return;
+            }
+
             name = open.Group;
-            await site.EnterAsync(name, this);
+            await site.EnterAsync(name, this, linked.Token);
             if (!await OpenAsync(open, linked.Token)) return;
             await Task.WhenAll(EndOthers(ReceiveAsync(linked.Token)), EndOthers(AppendAsync(linked.Token)), EndOthers(AnswerAsync(linked.Token)));
         }
@@ -80,17 +90,27 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
     }
 
+    private async Task<OpenGroup?> ReceiveOpeningAsync(CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        using var timer = site.Time.CreateTimer(_ => limit.Cancel(), null, site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+        return await connection.ReceiveAsync(limit.Token) as OpenGroup;
+    }
+
+    private async Task RefuseAsync(OpenGroup open, Refusal refusal, CancellationToken cancellation)
+    {
+        SessionLog.Refused(site.Log, open.Group, connection.Peer, refusal.Message);
+        await connection.SendAsync(refusal, cancellation);
+    }
+
     private async Task<bool> OpenAsync(OpenGroup open, CancellationToken cancellation)
     {
-        var refusal = Examine(open);
-        if (refusal is not null)
+        if (Examine(open) is { } refusal)
         {
-            SessionLog.Refused(site.Log, open.Group, connection.Peer, refusal.Message);
-            await connection.SendAsync(refusal, cancellation);
+            await RefuseAsync(open, refusal, cancellation);
             return false;
         }
 
-        if (open.Epoch > group.Description.Epoch) group.SetEpoch(open.Epoch);
         grantedBytes = site.Options.CreditBytes;
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
@@ -98,13 +118,41 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         return true;
     }
 
-    /// <summary>Finds or makes the group; the reason why not, otherwise.</summary>
-    private Refusal? Examine(OpenGroup open)
+    /// <summary>Why the peer may not have the group, as far as can be told without touching it.</summary>
+    private Refusal? FindReason(OpenGroup open)
     {
         if (!NameRule.IsValid(open.Group) || open.Disks.Length == 0 || open.Disks.Select(d => d.Name).Distinct(StringComparer.OrdinalIgnoreCase).Count() != open.Disks.Length)
             return new Refusal(RefusalCode.Protocol, "the group or its disks are named in a way that is not allowed", NameRule.Text);
         if (identity is not null && !identity.MayOpen(open.Group))
             return new Refusal(RefusalCode.NotAllowed, $"group {open.Group}: the agent's certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{open.Group}.");
+        try
+        {
+            return site.Store.Find(open.Group) is { } present ? FindReason(open, present.Description) : null;
+        }
+        catch (Exception e) when (e is StoreException or JournalDamagedException)
+        {
+            return Damaged(open, e);
+        }
+    }
+
+    private static Refusal? FindReason(OpenGroup open, GroupDescription present)
+    {
+        if (present.SourceId != open.SourceId)
+            return new Refusal(RefusalCode.GroupTaken, $"group {open.Group} is in use: it belongs to another agent", "Choose another group name.");
+        if (open.Epoch < present.Epoch)
+            return new Refusal(RefusalCode.StaleEpoch, $"group {open.Group} is at epoch {present.Epoch}; this agent is at {open.Epoch} and has been fenced off", "The group runs elsewhere now.");
+        if (!present.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize)).SequenceEqual(open.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize))))
+            return new Refusal(RefusalCode.DisksDiffer, $"group {open.Group} has other disks at the replica: {string.Join(", ", present.Disks.Select(d => $"{d.Name} of {d.Length} bytes"))}",
+                "Protect the VM under another group name; the points kept under this one can still be restored.");
+        return null;
+    }
+
+    private static Refusal Damaged(OpenGroup open, Exception e) =>
+        new(RefusalCode.Damaged, $"group {open.Group}: {e.Message}", "Restore what is needed from the other points, then protect the group under a new name.");
+
+    /// <summary>Finds or makes the group; the reason why not, otherwise.</summary>
+    private Refusal? Examine(OpenGroup open)
+    {
         try
         {
             var found = site.Store.Find(open.Group);
@@ -116,24 +164,23 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             }
 
             group = found;
+            // Once more: another session may have made it, or raised its epoch, since this one was let in.
+            if (FindReason(open, group.Description) is { } reason) return reason;
+            if (open.Epoch > group.Description.Epoch) group.SetEpoch(open.Epoch);
+            return null;
         }
         catch (Exception e) when (e is StoreException or JournalDamagedException)
         {
-            return new Refusal(RefusalCode.Damaged, $"group {open.Group}: {e.Message}", "Restore what is needed from the other points, then protect the group under a new name.");
+            return Damaged(open, e);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return new Refusal(RefusalCode.Storage, $"group {open.Group}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again.");
         }
-
-        if (group.Description.SourceId != open.SourceId)
-            return new Refusal(RefusalCode.GroupTaken, $"group {open.Group} is in use: it belongs to another agent", "Choose another group name.");
-        if (open.Epoch < group.Description.Epoch)
-            return new Refusal(RefusalCode.StaleEpoch, $"group {open.Group} is at epoch {group.Description.Epoch}; this agent is at {open.Epoch} and has been fenced off", "The group runs elsewhere now.");
-        if (!group.Description.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize)).SequenceEqual(open.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize))))
-            return new Refusal(RefusalCode.DisksDiffer, $"group {open.Group} has other disks at the replica: {string.Join(", ", group.Description.Disks.Select(d => $"{d.Name} of {d.Length} bytes"))}",
-                "Protect the VM under another group name; the points kept under this one can still be restored.");
-        return null;
+        catch (ArgumentException e)
+        {
+            return new Refusal(RefusalCode.Protocol, $"group {open.Group}: the replica cannot keep such a disk: {e.Message}", "A live image takes a multiple of the sector, up to 64 TiB.");
+        }
     }
 
     private async Task ReceiveAsync(CancellationToken cancellation)
@@ -147,15 +194,18 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             {
                 timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
                 if (isFailed) continue;
+                if (Overdraft(message) is { } overdraft)
+                {
+                    SessionLog.Failed(site.Log, group.Description.Name, overdraft, null);
+                    await connection.SendAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: {overdraft}", ""), cancellation);
+                    isFailed = true;
+                    continue;
+                }
+
                 switch (message)
                 {
-                    case RecordBatch batch:
-                        Charge(batch.Records);
-                        await records.Writer.WriteAsync(batch, cancellation);
-                        break;
-                    case BaselineBatch batch:
-                        Charge(batch.Records);
-                        await records.Writer.WriteAsync(batch, cancellation);
+                    case RecordBatch or BaselineBatch:
+                        await records.Writer.WriteAsync(message, cancellation);
                         break;
                     case DigestCompare or AllocationQuery:
                         await questions.Writer.WriteAsync(message, cancellation);
@@ -178,7 +228,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
         finally
         {
-            // What was received whole is still made durable.
+            // What was received and is not yet durable was not acknowledged: it comes again.
             records.Writer.TryComplete();
             questions.Writer.TryComplete();
             receivingEnded.TrySetResult();
@@ -217,7 +267,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 if (baseline.Count > 0) Fill(baseline);
                 foreach (var done in filled) done.Dispose();
                 if (batch.Count > 0) Append(batch);
-                grantedBytes += bytes;
+                Interlocked.Add(ref grantedBytes, bytes);
                 var position = group.Journal.Position;
                 await connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)grantedBytes), cancellation);
                 if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)
@@ -228,7 +278,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 }
             }
         }
-        catch (Exception e) when (e is JournalFullException or IOException or ArgumentException or Protocol.ProtocolException)
+        catch (Exception e) when (e is (IOException and not ConnectionLostException) or ArgumentException or Protocol.ProtocolException or JournalDamagedException or UnauthorizedAccessException)
         {
             SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
             await TellAsync(Explain(e), cancellation);
@@ -242,9 +292,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         try
         {
             await foreach (var question in questions.Reader.ReadAllAsync(cancellation))
-                await connection.SendAsync(answering.Answer(question), cancellation);
+                await connection.SendAsync(answering.Answer(question, cancellation), cancellation);
         }
-        catch (Exception e) when (e is IOException and not ConnectionLostException or ArgumentException)
+        catch (Exception e) when (e is (IOException and not ConnectionLostException) or ArgumentException)
         {
             SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
             await TellAsync(Explain(e), cancellation);
@@ -275,11 +325,12 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         if (batch.Previous != last) throw new ArgumentException($"a batch after sequence {batch.Previous} came where one after {last} was due");
     }
 
-    private void Charge(Record[] batch)
+    /// <summary>Counts a message against the credit; what is wrong where it is far beyond. The slack is one record, which a source may send when nothing is under way.</summary>
+    private string? Overdraft(IMessage message)
     {
-        receivedBytes += Weigh(batch);
-        if (receivedBytes > Interlocked.Read(ref grantedBytes) + RecordLimits.MaxPayloadBytes)
-            throw new Protocol.ProtocolException("credit", 0, $"at most {grantedBytes} bytes", $"{receivedBytes}");
+        receivedBytes += message switch { RecordBatch batch => Weigh(batch.Records), BaselineBatch batch => Weigh(batch.Records), _ => 0 };
+        var granted = Interlocked.Read(ref grantedBytes);
+        return receivedBytes <= granted + RecordLimits.MaxPayloadBytes ? null : $"the source sent {receivedBytes} bytes, {granted} were granted";
     }
 
     private static long Weigh(Record[] batch) => batch.Sum(CreditRule.Weigh);
@@ -291,7 +342,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         var name = group.Description.Name;
         return e switch
         {
-            JournalFullException => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
+            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
             ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
             ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
             _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),

@@ -21,7 +21,7 @@ internal static partial class SessionLog
     public static partial void Silent(ILogger log, string peer, double seconds);
 
     [LoggerMessage(2005, LogLevel.Error, "Group {Group}: {Problem}")]
-    public static partial void Failed(ILogger log, string group, string problem, Exception cause);
+    public static partial void Failed(ILogger log, string group, string problem, Exception? cause);
 
     [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
     public static partial void Closed(ILogger log, string group, string peer);

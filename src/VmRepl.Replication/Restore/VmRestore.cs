@@ -62,8 +62,7 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         }
         catch
         {
-            foreach (var file in made) File.Delete(file);
-            if (madeDirectory) Directory.Delete(directory);
+            RemoveBegun(made, madeDirectory);
             throw;
         }
     }
@@ -72,20 +71,55 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
     {
         var path = FileOf(disk);
         var source = view.Open(disk);
-        if (File.Exists(path)) throw Exists(path);
-        using (var target = DiskImages.Create(path, FormatOf(disk), disk.Length, new ImageCreateOptions { SectorSize = disk.SectorSize }))
-        {
-            made.Add(path);
-            ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
-        }
+        using (var target = Create(path, disk, made)) ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
 
         // Read back through the format's reader, which knows nothing of what was meant to be written.
         using var written = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
-        var expected = Task.Run(() => ImageDigest.Sha256(source, null, cancellation), cancellation);
-        var digest = ImageDigest.Sha256(written, null, cancellation);
-        if (!expected.GetAwaiter().GetResult().AsSpan().SequenceEqual(digest))
+        var expecting = Task.Run(() => ImageDigest.Sha256(source, null, cancellation), CancellationToken.None);
+        byte[] digest;
+        try
+        {
+            digest = ImageDigest.Sha256(written, null, cancellation);
+        }
+        finally
+        {
+            // However this ends, nothing reads the view any more.
+            ((IAsyncResult)expecting).AsyncWaitHandle.WaitOne();
+        }
+
+        if (!expecting.GetAwaiter().GetResult().AsSpan().SequenceEqual(digest))
             throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
         return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest));
+    }
+
+    private IDiskImage Create(string path, DiskDescription disk, List<string> made)
+    {
+        const int existsOnUnix = 17, existsOnWindows = unchecked((int)0x80070050);
+        try
+        {
+            // Noted before: an image that cannot be made whole leaves its beginning.
+            made.Add(path);
+            return DiskImages.Create(path, FormatOf(disk), disk.Length, new ImageCreateOptions { SectorSize = disk.SectorSize });
+        }
+        catch (IOException e) when (e.HResult is existsOnUnix or existsOnWindows)
+        {
+            // Somebody else's, and so not ours to remove.
+            made.Remove(path);
+            throw Exists(path);
+        }
+    }
+
+    /// <summary>Removes what was begun. What cannot be removed stays: the failure that led here is what has to be told.</summary>
+    private void RemoveBegun(List<string> made, bool madeDirectory)
+    {
+        try
+        {
+            foreach (var file in made) File.Delete(file);
+            if (madeDirectory) Directory.Delete(directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     private bool PrepareDirectory()

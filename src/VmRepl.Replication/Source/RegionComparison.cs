@@ -48,16 +48,13 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
 
             await Task.WhenAll(running);
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            // A group failed and the rest were called off: its reason is what counts.
-            await Task.WhenAll(running.Where(t => t.IsFaulted));
-            throw;
-        }
-        finally
+        catch (Exception e)
         {
             await failing.CancelAsync();
             await Task.WhenAll(running).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            // A group failed and the rest were called off: its reason is what counts. It is known only now that all of them have ended.
+            if (e is OperationCanceledException && running.Find(t => t.IsFaulted) is { } failed) await failed;
+            throw;
         }
     }
 

@@ -22,17 +22,19 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private readonly LinkOptions options;
     private readonly TimeProvider time;
     private readonly ILogger log;
-    private readonly ResiliencePipeline<FramedConnection> reconnecting;
+    private readonly ResiliencePipeline reconnecting;
     private readonly CancellationTokenSource closing = new();
 
     // One sender at a time: the order in which records are put here is their order on the wire, and a reconnect resends before anything new goes out.
     private readonly SemaphoreSlim sending = new(1, 1);
     private readonly Lock gate = new();
 
-    // Under the gate.
+    // Under the gate. What went out on this connection, and what is to go out on it before anything new: all that the replica is not known to have.
     private readonly Queue<SentRecord> unacknowledged = [];
+    private readonly Queue<SentRecord> resending = [];
     private readonly Dictionary<ulong, Question> questions = [];
     private TaskCompletionSource progress = NewSignal();
+    private TaskCompletionSource headway = NewSignal();
     private Exception? fault;
     private FramedConnection? connection;
     private long sentBytes;
@@ -49,16 +51,16 @@ internal sealed class ReplicaLink : IAsyncDisposable
         this.options = options;
         this.time = time;
         this.log = log;
-        reconnecting = new ResiliencePipelineBuilder<FramedConnection> { TimeProvider = time }
+        reconnecting = new ResiliencePipelineBuilder { TimeProvider = time }
             .AddTimeout(options.RetryFor)
-            .AddRetry(new RetryStrategyOptions<FramedConnection>
+            .AddRetry(new RetryStrategyOptions
             {
                 MaxRetryAttempts = int.MaxValue,
                 BackoffType = DelayBackoffType.Exponential,
                 UseJitter = true,
                 Delay = options.RetryDelay,
                 MaxDelay = options.RetryDelayMax,
-                ShouldHandle = new PredicateBuilder<FramedConnection>().Handle<IOException>().Handle<ProtocolException>(),
+                ShouldHandle = new PredicateBuilder().Handle<IOException>().Handle<ProtocolException>(),
                 OnRetry = attempt =>
                 {
                     LinkLog.Retrying(log, opening.Group, connector.Peer, attempt.Outcome.Exception?.Message ?? "", attempt.RetryDelay.TotalSeconds);
@@ -89,8 +91,9 @@ internal sealed class ReplicaLink : IAsyncDisposable
     /// <exception cref="ReplicationException">The replica refused, or could not be reached in time.</exception>
     public async Task OpenAsync(CancellationToken cancellation)
     {
-        await EstablishAsync(cancellation);
-        running = KeepUpAsync(closing.Token);
+        var opened = await EstablishAsync(ConnectOnceAsync, cancellation);
+        Adopt(opened);
+        running = KeepUpAsync(FollowAsync(opened.Connection, closing.Token), closing.Token);
     }
 
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
@@ -119,6 +122,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 ulong previous;
                 lock (gate)
                 {
+                    // Where the connection is down they wait here; the next one begins with them.
                     foreach (var one in sent)
                     {
                         one.Memory?.Hold();
@@ -131,7 +135,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
                     current = connection;
                 }
 
-                // While the connection is down the records wait in the queue; the reconnect sends them.
                 if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
                 return;
             }
@@ -209,11 +212,12 @@ internal sealed class ReplicaLink : IAsyncDisposable
         ? new ReplicationException(r.Group, r.Message, r.Hint, r.IsRefusal, r)
         : fault is RoundRestartException restart ? new RoundRestartException(restart.Message) : new IOException(fault.Message, fault);
 
-    private async Task EstablishAsync(CancellationToken cancellation)
+    /// <summary>Tries until it succeeds, with back-off, for as long as the options say.</summary>
+    private async Task<T> EstablishAsync<T>(Func<CancellationToken, Task<T>> attempt, CancellationToken cancellation)
     {
         try
         {
-            await reconnecting.ExecuteAsync(async token => await ConnectOnceAsync(token), cancellation);
+            return await reconnecting.ExecuteAsync(async token => await attempt(token), cancellation);
         }
         catch (Polly.Timeout.TimeoutRejectedException e)
         {
@@ -226,7 +230,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     private string LastReason() => lastReason.Length > 0 ? $": {lastReason}" : "";
 
-    private async Task<FramedConnection> ConnectOnceAsync(CancellationToken cancellation)
+    /// <summary>Dials, greets and opens the group; sends nothing else.</summary>
+    private async Task<Opened> ConnectOnceAsync(CancellationToken cancellation)
     {
         FramedConnection? fresh = null;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -237,22 +242,19 @@ internal sealed class ReplicaLink : IAsyncDisposable
             var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
             await fresh.SendAsync(opening, limit.Token);
             var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);
-            await ResumeAsync(fresh, welcome, state, limit.Token);
+            // Numbers go on behind the replica's: a peer must not bring them near their end.
+            if (state.Durable > long.MaxValue) throw new ProtocolException("group state durable", 0, "a sequence below 2^63", $"{state.Durable}");
             LinkLog.Connected(log, opening.Group, connector.Peer, state.Phase, state.Durable);
-            return fresh;
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            if (fresh is not null) await fresh.DisposeAsync();
-            lastReason = $"no answer within {options.ConnectTimeout.TotalSeconds:0} s";
-            throw new IOException(lastReason);
+            return new Opened(fresh, welcome, state);
         }
         catch (Exception e)
         {
-            if (fresh is not null) await fresh.DisposeAsync();
-            lastReason = e.Message;
+            if (fresh is not null) await DropAsync(fresh);
+            var isLate = e is OperationCanceledException && !cancellation.IsCancellationRequested;
+            lastReason = isLate ? $"no answer within {options.ConnectTimeout.TotalSeconds:0} s" : e.Message;
             throw e switch
             {
+                _ when isLate => new IOException(lastReason),
                 RefusedException r => new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: true, e),
                 PeerAuthenticationException p => new ReplicationException(opening.Group, Named(p.Message), p.Hint, isRefusal: true, e),
                 _ => System.Runtime.ExceptionServices.ExceptionDispatchInfo.Capture(e).SourceException,
@@ -265,74 +267,146 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             T expected => expected,
             Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
-            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint),
+            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint, isRefusal: f.Code is RefusalCode.BookmarkTaken),
             null => throw new IOException($"{from.Peer} closed the connection"),
             _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
         };
 
     private string Named(string message) => message.Contains(opening.Group, StringComparison.Ordinal) ? message : $"group {opening.Group}: {message}";
 
-    /// <summary>Takes up where the last connection ended: what the replica has is forgotten, the rest is sent again, in order, before anything new.</summary>
-    private async Task ResumeAsync(FramedConnection fresh, Welcome welcome, GroupState state, CancellationToken cancellation)
+    /// <summary>
+    /// Connects anew and takes up where the last connection ended: what the replica has is forgotten, the rest is sent again, in order, before anything new.
+    /// Succeeds with the first sign that it gets somewhere; a connection that ends before is one more failed attempt, so that what breaks every connection is met with patience and at last with an end.
+    /// </summary>
+    /// <returns>The following of the new connection.</returns>
+    private async Task<Task<string>> ReconnectAsync(CancellationToken cancellation)
     {
-        var isFirst = State is null;
-        if (!isFirst) await sending.WaitAsync(cancellation);
+        var opened = await ConnectOnceAsync(cancellation);
         try
         {
-            if (!isFirst && (welcome.StoreId != StoreId || state.Durable < Durable))
+            Task<string> following;
+            Task sign;
+            await sending.WaitAsync(cancellation);
+            try
+            {
+                Adopt(opened);
+                lock (gate) sign = headway.Task;
+                // Acknowledgements are received meanwhile: they bring the credit that the rest of it waits for.
+                following = FollowAsync(opened.Connection, closing.Token);
+                await ResendAsync(opened, following, cancellation);
+            }
+            finally
+            {
+                sending.Release();
+            }
+
+            await Task.WhenAny(following, sign).WaitAsync(cancellation);
+            if (sign.IsCompleted || !following.IsCompleted) return following;
+            lastReason = await following;
+        }
+        catch
+        {
+            await DropAsync(opened.Connection);
+            throw;
+        }
+
+        await DropAsync(opened.Connection);
+        throw new IOException(lastReason);
+    }
+
+    /// <summary>Makes an opened connection the link's own.</summary>
+    /// <exception cref="RoundRestartException">The replica does not have what was built on.</exception>
+    private void Adopt(Opened opened)
+    {
+        var (fresh, welcome, state) = opened;
+        lock (gate)
+        {
+            connection = fresh;
+            if (State is null) lastSent = state.Durable;
+            else if (welcome.StoreId != StoreId || state.Durable < Durable)
                 throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
-            if (baselineIncarnation is { } known && known != welcome.Incarnation)
+            if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
                 throw new RoundRestartException("the replica was restarted during the baseline");
             if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;
-            List<SentRecord> again;
-            List<IMessage> asked;
-            lock (gate)
+            StoreId = welcome.StoreId;
+            Durable = state.Durable;
+            State = state;
+            SentRecord[] all = [.. unacknowledged, .. resending];
+            unacknowledged.Clear();
+            resending.Clear();
+            // What comes after baseline contents is durable only when they were taken, so this holds for them too.
+            foreach (var record in all)
             {
-                StoreId = welcome.StoreId;
-                Durable = Math.Max(Durable, state.Durable);
-                State = state;
-                Forget(r => !r.IsBaseline && r.Record.Header.Sequence <= Durable);
-                again = [.. unacknowledged];
-                asked = [.. questions.Values.Select(q => q.Message)];
-                // Credit is counted anew on each connection; what is sent again is within it, for it was within it before.
-                sentBytes = again.Sum(r => CreditRule.Weigh(r.Record));
-                grantedBytes = (long)state.CreditBytes;
+                if (record.Record.Header.Sequence > Durable) resending.Enqueue(record);
+                else record.Memory?.Release();
             }
 
-            var previous = state.Durable;
-            foreach (var sent in again)
-            {
-                await fresh.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), cancellation);
-                previous = sent.Record.Header.Sequence;
-            }
-
-            foreach (var question in asked) await fresh.SendAsync(question, cancellation);
-            lock (gate)
-            {
-                if (isFirst) lastSent = state.Durable;
-                connection = fresh;
-                Signal();
-            }
-        }
-        finally
-        {
-            if (!isFirst) sending.Release();
+            // Credit is counted anew on each connection.
+            sentBytes = 0;
+            grantedBytes = Credit(state.CreditBytes);
+            headway = NewSignal();
+            Signal();
         }
     }
 
-    /// <summary>Receives until the connection ends, then makes another, until the link is closed or there is no going on.</summary>
-    private async Task KeepUpAsync(CancellationToken cancellation)
+    /// <summary>Sends again what the replica does not have, within its credit, and asks again what it has not answered. The sender's place is held.</summary>
+    private async Task ResendAsync(Opened opened, Task<string> following, CancellationToken cancellation)
+    {
+        var previous = opened.State.Durable;
+        // Not disposed of here: the end of the connection, whenever it comes, still cancels it.
+        var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        _ = following.ContinueWith(_ => ended.CancelAsync(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        try
+        {
+            while (true)
+            {
+                SentRecord? sent;
+                lock (gate)
+                {
+                    if (!resending.TryPeek(out sent)) break;
+                }
+
+                var weight = CreditRule.Weigh(sent.Record);
+                await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
+                // Held here too: a replica that acknowledges what it has not been sent must not be sent what another group's region has become.
+                sent.Memory?.Hold();
+                lock (gate)
+                {
+                    unacknowledged.Enqueue(resending.Dequeue());
+                    // Held through the sending: an acknowledgement that came too early must not give the memory away under it.
+                    sent.Memory?.Hold();
+                    sentBytes += weight;
+                }
+
+                await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
+                sent.Memory?.Release();
+                previous = sent.Record.Header.Sequence;
+            }
+
+            IMessage[] asked;
+            lock (gate) asked = [.. questions.Values.Select(q => q.Message)];
+            foreach (var question in asked) await opened.Connection.SendAsync(question, ended.Token);
+            // Where nothing is outstanding its answer is the sign of life.
+            await opened.Connection.SendAsync(new Ping(0), ended.Token);
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            // The connection ended; whoever follows it knows why.
+        }
+    }
+
+    /// <summary>Waits for the connection's end, then makes another, until the link is closed or there is no going on.</summary>
+    private async Task KeepUpAsync(Task<string> following, CancellationToken cancellation)
     {
         await Task.Yield();
         try
         {
             while (true)
             {
-                var reason = await FollowAsync(connection!, cancellation);
-                LinkLog.Lost(log, opening.Group, connector.Peer, reason);
-                lastReason = reason;
+                lastReason = await following;
+                LinkLog.Lost(log, opening.Group, connector.Peer, lastReason);
                 await DropAsync();
-                await EstablishAsync(cancellation);
+                following = await EstablishAsync(ReconnectAsync, cancellation);
             }
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
@@ -349,6 +423,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     /// <summary>Receives acknowledgements and answers; returns why the connection ended.</summary>
     private async Task<string> FollowAsync(FramedConnection current, CancellationToken cancellation)
     {
+        await Task.Yield();
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         using var timer = time.CreateTimer(_ => silence.Cancel(), null, options.SilenceMax, Timeout.InfiniteTimeSpan);
         var pinging = PingAsync(current, silence.Token);
@@ -369,6 +444,11 @@ internal sealed class ReplicaLink : IAsyncDisposable
                         Resolve(result.Id, result);
                         break;
                     case Pong:
+                        lock (gate)
+                        {
+                            if (unacknowledged.Count == 0 && resending.Count == 0 && questions.Count == 0) headway.TrySetResult();
+                        }
+
                         break;
                     default:
                         Expect<Ack>(message, current);
@@ -413,30 +493,28 @@ internal sealed class ReplicaLink : IAsyncDisposable
     {
         lock (gate)
         {
+            if (ack.Durable > Math.Max(lastSent, State.Durable)) throw new ProtocolException("ack durable", 0, $"at most {lastSent}, which was sent", $"{ack.Durable}");
+            var before = (Durable, unacknowledged.Count);
             Durable = Math.Max(Durable, ack.Durable);
-            grantedBytes = (long)ack.CreditBytes;
+            grantedBytes = Credit(ack.CreditBytes);
             // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
-            Forget(r => r.Record.Header.Sequence <= (r.IsBaseline ? ack.Received : ack.Durable));
+            while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
+            if ((Durable, unacknowledged.Count) != before) headway.TrySetResult();
             Signal();
         }
     }
 
-    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || unacknowledged.Count == 0;
+    private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);
 
-    private void Forget(Func<SentRecord, bool> isDone)
-    {
-        while (unacknowledged.TryPeek(out var oldest) && isDone(oldest))
-        {
-            unacknowledged.Dequeue();
-            oldest.Memory?.Release();
-        }
-    }
+    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
 
     private void Resolve(ulong id, IMessage answer)
     {
         lock (gate)
         {
-            if (questions.Remove(id, out var question)) question.Answer.TrySetResult(answer);
+            if (!questions.Remove(id, out var question)) return;
+            headway.TrySetResult();
+            question.Answer.TrySetResult(answer);
         }
     }
 
@@ -487,20 +565,22 @@ internal sealed class ReplicaLink : IAsyncDisposable
         }
     }
 
-    private async Task DropAsync()
+    private async Task DropAsync(FramedConnection? ended = null)
     {
-        FramedConnection? dropped;
         lock (gate)
         {
-            dropped = connection;
-            connection = null;
-            if (dropped is null) return;
-            closedBytesSent += dropped.BytesSent;
-            closedDigestBytes += dropped.BytesSentBy(MessageType.DigestCompare);
+            ended ??= connection;
+            if (ReferenceEquals(ended, connection)) connection = null;
+            if (ended is null) return;
+            closedBytesSent += ended.BytesSent;
+            closedDigestBytes += ended.BytesSentBy(MessageType.DigestCompare);
         }
 
-        await dropped.DisposeAsync();
+        await ended.DisposeAsync();
     }
+
+    /// <summary>A connection on which the group was opened.</summary>
+    private sealed record Opened(FramedConnection Connection, Welcome Welcome, GroupState State);
 
     private sealed class Question(IMessage message)
     {

@@ -1,4 +1,6 @@
+using System.Globalization;
 using VmRepl.Blocks.Files;
+using VmRepl.Journal.Points;
 
 namespace VmRepl.Replication.Source;
 
@@ -25,25 +27,34 @@ internal sealed class SequenceReserve
     /// <summary>The newest number given out, or reserved by an earlier life of this source.</summary>
     public ulong Last { get; private set; }
 
+    /// <exception cref="IOException">The reservation cannot be written; no number was given out.</exception>
     public ulong Next()
     {
-        if (Last == reservedTo)
-        {
-            reservedTo += BlockNumbers;
-            SourceJson.Write(directory, FileName, new Reservation(reservedTo));
-        }
-
+        if (Last == reservedTo) Reserve(checked(reservedTo + BlockNumbers));
         return ++Last;
     }
 
     /// <summary>Goes on behind <paramref name="sequence"/>, which somebody else has seen used.</summary>
+    /// <exception cref="IOException">The reservation cannot be written.</exception>
     public void AdvanceTo(ulong sequence)
     {
         if (sequence <= Last) return;
+        if (sequence > reservedTo) Reserve(sequence);
         Last = sequence;
-        if (reservedTo >= Last) return;
-        reservedTo = Last;
-        SourceJson.Write(directory, FileName, new Reservation(reservedTo));
+    }
+
+    /// <summary>The record attributes that name the numbers given up since <paramref name="durable"/> (by a crash of this side, by a round that failed), so that a hole is never taken for a loss; null where there are none.</summary>
+    public Dictionary<string, string>? GapAfter(ulong durable) => Last <= durable ? null : new()
+    {
+        [RecordAttribute.GapFrom] = (durable + 1).ToString(CultureInfo.InvariantCulture),
+        [RecordAttribute.GapTo] = Last.ToString(CultureInfo.InvariantCulture),
+    };
+
+    // What is not durable is not reserved: a number from a reservation that failed to be written could be given out again after a crash.
+    private void Reserve(ulong to)
+    {
+        SourceJson.Write(directory, FileName, new Reservation(to));
+        reservedTo = to;
     }
 
     private sealed record Reservation(ulong ReservedTo);

@@ -1,5 +1,6 @@
-using System.Globalization;
 using System.Security.Cryptography;
+using VmRepl.Blocks.Files;
+using VmRepl.Images.Opening;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Records;
 using VmRepl.Replication.Digests;
@@ -31,8 +32,9 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         progress.Restart();
         await link.OpenAsync(cancellation);
         var isBaseline = link.State.Phase == BaselinePhase;
-        // The replica has less than it once acknowledged, or is another one: what was remembered of it does not count.
-        var known = link.StoreId == before.StoreId && link.Durable >= before.Durable ? before : before with { Metadata = new Dictionary<string, string>() };
+        // The replica has less than it once acknowledged, or more (a round that did not end may have brought values), or is another one: what was remembered of its values
+        // does not count, only the keys do.
+        var known = link.StoreId == before.StoreId && link.Durable == before.Durable ? before : before with { Metadata = before.Metadata.ToDictionary(m => m.Key, _ => "") };
         sequences.AdvanceTo(link.Durable);
         var stream = new RecordStream(link, sequences, time, group.Epoch, before.TimeUs);
 
@@ -66,16 +68,8 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         return (result, after);
     }
 
-    /// <summary>Opens the resync. Numbers that were given up since the replica's newest (by a crash of this side) are named, so that a hole is never taken for a loss.</summary>
-    private RecordDraft Begin()
-    {
-        Dictionary<string, string>? gap = sequences.Last <= link.Durable ? null : new()
-        {
-            [RecordAttribute.GapFrom] = (link.Durable + 1).ToString(CultureInfo.InvariantCulture),
-            [RecordAttribute.GapTo] = sequences.Last.ToString(CultureInfo.InvariantCulture),
-        };
-        return new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default, gap);
-    }
+    /// <summary>Opens the resync, and names the numbers that were given up.</summary>
+    private RecordDraft Begin() => new(RecordKind.ResyncBegin, 0, 0, 0, default, sequences.GapAfter(link.Durable));
 
     /// <exception cref="ReplicationException">The definition cannot be read.</exception>
     private Dictionary<string, byte[]> ReadMetadata()
@@ -84,15 +78,24 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         if (group.DefinitionFile is null) return metadata;
         try
         {
-            const int bytesMax = 16 << 20;
-            if (new FileInfo(group.DefinitionFile).Length > bytesMax) throw new IOException($"it is larger than {bytesMax} bytes");
-            metadata[DefinitionKey] = File.ReadAllBytes(group.DefinitionFile);
+            metadata[DefinitionKey] = ReadBounded(group.DefinitionFile);
             return metadata;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new ReplicationException(group.Name, $"group {group.Name}: the definition {group.DefinitionFile} cannot be read: {e.Message}", "Put it back, then sync again; earlier points are kept.", cause: e);
         }
+    }
+
+    private static byte[] ReadBounded(string path)
+    {
+        const int bytesMax = 16 << 20;
+        // Opened as images are, which takes regular files only: no pipe to wait at, no device without an end.
+        using var file = HostImageFiles.Instance.Open(path, HostFileAccess.Read);
+        if (file.Length > bytesMax) throw new IOException($"it is larger than {bytesMax} bytes");
+        var contents = new byte[file.Length];
+        file.ReadExactly(0, contents);
+        return contents;
     }
 
     /// <summary>A record for each value that the replica does not have yet, and one without a value for each key that is gone.</summary>

@@ -101,13 +101,15 @@ internal sealed class SourceGroup
                 throw new ReplicationException(Definition.Name, $"group {Definition.Name}: the replica's newest point is {link.State.LastPoint}, this agent's is {progress.PointSequence}", $"vmrepl sync {Definition.Name} brings both together.");
             sequences.AdvanceTo(link.Durable);
             var stream = new RecordStream(link, sequences, time, Definition.Epoch, progress.TimeUs);
-            var attributes = new Dictionary<string, string> { [RecordAttribute.Name] = name, [RecordAttribute.Point] = link.State.LastPoint.ToString(System.Globalization.CultureInfo.InvariantCulture) };
+            var attributes = sequences.GapAfter(link.Durable) ?? [];
+            attributes[RecordAttribute.Name] = name;
+            attributes[RecordAttribute.Point] = link.State.LastPoint.ToString(System.Globalization.CultureInfo.InvariantCulture);
             await stream.SendAsync([new RecordDraft(RecordKind.Bookmark, 0, 0, 0, default, attributes)], isBaseline: false, cancellation);
             await link.WaitDurableAsync(stream.Last, cancellation);
             Save(progress with { TimeUs = stream.LastTimeUs, Durable = link.Durable, Bookmark = name });
             return new RecoveryPoint(progress.PointSequence, progress.PointTimeUs, name, RecoveryPoint.Crash);
         }
-        catch (Exception e) when (e is IOException or Protocol.ProtocolException)
+        catch (Exception e) when (e is IOException or Protocol.ProtocolException or RoundRestartException)
         {
             throw Wrap(e);
         }
@@ -150,8 +152,16 @@ internal sealed class SourceGroup
         var failure = Wrap(e);
         lastError = failure;
         LinkLog.RoundFailed(log, Definition.Name, failure.Message);
-        // A baseline that did not end is taken up again by itself; a later round that failed was told to whoever asked for it.
-        if (progress.PointSequence != 0) Save(progress with { RoundIsOpen = false });
+        try
+        {
+            // A baseline that did not end is taken up again by itself; a later round that failed was told to whoever asked for it.
+            if (progress.PointSequence != 0) Save(progress with { RoundIsOpen = false });
+        }
+        catch (IOException)
+        {
+            // The round is taken up again when the agent starts, which does no harm; what it failed of is what has to be told.
+        }
+
         return failure;
     }
 

@@ -4,9 +4,11 @@ namespace VmRepl.EndToEnd.Disks;
 internal static class Referee
 {
     /// <summary>Both hold the same contents by <c>qemu-img compare</c>.</summary>
-    public static void Equal(string want, string wantFormat, string got, string gotFormat)
+    /// <param name="gotFormat">Null where <paramref name="got"/> is a description that names its own.</param>
+    public static void Equal(string want, string wantFormat, string got, string? gotFormat)
     {
-        var (status, output, error) = ExternalTool.Try("qemu-img", null, "compare", "-f", wantFormat, "-F", gotFormat, want, got);
+        string[] second = gotFormat is null ? [] : ["-F", gotFormat];
+        var (status, output, error) = ExternalTool.Try("qemu-img", null, ["compare", "-f", wantFormat, .. second, want, got]);
         Assert.That(status, Is.Zero, $"{got} is not {want}: {output} {error}");
     }
 

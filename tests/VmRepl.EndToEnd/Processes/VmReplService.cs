@@ -12,6 +12,7 @@ internal sealed partial class VmReplService : IDisposable
 
     private readonly Process process;
     private readonly ConcurrentQueue<string> lines = new();
+    private bool disposed;
 
     public VmReplService(IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
@@ -52,6 +53,8 @@ internal sealed partial class VmReplService : IDisposable
 
     public void Dispose()
     {
+        if (disposed) return;
+        disposed = true;
         if (!process.HasExited) Kill();
         process.Dispose();
     }

@@ -1,0 +1,49 @@
+using VmRepl.EndToEnd.Processes;
+
+namespace VmRepl.EndToEnd.Demo;
+
+/// <summary>What a stranger runs first.</summary>
+internal sealed class DemoTests
+{
+    [Test]
+    public void Demo_OnAnyMachine_BringsBackAllDisks()
+    {
+        ExternalTool.Require();
+        var before = TemporaryDirectories();
+        var result = VmReplCommand.Run(null, "demo").MustSucceed();
+        Assert.That(result.Output, Does.Contain("All 6 disks came back bit for bit"));
+        Assert.That(TemporaryDirectories(), Is.EqualTo(before), "nothing is left behind");
+    }
+
+    [Test]
+    public void Demo_WithDamage_NamesItAndFails()
+    {
+        ExternalTool.Require();
+        var result = VmReplCommand.Run(null, "demo", "--damage");
+        Assert.That(result.ExitCode, Is.EqualTo(1), result.ToString());
+        Assert.Multiple(() =>
+        {
+            Assert.That(result.Output, Does.Contain("Damage found").And.Contain("segment-").And.Contain("checksum").And.Contain("offset"), result.ToString());
+            Assert.That(result.Output, Does.Not.Contain("All 6 disks").And.Not.Contain("DIFFERENT"), "what is damaged is found out, and not handed over as if it were whole");
+        });
+    }
+
+    [Test]
+    public void Demo_WithKeepOfDirectoryInUse_IsRefused()
+    {
+        ExternalTool.Require();
+        var directory = Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(directory, "mine"), "mine");
+            VmReplCommand.Run(null, "demo", "--keep", directory, "--json").MustFail(3, directory);
+            Assert.That(Directory.GetFiles(directory), Has.Length.EqualTo(1));
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private static string[] TemporaryDirectories() => Directory.GetDirectories(Path.GetTempPath(), "vmrepl-demo-*");
+}
