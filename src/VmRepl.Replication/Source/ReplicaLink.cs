@@ -1,11 +1,8 @@
 using Microsoft.Extensions.Logging;
-using Polly;
-using Polly.Retry;
 using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Records;
-using VmRepl.Protocol.Security;
 
 namespace VmRepl.Replication.Source;
 
@@ -22,7 +19,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private readonly LinkOptions options;
     private readonly TimeProvider time;
     private readonly ILogger log;
-    private readonly ResiliencePipeline reconnecting;
+    private readonly ReplicaDialer dialer;
     private readonly CancellationTokenSource closing = new();
 
     // One sender at a time: the order in which records are put here is their order on the wire, and a reconnect resends before anything new goes out.
@@ -52,23 +49,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         this.options = options;
         this.time = time;
         this.log = log;
-        reconnecting = new ResiliencePipelineBuilder { TimeProvider = time }
-            .AddTimeout(options.RetryFor)
-            .AddRetry(new RetryStrategyOptions
-            {
-                MaxRetryAttempts = int.MaxValue,
-                BackoffType = DelayBackoffType.Exponential,
-                UseJitter = true,
-                Delay = options.RetryDelay,
-                MaxDelay = options.RetryDelayMax,
-                ShouldHandle = new PredicateBuilder().Handle<IOException>().Handle<ProtocolException>(),
-                OnRetry = attempt =>
-                {
-                    LinkLog.Retrying(log, opening.Group, connector.Peer, attempt.Outcome.Exception?.Message ?? "", attempt.RetryDelay.TotalSeconds);
-                    return default;
-                },
-            })
-            .Build();
+        dialer = new ReplicaDialer(connector, opening, options, time, log, DropAsync);
     }
 
     /// <summary>The replica's answer to the newest opening.</summary>
@@ -92,7 +73,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     /// <exception cref="ReplicationException">The replica refused, or could not be reached in time.</exception>
     public async Task OpenAsync(CancellationToken cancellation)
     {
-        var opened = await EstablishAsync(ConnectOnceAsync, cancellation);
+        var opened = await dialer.PersistAsync(dialer.DialAsync, cancellation);
         Adopt(opened);
         running = KeepUpAsync(FollowAsync(opened.Connection, closing.Token), closing.Token);
     }
@@ -221,68 +202,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
         ? new ReplicationException(r.Group, r.Message, r.Hint, r.IsRefusal, r)
         : fault is RoundRestartException restart ? new RoundRestartException(restart.Message) : new IOException(fault.Message, fault);
 
-    /// <summary>Tries until it succeeds, with back-off, for as long as the options say.</summary>
-    private async Task<T> EstablishAsync<T>(Func<CancellationToken, Task<T>> attempt, CancellationToken cancellation)
-    {
-        try
-        {
-            return await reconnecting.ExecuteAsync(async token => await attempt(token), cancellation);
-        }
-        catch (Polly.Timeout.TimeoutRejectedException e)
-        {
-            throw new ReplicationException(opening.Group, $"group {opening.Group}: the replica {connector.Peer} could not be reached for {options.RetryFor.TotalSeconds:0} s{LastReason()}",
-                "Look whether the replica runs and the address is right, then sync again; earlier points are kept.", cause: e);
-        }
-    }
-
-    private string lastReason = "";
-
-    private string LastReason() => lastReason.Length > 0 ? $": {lastReason}" : "";
-
-    /// <summary>Dials, greets and opens the group; sends nothing else.</summary>
-    private async Task<Opened> ConnectOnceAsync(CancellationToken cancellation)
-    {
-        FramedConnection? fresh = null;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var timer = time.CreateTimer(_ => limit.Cancel(), null, options.ConnectTimeout, Timeout.InfiniteTimeSpan);
-        try
-        {
-            fresh = new FramedConnection(await connector.ConnectTransportAsync(limit.Token));
-            var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
-            await fresh.SendAsync(opening, limit.Token);
-            var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);
-            // Numbers go on behind the replica's: a peer must not bring them near their end.
-            if (state.Durable > long.MaxValue) throw new ProtocolException("group state durable", 0, "a sequence below 2^63", $"{state.Durable}");
-            LinkLog.Connected(log, opening.Group, connector.Peer, state.Phase, state.Durable);
-            return new Opened(fresh, welcome, state);
-        }
-        catch (Exception e)
-        {
-            if (fresh is not null) await DropAsync(fresh);
-            var isLate = e is OperationCanceledException && !cancellation.IsCancellationRequested;
-            lastReason = isLate ? $"no answer within {options.ConnectTimeout.TotalSeconds:0} s" : e.Message;
-            throw e switch
-            {
-                _ when isLate => new IOException(lastReason),
-                RefusedException r => new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: true, e),
-                PeerAuthenticationException p => new ReplicationException(opening.Group, Named(p.Message), p.Hint, isRefusal: true, e),
-                _ => System.Runtime.ExceptionServices.ExceptionDispatchInfo.Capture(e).SourceException,
-            };
-        }
-    }
-
-    private T Expect<T>(IMessage? message, FramedConnection from)
-        where T : class, IMessage => message switch
-        {
-            T expected => expected,
-            Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
-            Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint, isRefusal: f.Code is RefusalCode.BookmarkTaken),
-            null => throw new IOException($"{from.Peer} closed the connection"),
-            _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),
-        };
-
-    private string Named(string message) => message.Contains(opening.Group, StringComparison.Ordinal) ? message : $"group {opening.Group}: {message}";
-
     /// <summary>
     /// Connects anew and takes up where the last connection ended: what the replica has is forgotten, the rest is sent again, in order, before anything new.
     /// Succeeds with the first sign that it gets somewhere; a connection that ends before is one more failed attempt, so that what breaks every connection is met with patience and at last with an end.
@@ -290,7 +209,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     /// <returns>The following of the new connection.</returns>
     private async Task<Task<string>> ReconnectAsync(CancellationToken cancellation)
     {
-        var opened = await ConnectOnceAsync(cancellation);
+        var opened = await dialer.DialAsync(cancellation);
         try
         {
             Task<string> following;
@@ -311,7 +230,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
             await Task.WhenAny(following, sign).WaitAsync(cancellation);
             if (sign.IsCompleted || !following.IsCompleted) return following;
-            lastReason = await following;
+            dialer.LastReason = await following;
         }
         catch
         {
@@ -320,12 +239,12 @@ internal sealed class ReplicaLink : IAsyncDisposable
         }
 
         await DropAsync(opened.Connection);
-        throw new IOException(lastReason);
+        throw new IOException(dialer.LastReason);
     }
 
     /// <summary>Makes an opened connection the link's own.</summary>
     /// <exception cref="RoundRestartException">The replica does not have what was built on.</exception>
-    private void Adopt(Opened opened)
+    private void Adopt(OpenedGroup opened)
     {
         var (fresh, welcome, state) = opened;
         lock (gate)
@@ -362,7 +281,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     }
 
     /// <summary>Sends again what the replica does not have, within its credit, and asks again what it has not answered. The sender's place is held.</summary>
-    private async Task ResendAsync(Opened opened, Task<string> following, CancellationToken cancellation)
+    private async Task ResendAsync(OpenedGroup opened, Task<string> following, CancellationToken cancellation)
     {
         var previous = opened.State.Durable;
         // Not disposed of here: the end of the connection, whenever it comes, still cancels it.
@@ -380,6 +299,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
                 var weight = CreditRule.Weigh(sent.Record);
                 await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
+                // Held through the sending: a replica that acknowledges what it has not been sent must not be sent what this memory holds next.
+                sent.Memory?.Hold();
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
@@ -412,10 +333,10 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             while (true)
             {
-                lastReason = await following;
-                LinkLog.Lost(log, opening.Group, connector.Peer, lastReason);
+                dialer.LastReason = await following;
+                LinkLog.Lost(log, opening.Group, connector.Peer, dialer.LastReason);
                 await DropAsync();
-                following = await EstablishAsync(ReconnectAsync, cancellation);
+                following = await dialer.PersistAsync(ReconnectAsync, cancellation);
             }
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
@@ -460,7 +381,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
                         break;
                     default:
-                        Expect<Ack>(message, current);
+                        dialer.Expect<Ack>(message, current);
                         break;
                 }
             }
@@ -587,9 +508,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
         await ended.DisposeAsync();
     }
-
-    /// <summary>A connection on which the group was opened.</summary>
-    private sealed record Opened(FramedConnection Connection, Welcome Welcome, GroupState State);
 
     private sealed class Question(IMessage message)
     {
