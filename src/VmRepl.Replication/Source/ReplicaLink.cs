@@ -253,7 +253,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
         {
             if (fresh is not null) await DropAsync(fresh);
             var isLate = e is OperationCanceledException && !cancellation.IsCancellationRequested;
-            lastReason = isLate ? $"no answer within {options.ConnectTimeout.TotalSeconds:0} s" : e.Message;
+            // Called off because all the time for trying is over: the reason is that of the attempt before.
+            lastReason = isLate ? $"no answer within {options.ConnectTimeout.TotalSeconds:0} s" : e is not OperationCanceledException ? e.Message : lastReason.Length > 0 ? lastReason : "no answer";
             throw e switch
             {
                 _ when isLate => new IOException(lastReason),
