@@ -97,6 +97,13 @@ internal sealed class ReplicaLink : IAsyncDisposable
         running = KeepUpAsync(FollowAsync(opened.Connection, closing.Token), closing.Token);
     }
 
+    /// <summary>The time behind which records go on: this side's newest, or the replica's where a rewind put one there; no clock of a replica's takes it beyond a day from now.</summary>
+    public long BeginTimeUs(long ownNewestTimeUs)
+    {
+        var bound = (time.GetUtcNow() + TimeSpan.FromDays(1) - DateTimeOffset.UnixEpoch).Ticks / 10;
+        return Math.Max(ownNewestTimeUs, Math.Min(State.NewestTimeUs, bound));
+    }
+
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
     /// <param name="build">Makes the records, all of them of a baseline or none, with their sequence numbers; called when it is their turn.</param>
     /// <param name="bytes">What they weigh, about; the wait for credit goes by it.</param>
@@ -328,6 +335,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
             if (State is null) lastSent = state.Durable;
             else if (welcome.StoreId != StoreId || state.Durable < Durable)
                 throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
+            // Its numbers are others than ours of the same value, and what was compared with its live image compares no more.
+            if (State is not null && state.NewestRewind > State.NewestRewind) throw new RoundRestartException("the replica was rewound in the middle of the round");
             if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
                 throw new RoundRestartException("the replica was restarted during the baseline");
             if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;
@@ -375,8 +384,6 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
-                    // Held through the sending: an acknowledgement that came too early must not give the memory away under it.
-                    sent.Memory?.Hold();
                     sentBytes += weight;
                     resendingBytes -= weight;
                 }
