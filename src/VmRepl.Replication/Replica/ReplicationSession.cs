@@ -18,6 +18,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 {
     private const long FillBytesMax = 8 << 20;
 
+    /// <summary>How long a peer may take to hear why its session ends.</summary>
+    private static readonly TimeSpan LastWordLimit = TimeSpan.FromSeconds(5);
+
     // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
     private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
 
@@ -203,13 +206,15 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         {
             while (await connection.ReceiveAsync(silence.Token) is { } message)
             {
-                timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+                if (message is Bye) return;
                 if (isFailed) continue;
+                timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
                 if (Overdraft(message) is { } overdraft)
                 {
                     SessionLog.Failed(site.Log, group.Description.Name, overdraft, null);
                     await connection.SendAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: {overdraft}", ""), cancellation);
                     isFailed = true;
+                    timer.Change(LastWordLimit, Timeout.InfiniteTimeSpan);
                     continue;
                 }
 
@@ -224,18 +229,17 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                     case Ping ping:
                         await connection.SendAsync(new Pong(ping.Id), cancellation);
                         break;
-                    case Bye:
-                        return;
                     default:
                         await connection.SendAsync(new Failure(RefusalCode.Protocol, $"group {group.Description.Name}: a {message.Type} message has no place here", ""), cancellation);
                         isFailed = true;
+                        timer.Change(LastWordLimit, Timeout.InfiniteTimeSpan);
                         break;
                 }
             }
         }
         catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
-            SessionLog.Silent(site.Log, connection.Peer, site.Options.SilenceMax.TotalSeconds);
+            if (!isFailed) SessionLog.Silent(site.Log, connection.Peer, site.Options.SilenceMax.TotalSeconds);
         }
         finally
         {
@@ -373,7 +377,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         try
         {
             await connection.SendAsync(failure, cancellation);
-            await Task.WhenAny(receivingEnded.Task, Task.Delay(TimeSpan.FromSeconds(5), site.Time, cancellation));
+            await Task.WhenAny(receivingEnded.Task, Task.Delay(LastWordLimit, site.Time, cancellation));
         }
         catch (Exception e) when (e is ConnectionLostException or OperationCanceledException)
         {

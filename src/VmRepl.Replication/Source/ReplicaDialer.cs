@@ -71,7 +71,10 @@ internal sealed class ReplicaDialer(IReplicaConnector connector, OpenGroup openi
         {
             if (fresh is not null) await drop(fresh);
             var isLate = e is OperationCanceledException && !cancellation.IsCancellationRequested;
-            LastReason = isLate ? $"no answer within {options.ConnectTimeout.TotalSeconds:0} s" : e.Message;
+            if (isLate) LastReason = $"no answer within {options.ConnectTimeout.TotalSeconds:0} s";
+            else if (e is not OperationCanceledException) LastReason = e.Message;
+            // Called off because all the time for trying is over: the reason is that of the attempt before.
+            else if (LastReason.Length == 0) LastReason = "no answer";
             throw e switch
             {
                 _ when isLate => new IOException(LastReason),

@@ -35,7 +35,7 @@ internal sealed class ReplicaHost : IAsyncDisposable
     /// <summary>Whether connections are taken; one that is not is closed at once.</summary>
     public bool IsUp { get; set; } = true;
 
-    public static StoreSettings Settings { get; } = new() { NewGuid = Guid.NewGuid, Journal = new JournalOptions { SegmentBytes = 1 << 20 } };
+    public static StoreSettings Settings { get; } = new() { NewGuid = Guid.NewGuid, Journal = new JournalOptions { SegmentBytes = 4 << 20 } };
 
     public void Accept(ITransport transport) => Accept(transport, null);
 
