@@ -39,6 +39,7 @@ internal static class AgentHost
         new AgentApi(agent, stopping.Token).Map(application);
         await application.StartAsync(cancellation);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(arguments.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        Certificates.WarnIfInvalid(certificates, "Agent", log);
         HostLog.AgentStarted(log, arguments.State, agent.Status.Count, arguments.Socket);
         agent.Resume();
         await application.WaitForShutdownAsync(cancellation);

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using VmRepl.Agent.Commands.Arguments;
 using VmRepl.Agent.Output;
 using VmRepl.Protocol.Security;
@@ -19,6 +20,22 @@ internal static class Certificates
         catch (CertificateFileException e)
         {
             throw CommandFailure.Refused(e.Message, e.Hint, cause: e);
+        }
+    }
+
+    /// <summary>
+    /// Says at the start what every peer would say later. It does not keep the host from starting: what needs no peer, such as commands on this host, goes on working,
+    /// and it may be the clock that is wrong.
+    /// </summary>
+    public static void WarnIfInvalid(PeerCertificates? certificates, string role, ILogger log)
+    {
+        try
+        {
+            certificates?.EnsureValidAt(DateTimeOffset.UtcNow);
+        }
+        catch (CertificateFileException e)
+        {
+            HostLog.OwnCertificateInvalid(log, role, $"{e.Message}. {e.Hint}");
         }
     }
 }

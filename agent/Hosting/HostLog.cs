@@ -25,4 +25,7 @@ internal static partial class HostLog
 
     [LoggerMessage(3006, LogLevel.Warning, "Replica: accepting a connection failed: {Reason}")]
     public static partial void AcceptFailed(ILogger log, string reason);
+
+    [LoggerMessage(3007, LogLevel.Warning, "{Role}: peers will refuse this side's certificate. {Reason}")]
+    public static partial void OwnCertificateInvalid(ILogger log, string role, string reason);
 }

@@ -91,6 +91,7 @@ internal static class ReplicaHost
             File.Delete(localSocket);
             var local = Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), new UnixDomainSocketEndPoint(localSocket));
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(localSocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            Certificates.WarnIfInvalid(certificates, "Replica", log);
             HostLog.ReplicaStarted(log, arguments.Store, store.Identity.Id, store.Identity.Incarnation, store.Groups.Count, tcp.LocalEndPoint!.ToString()!,
                 certificates is null ? "in the clear (this host only)" : "mutual TLS");
             started.TrySetResult();

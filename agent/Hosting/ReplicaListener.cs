@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
 using VmRepl.Replication.Replica;
 
@@ -10,6 +11,9 @@ namespace VmRepl.Agent.Hosting;
 internal sealed class ReplicaListener(Socket listening, PeerCertificates? certificates, ReplicaSite site, ILogger log)
 {
     private const int ConnectionsMax = 1024;
+
+    // The content type of a TLS record that carries a handshake (RFC 8446, section 5.1): what every TLS client sends first. No frame of ours begins so.
+    private const byte TlsHandshake = 22;
 
     private readonly SemaphoreSlim places = new(ConnectionsMax);
     private readonly Lock gate = new();
@@ -64,6 +68,12 @@ internal sealed class ReplicaListener(Socket listening, PeerCertificates? certif
             {
                 using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
                 deadline.CancelAfter(site.Options.SilenceMax);
+                if (!await BeginsTlsAsync(socket, deadline.Token))
+                {
+                    await TurnAwayAsync(new SocketTransport(socket), deadline.Token);
+                    return;
+                }
+
                 var secured = await TlsTransport.AcceptAsync(socket, certificates, deadline.Token);
                 (transport, identity) = (secured, secured.Identity);
             }
@@ -76,7 +86,7 @@ internal sealed class ReplicaListener(Socket listening, PeerCertificates? certif
             await using var connection = new FramedConnection(transport);
             await site.ServeAsync(connection, identity, cancellation);
         }
-        catch (Exception e) when (e is PeerAuthenticationException or IOException or SocketException)
+        catch (Exception e) when (e is PeerAuthenticationException or IOException or SocketException or Protocol.ProtocolException)
         {
             HostLog.TurnedAway(log, peer, e.Message);
         }
@@ -92,6 +102,21 @@ internal sealed class ReplicaListener(Socket listening, PeerCertificates? certif
         {
             places.Release();
         }
+    }
+
+    private static async Task<bool> BeginsTlsAsync(Socket socket, CancellationToken cancellation)
+    {
+        var first = new byte[1];
+        return await socket.ReceiveAsync(first, SocketFlags.Peek, cancellation) == 0 || first[0] == TlsHandshake;
+    }
+
+    /// <summary>A peer that comes without TLS is told so in its own language; a handshake that fails would tell it nothing.</summary>
+    private async Task TurnAwayAsync(SocketTransport transport, CancellationToken cancellation)
+    {
+        await using var connection = new FramedConnection(transport);
+        if (await connection.ReceiveAsync(cancellation) is not Hello) return;
+        HostLog.TurnedAway(log, transport.Peer, "it came without TLS");
+        await connection.SendAsync(new Refusal(RefusalCode.Certificate, "the replica takes connections with certificates only, and this one came without", "Give --certificate, --key and --authority."), cancellation);
     }
 
     private void Track(Task session)

@@ -73,7 +73,7 @@ public sealed class TlsTransport : ITransport
             await stream.DisposeAsync().ConfigureAwait(false);
             if (fault is AuthenticationException)
                 throw new PeerAuthenticationException(peer, $"the TLS handshake failed: {Innermost(fault)}", "Check that the peer is a replica with certificates.", fault);
-            if (fault is IOException or SocketException) throw new ConnectionLostException(peer, $"the TLS handshake broke off: {Innermost(fault)}", fault);
+            if (fault is IOException or SocketException) throw new ConnectionLostException(peer, $"the TLS handshake broke off, as it does where the other side was given no certificates: {Innermost(fault)}", fault);
             throw;
         }
     }

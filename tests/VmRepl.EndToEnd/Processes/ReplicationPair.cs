@@ -115,7 +115,7 @@ internal sealed class ReplicationPair : IDisposable
         earlier.Dispose();
     }
 
-    private static void Await(VmReplService service, EndPoint endPoint)
+    public static void Await(VmReplService service, EndPoint endPoint)
     {
         var waited = Stopwatch.StartNew();
         while (!CanConnect(endPoint))

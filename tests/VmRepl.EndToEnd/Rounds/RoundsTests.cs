@@ -25,7 +25,7 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
     {
         ExternalTool.Require("qemu-img", "qemu-io", "mke2fs", "debugfs", "e2fsck");
         using var pair = new ReplicationPair().Start();
-        GuestDisk[] disks = [GuestDisk.Create(pair.Root, "sda", firstFormat, 48, random), GuestDisk.Create(pair.Root, "sdb", secondFormat, 32, random)];
+        GuestDisk[] disks = [GuestDisk.Create(pair.Root, "sda", firstFormat, 40, random), GuestDisk.Create(pair.Root, "sdb", secondFormat, 24, random)];
         pair.Protect(Group, [.. disks.Select(d => d.Argument)]).MustSucceed();
         var wanted = new Dictionary<string, Dictionary<string, string>>();
         Freeze(pair, disks, wanted, "baseline");
@@ -35,7 +35,7 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
         {
             foreach (var disk in disks)
             {
-                disk.Change(random, round, megabytes: disk.Name == "sda" ? 16 : 8);
+                disk.Change(random, round, megabytes: disk.Name == "sda" ? 14 : 6);
                 disk.VerifyTwin();
             }
 
