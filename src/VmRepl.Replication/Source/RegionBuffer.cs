@@ -4,7 +4,7 @@ namespace VmRepl.Replication.Source;
 
 /// <summary>
 /// Contents of a disk on their way: memory that goes back to the pool when the last holder has let it go, which is when the replica has acknowledged the last record cut from it.
-/// A fresh megabyte for each region would cost more, in pages that the system must clear, than reading it does. Whoever loses a hold by a failure leaves it to the garbage collector:
+/// A fresh megabyte for each region costs pages that the system must clear first. Whoever loses a hold by a failure leaves it to the garbage collector:
 /// memory that is never given back is a loss of nothing, memory given back too early would be.
 /// </summary>
 internal sealed class RegionBuffer(int length)
