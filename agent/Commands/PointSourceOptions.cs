@@ -7,13 +7,15 @@ namespace VmRepl.Agent.Commands;
 /// <summary>Where points are read from: --store, or --from with its certificates, or else the agent.</summary>
 internal sealed class PointSourceOptions
 {
-    private readonly Option<string?> store = SharedOptions.Path("--store", "Read the store's directory itself: read-only, with no agent or replica running.", "DIR");
+    private readonly Option<string?> store;
     private readonly Option<PeerAddress?> from = SharedOptions.Address("--from", "Ask the replica at this address.");
     private readonly Option<string> socket;
     private readonly CertificateOptions certificates;
 
-    public PointSourceOptions(Command command, CommandContext context)
+    /// <param name="storeDescription">What <c>--store</c> does for the command.</param>
+    public PointSourceOptions(Command command, CommandContext context, string storeDescription = "Read the store's directory itself: read-only, with no agent or replica running.")
     {
+        store = SharedOptions.Path("--store", storeDescription, "DIR");
         socket = SharedOptions.Socket(context);
         command.Options.Add(store);
         command.Options.Add(from);

@@ -82,17 +82,39 @@ internal sealed class VmReplCommands : IVmReplCommands
     public async Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation)
     {
         await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
-        var points = await reader.PointsAsync(arguments.Group, cancellation);
-        var report = new PointsReport(arguments.Group, [.. points.Select(p => new PointReport(p.Sequence, p.Time, p.Bookmark, p.Consistency))]);
+        var points = await reader.PointCostsAsync(arguments.Group, cancellation);
+        var report = new PointsReport(arguments.Group, [.. points.Select(p => new PointReport(p.Point.Sequence, p.Point.Time, p.Point.Bookmark, p.Point.Consistency, p.RewindBytes, p.RewindSeconds))]);
         output.Report(report, j => j.PointsReport, r =>
         {
             if (r.Points.Count == 0) output.Line($"Group {r.Group} has no recovery point yet.");
             if (r.Points.Count == 0) return;
-            var table = new TextTable(">sequence", "time", "bookmark", "consistency");
-            foreach (var point in r.Points) table.Add(point.Sequence.ToString(System.Globalization.CultureInfo.InvariantCulture), IsoTime.Format(point.Time), point.Bookmark, point.Consistency);
+            var table = new TextTable(">sequence", "time", "bookmark", "consistency", ">to rewind", ">takes");
+            foreach (var point in r.Points)
+            {
+                table.Add(point.Sequence.ToString(System.Globalization.CultureInfo.InvariantCulture), IsoTime.Format(point.Time), point.Bookmark, point.Consistency,
+                    Quantities.Size(point.RewindBytes), point.RewindSeconds is { } seconds ? Quantities.Duration(TimeSpan.FromSeconds(seconds)) : "");
+            }
+
             table.WriteTo(output);
         });
         return ExitCode.Done;
+    }
+
+    public async Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        var result = output.IsJson ? await Rewinds.RunAsync(arguments, (_, _) => { }, cancellation)
+            : await output.Progress.RunAsync(group =>
+            {
+                IProgress<long>? track = null;
+                return Rewinds.RunAsync(arguments, (total, done) => (track ??= group.Add($"rewind of {arguments.Group}", total)).Report(done), cancellation);
+            });
+        var report = new RewindReport(arguments.Group, Named(result.Made), Named(result.Target), result.Bytes, TimeProvider.System.GetElapsedTime(started).TotalSeconds);
+        output.Report(report, j => j.RewindReport, r => output.Line(
+            $"Group {r.Group}: the live images are as of {IsoTime.Format(r.To.Time)} (sequence {r.To.Sequence}{(r.To.Bookmark is null ? "" : $", bookmark {r.To.Bookmark}")}), which is recovery point {r.Point.Sequence} now; {Quantities.Size(r.RewoundBytes)} went back in {Quantities.Duration(TimeSpan.FromSeconds(r.DurationSeconds))}. Every earlier point is kept."));
+        return ExitCode.Done;
+
+        static RecoveryPointReport Named(Journal.Points.RecoveryPoint point) => new(point.Sequence, point.Time, point.Bookmark);
     }
 
     public async Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation)

@@ -146,6 +146,7 @@ public sealed partial class GroupJournal : IDisposable
         {
             ThrowIfUnusable();
             RecordAdmission.Check(records, position.Durable, live, points, options.SegmentBytes / 2);
+            var started = time.GetTimestamp();
             try
             {
 #if SIMULATION_PLANTS
@@ -162,6 +163,7 @@ public sealed partial class GroupJournal : IDisposable
 #endif
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
+                rate.Observe(records.Sum(r => r.Header.Kind == RecordKind.Write ? r.Header.Length : 0), time.GetElapsedTime(started));
             }
             catch (Exception e) when (e is not JournalFullException)
             {

@@ -84,6 +84,17 @@ internal sealed class TestGroup : IDisposable
         return records[^1].Header.Sequence;
     }
 
+    /// <summary>Notes that a rewind made a point: it must hold what the target held, and the source goes on behind it.</summary>
+    public void NoteRewind(RecoveryPoint target, RecoveryPoint made)
+    {
+        History[made.Sequence] = History[target.Sequence];
+        History[made.Sequence].CopyTo(contents, 0);
+        GoOnBehind();
+    }
+
+    /// <summary>The source goes on behind whatever the replica has.</summary>
+    public void GoOnBehind() => sequence = Math.Max(sequence, Journal.Position.Durable);
+
     public void Reopen(bool isReadOnly = false)
     {
         Store.Dispose();

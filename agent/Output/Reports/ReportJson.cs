@@ -16,6 +16,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(BookmarkReport))]
 [JsonSerializable(typeof(ProtectReport))]
 [JsonSerializable(typeof(UnprotectReport))]
+[JsonSerializable(typeof(RewindReport))]
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
 [JsonSerializable(typeof(ConvertReport))]

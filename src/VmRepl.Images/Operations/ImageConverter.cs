@@ -16,7 +16,7 @@ public static class ImageConverter
     public static ConvertResult Convert(IBlockDevice source, IBlockDevice target, ConvertOptions options, CancellationToken ct)
     {
         if (target.Length < source.Length) throw new ArgumentException($"the target has {target.Length} bytes, the source {source.Length}", nameof(target));
-        var copy = new ImageCopy(source, target, options.Progress, ct);
+        var copy = new ImageCopy(source, target, options, ct);
         copy.Run();
         if (options.Flush) target.Flush();
         return new ConvertResult(copy.BytesRead, copy.BytesWritten);

@@ -4,12 +4,13 @@ using VmRepl.Blocks;
 namespace VmRepl.Images.Operations;
 
 /// <summary>One copy under way: threads take the next piece of the map in turn, read it and write what is not zero. The first failure stops all of them.</summary>
-internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, IProgress<long>? progress, CancellationToken ct)
+internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, ConvertOptions options, CancellationToken ct)
 {
     /// <summary>Zeros shorter than this are written with their surroundings: a hole of less saves no file-system block.</summary>
     internal const int ZeroGrainBytes = 4096;
 
     private const int WorkersMax = 4;
+    private const long WriteBackBytes = 32 << 20;
 
     private readonly Lock gate = new();
     private readonly IEnumerator<(Extent Extent, bool HasData)> pieces = DataChunks.Of(source).GetEnumerator();
@@ -87,12 +88,18 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, IProgr
             at += length;
         }
 
+        bool isTimely;
         lock (gate)
         {
             bytesRead += extent.Length;
+            isTimely = bytesWritten / WriteBackBytes != (bytesWritten + written) / WriteBackBytes;
             bytesWritten += written;
             Done(extent.Length);
         }
+
+        // A copy that ends with a flush waits for all of it to be on the disk: the disk works meanwhile, not only then.
+        if (!options.Flush || !isTimely || target is not IDiskImage image) return;
+        foreach (var file in image.Files) file.BeginWriteBack(0, file.Length);
     }
 
     /// <summary>The longest start of <paramref name="data"/> that is, by grains, all zeros or has no grain of zeros.</summary>
@@ -114,6 +121,6 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, IProgr
     private void Done(long bytes)
     {
         bytesDone += bytes;
-        progress?.Report(bytesDone);
+        options.Progress?.Report(bytesDone);
     }
 }

@@ -60,6 +60,42 @@ internal sealed class DiskIndex
         return sources;
     }
 
+    /// <summary>The parts of the disk from <paramref name="from"/> on that a record after <paramref name="point"/> touches, in order, adjoining ones as one.</summary>
+    /// <param name="runsMax">Most runs looked at.</param>
+    /// <returns>The parts, and where to go on; null at the end of the disk.</returns>
+    public (List<Extent> Touched, long? Next) TouchedAfter(long from, ulong point, int runsMax)
+    {
+        var touched = new List<Extent>();
+        foreach (var run in runs.Overlapping(from, long.MaxValue))
+        {
+            if (runsMax-- == 0) return (touched, run.Start);
+            if (run.NewestSequence <= point) continue;
+            if (touched.Count > 0 && touched[^1].End == run.Start) touched[^1] = Extent.FromEnds(touched[^1].Offset, run.End);
+            else touched.Add(Extent.FromEnds(Math.Max(from, run.Start), run.End));
+        }
+
+        return (touched, null);
+    }
+
+    /// <summary>Adds each run's bytes to the last of the points that come before its newest record; an entry's sum with those after it is what was touched after that point.</summary>
+    /// <param name="points">Sequences, ascending, each once.</param>
+    /// <param name="bytes">As many entries.</param>
+    /// <param name="runsMax">Most runs looked at.</param>
+    /// <returns>Where to go on; null at the end of the disk.</returns>
+    public long? CountTouched(ReadOnlySpan<ulong> points, Span<long> bytes, long from, int runsMax)
+    {
+        foreach (var run in runs.Overlapping(from, long.MaxValue))
+        {
+            if (runsMax-- == 0) return run.Start;
+            var found = points.BinarySearch(run.NewestSequence);
+            // Where the newest record is itself a point, that point holds it.
+            var before = found < 0 ? ~found : found;
+            if (before > 0) bytes[before - 1] += run.End - Math.Max(from, run.Start);
+        }
+
+        return null;
+    }
+
     /// <summary>
     /// What has to be handed down before <paramref name="segment"/> is given up and the range starts at <paramref name="start"/>:
     /// for each run whose contents at the new start lie in that segment and that a later record names, where they lie.

@@ -17,6 +17,9 @@ internal sealed class SectorRun(long start, long end)
 
     public List<StoredRecord> Versions { get; private init; } = new(1);
 
+    /// <summary>The newest record's sequence; 0 where there is none.</summary>
+    public ulong NewestSequence => Versions.Count > 0 ? Versions[^1].Sequence : 0;
+
     public Extent Extent => Extent.FromEnds(Start, End);
 
     /// <summary>Cuts this run at <paramref name="at"/>; it keeps the lower part, the upper one is returned with the same history.</summary>

@@ -12,6 +12,9 @@ internal sealed class PointList
     /// <summary>Whether a resync has begun and not ended: what lies after the newest point is not offered.</summary>
     public bool ResyncIsOpen { get; private set; }
 
+    /// <summary>Sequence with which the newest rewind began; 0 where none is known.</summary>
+    public ulong NewestRewind { get; private set; }
+
     public IReadOnlyList<RecoveryPoint> All => points;
 
     public RecoveryPoint? Newest => points.Count > 0 ? points[^1] : null;
@@ -22,6 +25,7 @@ internal sealed class PointList
         {
             case RecordKind.ResyncBegin:
                 ResyncIsOpen = true;
+                if (Attribute(record, RecordAttribute.RewindTo) is not null) NewestRewind = record.Sequence;
                 break;
             case RecordKind.ResyncEnd:
                 ResyncIsOpen = false;
@@ -36,7 +40,7 @@ internal sealed class PointList
     /// <summary>A list of its own with the same points.</summary>
     public PointList Copy()
     {
-        var copy = new PointList { ResyncIsOpen = ResyncIsOpen };
+        var copy = new PointList { ResyncIsOpen = ResyncIsOpen, NewestRewind = NewestRewind };
         copy.points.AddRange(points);
         return copy;
     }

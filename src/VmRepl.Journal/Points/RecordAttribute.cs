@@ -18,6 +18,9 @@ public static class RecordAttribute
     /// <summary>Resync-begin, or a bookmark where it is the first record after the gap: first and last sequence that were given up, decimal.</summary>
     public const string GapFrom = "gap-from", GapTo = "gap-to";
 
+    /// <summary>Resync-begin of a rewind, and the rewind record at its end: the sequence of the point gone to, decimal.</summary>
+    public const string RewindTo = "rewind-to", To = "to";
+
     /// <summary>Checkpoint: every record up to here is in the live image, flushed.</summary>
     public const string Applied = "applied";
 

@@ -12,9 +12,18 @@ public sealed record GroupState(string Phase, ulong Durable, ulong Applied, ulon
 {
     public MessageType Type => MessageType.GroupState;
 
+    /// <summary>Time of the newest record, microseconds since 1970 UTC; 0 where there is none.</summary>
+    public long NewestTimeUs { get; init; }
+
+    /// <summary>Sequence with which the newest rewind began at the replica; 0 where none is known. Where it has grown, the replica gave out numbers that the source does not know of.</summary>
+    public ulong NewestRewind { get; init; }
+
+    /// <summary>The metadata keys that have a value at the replica; at most 1024.</summary>
+    public string[] MetadataKeys { get; init; } = [];
+
     public void WriteTo(MessagePackWriter writer)
     {
-        writer.WriteHead(Type, 7);
+        writer.WriteHead(Type, 10);
         writer.WriteString(Phase);
         writer.WriteUInt64(Durable);
         writer.WriteUInt64(Applied);
@@ -22,10 +31,18 @@ public sealed record GroupState(string Phase, ulong Durable, ulong Applied, ulon
         writer.WriteUInt32(Epoch);
         writer.WriteUInt64(CreditBytes);
         writer.WriteInt64(FirstPointTimeUs);
+        writer.WriteInt64(NewestTimeUs);
+        writer.WriteUInt64(NewestRewind);
+        writer.WriteWords(MetadataKeys);
     }
 
     internal static GroupState Read(ref MessageFields fields) =>
         new(
             fields.Word("group state phase"), fields.UInt64("group state durable"), fields.UInt64("group state applied"), fields.UInt64("group state last point"),
-            fields.UInt32("group state epoch"), fields.UInt64("group state credit"), fields.Int64("group state first point"));
+            fields.UInt32("group state epoch"), fields.UInt64("group state credit"), fields.Int64("group state first point"))
+        {
+            NewestTimeUs = fields.Size("group state newest time"),
+            NewestRewind = fields.UInt64("group state newest rewind"),
+            MetadataKeys = fields.Strings("group state metadata keys", MessageLimits.MaxMetadataEntries, MessageLimits.MaxMetadataKeyBytes),
+        };
 }

@@ -37,6 +37,9 @@ public static class MessageCodec
             MessageType.CloseView => CloseView.Read(ref fields),
             MessageType.Failure => Failure.Read(ref fields),
             MessageType.Bye => new Bye(),
+            MessageType.RewindGroup => RewindGroup.Read(ref fields),
+            MessageType.RewindProgress => RewindProgress.Read(ref fields),
+            MessageType.Rewound => Rewound.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -98,6 +98,14 @@ internal ref struct MessageFields
     /// <summary>A word that programs compare.</summary>
     public string Word(string field) => Printable(field, MessageLimits.MaxWordBytes);
 
+    /// <summary>A size, or nil.</summary>
+    public long? OptionalSize(string field)
+    {
+        if (left == 0 || !reader.TryReadNil()) return Size(field);
+        left--;
+        return null;
+    }
+
     /// <summary>A name by <see cref="NameRule"/>.</summary>
     public string Name(string field)
     {
@@ -153,6 +161,15 @@ internal ref struct MessageFields
         for (var i = 0; i < count; i++) words[i] = Word(field);
         Leave(outer);
         return words;
+    }
+
+    public string[] Strings(string field, int maxCount, int maxBytes)
+    {
+        var outer = Enter(field, maxCount, out var count);
+        var strings = new string[count];
+        for (var i = 0; i < count; i++) strings[i] = String(field, maxBytes);
+        Leave(outer);
+        return strings;
     }
 
     /// <summary>Extents in ascending order that do not overlap: for each, the bytes from the last one's end, and its length.</summary>

@@ -30,4 +30,7 @@ public enum MessageType : byte
     CloseView = 25,
     Failure = 26,
     Bye = 27,
+    RewindGroup = 40,
+    RewindProgress = 41,
+    Rewound = 42,
 }

@@ -32,6 +32,12 @@ internal static class MessageWriting
         else writer.WriteString(text);
     }
 
+    public static void WriteOptionalInt64(this MessagePackWriter writer, long? value)
+    {
+        if (value is null) writer.WriteNil();
+        else writer.WriteInt64(value.Value);
+    }
+
     public static void WriteExtents(this MessagePackWriter writer, IReadOnlyList<Extent> extents)
     {
         writer.WriteArrayHeader(checked(2 * extents.Count));

@@ -1,4 +1,5 @@
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Rewind;
 
 namespace VmRepl.Replication.Reading;
 
@@ -7,6 +8,9 @@ public interface IPastReader : IAsyncDisposable
 {
     /// <summary>The points of a group, oldest first.</summary>
     Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation);
+
+    /// <summary>The points of a group, oldest first, each with what it takes to take the live images back to it.</summary>
+    Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation);
 
     /// <summary>Opens a group as of a point.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>

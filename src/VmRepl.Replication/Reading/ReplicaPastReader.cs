@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal;
+using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
@@ -17,7 +18,13 @@ public sealed class ReplicaPastReader : IPastReader
     // A request was given up between its sending and its answer: what comes next would be taken for the answer to something else.
     private bool isOutOfStep;
 
-    private ReplicaPastReader(FramedConnection connection) => this.connection = connection;
+    private readonly string[] capabilities;
+
+    private ReplicaPastReader(FramedConnection connection, string[] capabilities)
+    {
+        this.connection = connection;
+        this.capabilities = capabilities;
+    }
 
     /// <summary>Greets the replica on a fresh connection, which this reader then owns.</summary>
     /// <exception cref="RefusedException">The replica will not have us.</exception>
@@ -25,8 +32,8 @@ public sealed class ReplicaPastReader : IPastReader
     {
         try
         {
-            await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, Guid.Empty, Software.Name, Hello.ReadOnly), cancellation);
-            return new ReplicaPastReader(connection);
+            var welcome = await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, Guid.Empty, Software.Name, Hello.ReadOnly), cancellation);
+            return new ReplicaPastReader(connection, welcome.Capabilities);
         }
         catch
         {
@@ -36,7 +43,22 @@ public sealed class ReplicaPastReader : IPastReader
     }
 
     public async Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation) =>
-        [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(p => new RecoveryPoint(p.Sequence, p.TimeUs, p.Bookmark, p.Consistency))];
+        [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(Point)];
+
+    public async Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation) =>
+        [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(p => new PointCost(Point(p), p.RewindBytes ?? 0, p.RewindMs / 1000.0))];
+
+    /// <summary>Takes the group's live images to a point and waits until that is durable. It goes on when this reader goes away.</summary>
+    /// <param name="at">"latest", a bookmark, a sequence or a time.</param>
+    /// <param name="progress">Is told how many bytes there are and how many are back.</param>
+    /// <exception cref="ReplicationException">The replica refused, since the group is in use or the replica knows no rewinds.</exception>
+    /// <exception cref="StoreException">There is no such point, or no room.</exception>
+    public async Task<RewindResult> RewindAsync(string group, string at, Action<long, long>? progress, CancellationToken cancellation)
+    {
+        if (!capabilities.Contains(Software.Rewind)) throw new ReplicationException(group, $"group {group}: the replica {connection.Peer} is of a release without rewinds", "Update it.");
+        var done = await AskAsync<Rewound>(new RewindGroup(group, at), cancellation, p => progress?.Invoke(p.TotalBytes, p.DoneBytes));
+        return new RewindResult(Point(done.Made), Point(done.Target), done.Bytes);
+    }
 
     public async Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation) => new View(this, await AskAsync<ViewOpened>(new OpenView(group, at), cancellation));
 
@@ -58,7 +80,7 @@ public sealed class ReplicaPastReader : IPastReader
     /// <exception cref="StoreException">The replica has no such group or point.</exception>
     /// <exception cref="JournalDamagedException">The replica found damage.</exception>
     /// <exception cref="IOException">The connection ended, or the replica's storage failed.</exception>
-    private async Task<T> AskAsync<T>(IMessage request, CancellationToken cancellation)
+    private async Task<T> AskAsync<T>(IMessage request, CancellationToken cancellation, Action<RewindProgress>? progress = null)
         where T : class, IMessage
     {
         await turn.WaitAsync(cancellation);
@@ -68,12 +90,14 @@ public sealed class ReplicaPastReader : IPastReader
             isOutOfStep = true;
             await connection.SendAsync(request, cancellation);
             var reply = await connection.ReceiveAsync(cancellation);
+            for (; reply is RewindProgress step && progress is not null; reply = await connection.ReceiveAsync(cancellation)) progress(step);
             isOutOfStep = false;
             return reply switch
             {
                 T answer => answer,
                 Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
                 Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
+                Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
                 Failure f => throw new StoreException(f.Message, f.Hint),
                 null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
                 var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
@@ -84,6 +108,8 @@ public sealed class ReplicaPastReader : IPastReader
             turn.Release();
         }
     }
+
+    private static RecoveryPoint Point(Protocol.Messages.RecoveryPoint point) => new(point.Sequence, point.TimeUs, point.Bookmark, point.Consistency);
 
     private sealed class View(ReplicaPastReader reader, ViewOpened opened) : IPastView
     {

@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 
@@ -9,6 +10,8 @@ namespace VmRepl.Replication.Reading;
 public sealed class StorePastReader(ReplicaStore store) : IPastReader
 {
     public Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation) => Task.FromResult(store.Get(group).Journal.Points);
+
+    public Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation) => Task.FromResult(store.Get(group).Journal.PointCosts());
 
     public Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation)
     {

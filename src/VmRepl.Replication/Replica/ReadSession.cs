@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal;
+using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 using VmRepl.Protocol.Connections;
@@ -22,7 +23,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         try
         {
             while (await connection.ReceiveAsync(cancellation) is { } request and not Bye)
-                await connection.SendAsync(Answer(request), cancellation);
+                await connection.SendAsync(request is RewindGroup rewind ? await new RewindExchange(site, connection, identity).RunAsync(rewind, cancellation) : Answer(request), cancellation);
         }
         finally
         {
@@ -37,7 +38,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
             return request switch
             {
                 ListGroups => new GroupList([.. site.Store.Groups.Where(g => MayRead(g.Description.Name)).Select(Summarize)]),
-                ListPoints list => new PointList(list.Group, [.. Group(list.Group).Journal.Points.Select(p => new RecoveryPoint(p.Sequence, p.TimeUs, p.Bookmark, p.Consistency))]),
+                ListPoints list => new PointList(list.Group, [.. Group(list.Group).Journal.PointCosts().Select(Describe)]),
                 OpenView open => Open(open),
                 MapView map => Map(map),
                 ReadView read => Read(read),
@@ -77,6 +78,12 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     /// <exception cref="RefusedException">The certificate does not allow it; said of groups that exist and of those that do not.</exception>
     private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw new RefusedException(connection.Peer,
         new Failure(RefusalCode.NotAllowed, $"group {name}: the certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{name}."));
+
+    private static RecoveryPoint Describe(PointCost cost) => new(cost.Point.Sequence, cost.Point.TimeUs, cost.Point.Bookmark, cost.Point.Consistency)
+    {
+        RewindBytes = cost.RewindBytes,
+        RewindMs = cost.RewindSeconds is { } seconds ? (long)Math.Min(Math.Ceiling(seconds * 1000), 1e15) : null,
+    };
 
     private static GroupSummary Summarize(GroupStore group)
     {

@@ -6,6 +6,9 @@ public sealed record ReplicaOptions
     /// <summary>Bytes that one session may have sent and not yet seen processed. Default 64 MiB; at least twice the largest record.</summary>
     public long CreditBytes { get; init; } = 64L << 20;
 
+    /// <summary>How long a rewind waits for the end of a session of its group before it is refused. Default 3 s.</summary>
+    public TimeSpan RewindWait { get; init; } = TimeSpan.FromSeconds(3);
+
     /// <summary>A session from which nothing comes for so long is closed; the source pings every few seconds. Default 60 s.</summary>
     public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(60);
 }

@@ -15,6 +15,7 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, ReplicationSession> sessions = new(StringComparer.Ordinal);
+    private readonly HashSet<string> rewinding = new(StringComparer.Ordinal);
 
     public ReplicaStore Store { get; } = store;
 
@@ -49,22 +50,47 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
     }
 
     /// <summary>Makes <paramref name="session"/> the one of its group; the one before is ended first.</summary>
-    internal async Task EnterAsync(string group, ReplicationSession session, CancellationToken cancellation)
+    /// <returns>False while the group is being rewound: nobody else may append to it.</returns>
+    internal async Task<bool> EnterAsync(string group, ReplicationSession session, CancellationToken cancellation)
     {
         while (true)
         {
             ReplicationSession? older;
             lock (gate)
             {
+                if (rewinding.Contains(group)) return false;
                 if (!sessions.TryGetValue(group, out older))
                 {
                     sessions.Add(group, session);
-                    return;
+                    return true;
                 }
             }
 
             await older.EndAsync().WaitAsync(cancellation);
         }
+    }
+
+    /// <summary>Takes a group for a rewind, once its session has ended. Until <see cref="EndRewind"/> no session of it begins.</summary>
+    /// <returns>False where a session or another rewind has it and does not end within <see cref="ReplicaOptions.RewindWait"/>.</returns>
+    internal async Task<bool> TryBeginRewindAsync(string group, CancellationToken cancellation)
+    {
+        var poll = TimeSpan.FromMilliseconds(50);
+        var started = Time.GetTimestamp();
+        while (true)
+        {
+            lock (gate)
+            {
+                if (!sessions.ContainsKey(group) && rewinding.Add(group)) return true;
+            }
+
+            if (Time.GetElapsedTime(started) >= Options.RewindWait) return false;
+            await Task.Delay(poll, Time, cancellation);
+        }
+    }
+
+    internal void EndRewind(string group)
+    {
+        lock (gate) rewinding.Remove(group);
     }
 
     internal void Leave(string group, ReplicationSession session)

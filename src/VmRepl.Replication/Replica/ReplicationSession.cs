@@ -49,8 +49,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 return;
             }
 
+            if (!await site.EnterAsync(open.Group, this, linked.Token))
+            {
+                await RefuseAsync(open, new Refusal(RefusalCode.Busy, $"group {open.Group} is being rewound at the replica", "Sync again when that has ended; nothing of the source is lost."), linked.Token);
+                return;
+            }
+
             name = open.Group;
-            await site.EnterAsync(name, this, linked.Token);
             if (!await OpenAsync(open, linked.Token)) return;
             await Task.WhenAll(EndOthers(ReceiveAsync(linked.Token)), EndOthers(AppendAsync(linked.Token)), EndOthers(AnswerAsync(linked.Token)));
         }
@@ -114,7 +119,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         grantedBytes = site.Options.CreditBytes;
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
-        await connection.SendAsync(new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0), cancellation);
+        var state = new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0)
+        {
+            NewestTimeUs = Math.Max(0, group.Journal.NewestTimeUs),
+            NewestRewind = group.Journal.NewestRewind,
+            MetadataKeys = [.. group.Journal.MetadataKeys.Take(MessageLimits.MaxMetadataEntries)],
+        };
+        await connection.SendAsync(state, cancellation);
         return true;
     }
 
@@ -303,9 +314,15 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private void Fill(List<Record> baseline)
     {
-        foreach (var record in baseline) record.VerifyPayload();
+        foreach (var record in baseline)
+        {
+            record.VerifyPayload();
+            // Acknowledged by the newest number received: one that came late would count as taken before it is.
+            if (record.Header.Sequence <= received) throw new ArgumentException($"{record} came after {received}");
+            received = record.Header.Sequence;
+        }
+
         group.ApplyBaseline(baseline);
-        received = baseline[^1].Header.Sequence;
     }
 
     private void Append(List<Record> batch)

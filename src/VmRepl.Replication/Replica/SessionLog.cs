@@ -23,6 +23,15 @@ internal static partial class SessionLog
     [LoggerMessage(2005, LogLevel.Error, "Group {Group}: {Problem}")]
     public static partial void Failed(ILogger log, string group, string problem, Exception? cause);
 
+    [LoggerMessage(2010, LogLevel.Information, "Group {Group}: {Peer} rewinds it to point {Target}; {Bytes} bytes go back")]
+    public static partial void Rewinding(ILogger log, string group, string peer, ulong target, long bytes);
+
+    [LoggerMessage(2011, LogLevel.Information, "Group {Group}: rewound to point {Target}, which point {Made} now equals")]
+    public static partial void Rewound(ILogger log, string group, ulong target, ulong made);
+
+    [LoggerMessage(2012, LogLevel.Error, "Group {Group}: a rewind did not end: {Problem}")]
+    public static partial void RewindFailed(ILogger log, string group, string problem, Exception cause);
+
     [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
     public static partial void Closed(ILogger log, string group, string peer);
 }

@@ -13,7 +13,7 @@ namespace VmRepl.Replication.Restore;
 
 /// <summary>
 /// Writes a whole VM out as of one point: one image file for each disk, the definition, and <c>metadata.json</c>. Nothing that exists is overwritten;
-/// what was begun is removed again when it cannot be finished. The proof is a digest of each file as read back, equal to that of the view.
+/// what was begun is removed again when it cannot be finished. The proof is a digest of each file as read back, and that it is equal to the view byte for byte.
 /// </summary>
 public sealed class VmRestore(string group, IPastView view, string directory, ImageFormat? format)
 {
@@ -73,9 +73,9 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         var source = view.Open(disk);
         using (var target = Create(path, disk, made)) ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
 
-        // Read back through the format's reader, which knows nothing of what was meant to be written.
+        // Read back through the format's reader, which knows nothing of what was meant to be written: every byte is compared with the point's, and the digest is of the file.
         using var written = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
-        var expecting = Task.Run(() => ImageDigest.Sha256(source, null, cancellation), CancellationToken.None);
+        var comparing = Task.Run(() => ImageComparer.Compare(source, written, null, cancellation), CancellationToken.None);
         byte[] digest;
         try
         {
@@ -83,11 +83,11 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         }
         finally
         {
-            // However this ends, nothing reads the view any more.
-            ((IAsyncResult)expecting).AsyncWaitHandle.WaitOne();
+            // Neither device may be closed under it, and where both fail what the point could not give is the better reason.
+            comparing.GetAwaiter().GetResult();
         }
 
-        if (!expecting.GetAwaiter().GetResult().AsSpan().SequenceEqual(digest))
+        if (written.Length != source.Length || !comparing.Result.Equal)
             throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
         return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest));
     }

@@ -38,6 +38,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private Exception? fault;
     private FramedConnection? connection;
     private long sentBytes;
+    private long resendingBytes;
     private long grantedBytes;
     private ulong lastSent;
     private ulong nextQuestion;
@@ -96,6 +97,13 @@ internal sealed class ReplicaLink : IAsyncDisposable
         running = KeepUpAsync(FollowAsync(opened.Connection, closing.Token), closing.Token);
     }
 
+    /// <summary>The time behind which records go on: this side's newest, or the replica's where a rewind put one there; no clock of a replica's takes it beyond a day from now.</summary>
+    public long BeginTimeUs(long ownNewestTimeUs)
+    {
+        var bound = (time.GetUtcNow() + TimeSpan.FromDays(1) - DateTimeOffset.UnixEpoch).Ticks / 10;
+        return Math.Max(ownNewestTimeUs, Math.Min(State.NewestTimeUs, bound));
+    }
+
     /// <summary>Builds and sends records in order; waits while the replica has granted no credit. On return they are kept until acknowledged, not yet durable.</summary>
     /// <param name="build">Makes the records, all of them of a baseline or none, with their sequence numbers; called when it is their turn.</param>
     /// <param name="bytes">What they weigh, about; the wait for credit goes by it.</param>
@@ -122,17 +130,18 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 ulong previous;
                 lock (gate)
                 {
-                    // Where the connection is down they wait here; the next one begins with them.
+                    // Where the connection is down, or broke before it had all that was to come first, they queue behind that: the order is the sequence's, always.
+                    current = resending.Count == 0 ? connection : null;
                     foreach (var one in sent)
                     {
                         one.Memory?.Hold();
-                        unacknowledged.Enqueue(one);
+                        (current is null ? resending : unacknowledged).Enqueue(one);
+                        if (current is null) resendingBytes += CreditRule.Weigh(one.Record);
+                        else sentBytes += CreditRule.Weigh(one.Record);
                     }
 
-                    sentBytes += records.Sum(CreditRule.Weigh);
                     previous = lastSent;
                     lastSent = records[^1].Header.Sequence;
-                    current = connection;
                 }
 
                 if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
@@ -325,6 +334,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
             if (State is null) lastSent = state.Durable;
             else if (welcome.StoreId != StoreId || state.Durable < Durable)
                 throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
+            // Its numbers are others than ours of the same value, and what was compared with its live image compares no more.
+            if (State is not null && state.NewestRewind > State.NewestRewind) throw new RoundRestartException("the replica was rewound in the middle of the round");
             if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
                 throw new RoundRestartException("the replica was restarted during the baseline");
             if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;
@@ -343,6 +354,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
             // Credit is counted anew on each connection.
             sentBytes = 0;
+            resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
             grantedBytes = Credit(state.CreditBytes);
             headway = NewSignal();
             Signal();
@@ -368,12 +380,11 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
                 var weight = CreditRule.Weigh(sent.Record);
                 await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
-                // Held here too: a replica that acknowledges what it has not been sent must not be sent what another group's region has become.
-                sent.Memory?.Hold();
                 lock (gate)
                 {
                     unacknowledged.Enqueue(resending.Dequeue());
                     sentBytes += weight;
+                    resendingBytes -= weight;
                 }
 
                 await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
@@ -504,7 +515,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
 
     private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);
 
-    private bool HasCredit(long bytes) => fault is not null || sentBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
+    private bool HasCredit(long bytes) => fault is not null || sentBytes + resendingBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
 
     private void Resolve(ulong id, IMessage answer)
     {

@@ -36,7 +36,9 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         // does not count, only the keys do.
         var known = link.StoreId == before.StoreId && link.Durable == before.Durable ? before : before with { Metadata = before.Metadata.ToDictionary(m => m.Key, _ => "") };
         sequences.AdvanceTo(link.Durable);
-        var stream = new RecordStream(link, sequences, time, group.Epoch, before.TimeUs);
+        var stream = new RecordStream(link, sequences, time, group.Epoch, link.BeginTimeUs(before.TimeUs));
+        // And keys that this side knows nothing of: a rewind brings back what was removed.
+        var replicated = link.State.MetadataKeys.ToDictionary(k => k, k => known.Metadata.GetValueOrDefault(k, ""));
 
         if (!isBaseline) await stream.SendAsync([Begin()], isBaseline: false, cancellation);
         using (var digest = new BlockDigest(link.StoreId, sourceId))
@@ -46,7 +48,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         }
 
         var metadata = ReadMetadata();
-        var drafts = MetadataDrafts(metadata, known.Metadata);
+        var drafts = MetadataDrafts(metadata, replicated);
         foreach (var disk in disks) disk.VerifyUnchanged();
         drafts.Add(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }));
         await stream.SendAsync(drafts, isBaseline: false, cancellation);

@@ -97,10 +97,12 @@ internal sealed class SourceGroup
                 throw new ReplicationException(Definition.Name, $"group {Definition.Name} has no recovery point yet that could be named", $"vmrepl sync {Definition.Name} makes one.");
             await using var link = NewLink();
             await link.OpenAsync(cancellation);
+            if (link.State.NewestRewind > progress.Durable)
+                throw new ReplicationException(Definition.Name, $"group {Definition.Name} was rewound at the replica since this agent's newest point {progress.PointSequence}", $"vmrepl sync {Definition.Name} brings the replica to this host's disks again; until then its points stay as they are.");
             if (link.State.LastPoint != progress.PointSequence)
                 throw new ReplicationException(Definition.Name, $"group {Definition.Name}: the replica's newest point is {link.State.LastPoint}, this agent's is {progress.PointSequence}", $"vmrepl sync {Definition.Name} brings both together.");
             sequences.AdvanceTo(link.Durable);
-            var stream = new RecordStream(link, sequences, time, Definition.Epoch, progress.TimeUs);
+            var stream = new RecordStream(link, sequences, time, Definition.Epoch, link.BeginTimeUs(progress.TimeUs));
             var attributes = sequences.GapAfter(link.Durable) ?? [];
             attributes[RecordAttribute.Name] = name;
             attributes[RecordAttribute.Point] = link.State.LastPoint.ToString(System.Globalization.CultureInfo.InvariantCulture);

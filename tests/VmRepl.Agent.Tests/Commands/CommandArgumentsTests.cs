@@ -48,6 +48,18 @@ internal sealed class CommandArgumentsTests
         Assert.That(CommandRun.Of("points", "vm1", "--from", "h:7").Asked, Is.EqualTo(new PointsArguments("vm1", new PointSource.Replica(new PeerAddress("h", 7), null))));
 
     [Test]
+    public void Rewind_Store_IsHandedOn() => Assert.That(
+        CommandRun.Of("rewind", "vm1", "--to", "r1", "--store", "/srv/s").Asked, Is.EqualTo(new RewindArguments("vm1", new PointChoice.AtBookmark("r1"), new PointSource.Store("/srv/s"))));
+
+    [Test]
+    public void Rewind_LeastOptions_GoesThroughTheAgent() => Assert.That(
+        CommandRun.Of("rewind", "vm1", "--to", "42").Asked, Is.EqualTo(new RewindArguments("vm1", new PointChoice.AtSequence(42), new PointSource.Agent(CommandRun.Socket))));
+
+    [TestCase]
+    [TestCase("--to", "a b")]
+    public void Rewind_WithoutAPoint_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["rewind", "vm1", .. options]).Status, Is.EqualTo(2));
+
+    [Test]
     public void Replica_AllOptions_AreHandedOn() => Assert.That(
         CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem").Asked,
         Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates)));

@@ -32,9 +32,16 @@ internal sealed class ReportJsonTests
     [Test]
     public void Report_PointsAsJson_HasTheDocumentedKeys()
     {
-        var json = JsonDocument.Parse(Json(new PointsReport("vm1", [new PointReport(42, Time, null, "crash")]), j => j.PointsReport)).RootElement;
+        var json = JsonDocument.Parse(Json(new PointsReport("vm1", [new PointReport(42, Time, null, "crash", 4096, null)]), j => j.PointsReport)).RootElement;
         Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "points" }));
-        Assert.That(json.GetProperty("points")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "sequence", "time", "bookmark", "consistency" }));
+        Assert.That(json.GetProperty("points")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "sequence", "time", "bookmark", "consistency", "rewindBytes", "rewindSeconds" }));
+    }
+
+    [Test]
+    public void Report_RewindAsJson_HasTheDocumentedKeys()
+    {
+        var json = JsonDocument.Parse(Json(new RewindReport("vm1", Point, Point, 4096, 0.5), j => j.RewindReport)).RootElement;
+        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "point", "to", "rewoundBytes", "durationSeconds" }));
     }
 
     [Test]

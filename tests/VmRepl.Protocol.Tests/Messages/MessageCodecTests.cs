@@ -102,7 +102,7 @@ public class MessageCodecTests
         Assert.That(said[0], Is.EqualTo("1 7 [1, 1, 3, ['lanes', 'zstd'], b'\\x00\\x11\"3DUfw\\x88\\x99\\xaa\\xbb\\xcc\\xdd\\xee\\xff', 'vmrepl 0.1.0', 'replicate']"));
         Assert.That(said, Does.Contain("14 2 [14, 18446744073709551615]"));
         Assert.That(said, Does.Contain("21 5 [21, 1, 2, 0, 9223372036854775807]"));
-        Assert.That(said, Does.Contain("18 3 [18, 'web', [[5, 1795000000000000, None, 'crash'], [9, -1, 'before', 'application']]]"));
+        Assert.That(said, Does.Contain("18 3 [18, 'web', [[5, 1795000000000000, None, 'crash', None, None], [9, -1, 'before', 'application', 4096, 0]]]"));
     }
 
     private static byte[] Encode(IMessage message)

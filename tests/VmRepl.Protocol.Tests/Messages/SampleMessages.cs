@@ -21,6 +21,7 @@ internal static class SampleMessages
         new Refusal(RefusalCode.GroupTaken, "Group web belongs to another source.", "Choose another name."),
         new OpenGroup("web", Id, 7, Disks, true),
         new GroupState("baseline", 1, 2, 3, 4, 5, 6),
+        new GroupState("following", 1, 2, 3, 4, 5, 6) { NewestTimeUs = 7, NewestRewind = ulong.MaxValue, MetadataKeys = ["definition", ""] },
         new RecordBatch(0, 0, [SampleRecords.Zero(2)]),
         new RecordBatch(3, 4, [SampleRecords.Zero(5), SampleRecords.Write(6, 4096 + 512), SampleRecords.Fact(Protocol.Records.RecordKind.Bookmark, 9, [], ("name", "before"))]),
         new BaselineBatch([SampleRecords.Write(0, 1024), SampleRecords.Zero(0)]),
@@ -36,7 +37,7 @@ internal static class SampleMessages
         new ListGroups(),
         new GroupList([new GroupSummary("web", "following", 5, 4, 3, Disks), new GroupSummary("mail", "baseline", 0, 0, 0, [])]),
         new ListPoints("web"),
-        new PointList("web", [new RecoveryPoint(5, 1_795_000_000_000_000, null, "crash"), new RecoveryPoint(9, -1, "before", "application")]),
+        new PointList("web", [new RecoveryPoint(5, 1_795_000_000_000_000, null, "crash"), new RecoveryPoint(9, -1, "before", "application") { RewindBytes = 4096, RewindMs = 0 }]),
         new OpenView("web", "2026-11-21T06:00:00Z"),
         new ViewOpened(1, 9, 5, "before", Disks, [new MetadataEntry("definition", [1, 2, 3]), new MetadataEntry("", [])]),
         new ViewOpened(1, 9, 5, null, [], []),
@@ -48,6 +49,9 @@ internal static class SampleMessages
         new CloseView(1),
         new Failure(RefusalCode.UnknownPoint, "Group web has no point named x.", ""),
         new Bye(),
+        new RewindGroup("web", "before"),
+        new RewindProgress(1L << 40, 0),
+        new Rewound(new RecoveryPoint(20, 3, null, "application"), new RecoveryPoint(9, -1, "before", "application"), 1L << 33),
     ];
 
     public static IEnumerable<TestCaseData> Cases =>

@@ -1,4 +1,5 @@
 using VmRepl.Protocol.Connections;
+using VmRepl.Replication.Replica;
 using VmRepl.Replication.Tests.Stage;
 
 namespace VmRepl.Replication.Tests.Source;
@@ -26,6 +27,58 @@ public class CutSessionTests
         var length = (await RecordAsync(connection)).Received;
         Assert.That(length, Is.GreaterThan(100));
         await RunAsync(length, at => (n, inner) => n == connection ? new CuttingTransport(inner, long.MaxValue, at) : inner);
+    }
+
+    /// <summary>A longer session, every connection of which is cut somewhere until the cuts come later than its end.</summary>
+    [Test]
+    public async Task Session_EveryConnectionCutAtRandom_GetsThrough()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"), new ReplicaOptions { CreditBytes = 96 << 10 });
+        for (var seed = 0; seed < 40; seed++)
+        {
+            var random = new Random(seed);
+            using var own = new TestDirectory(directory);
+            DiskFile[] disks = [new(own, 1, "sda", (3 << 20) + 512), new(own, 2, "sdb", 256 << 10, 4096)];
+            foreach (var disk in disks) Contents.Scribble(disk, random, 30);
+            ITransport Cut(int n, ITransport inner) =>
+                new CuttingTransport(inner, random.NextInt64(300, 300 + (n * 20_000L)), random.Next(3) == 0 ? random.Next(100, 100 + (n * 300)) : long.MaxValue);
+            var vm = new ProtectedVm(own, new MemoryConnector(replica.Accept) { Wrap = Cut }, disks, $"vm{seed}");
+            for (var round = 0; round < 3; round++)
+            {
+                await vm.SyncAsync();
+                foreach (var disk in disks) Contents.Scribble(disk, random, 10);
+            }
+
+            await vm.SyncAsync();
+            PointChecker.CheckViews(replica.Store, vm);
+            PointChecker.CheckJournal(directory, "store", vm);
+            Assert.That(replica.Log.Errors, Is.Empty, $"seed {seed}");
+            Assert.That(vm.Connector.Connections, Is.GreaterThan(4), $"seed {seed}");
+        }
+    }
+
+    [Test]
+    public async Task Session_LinkFallsSilent_IsGivenUpAndResumed([Values] bool isRound)
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        DiskFile[] disks = [new(directory, 1, "sda", 300 << 10)];
+        Contents.Scribble(disks[0], new Random(1), 20);
+        // Nothing is closed: what is sent after so many bytes just does not arrive, and nothing comes back.
+        var silent = isRound ? 2 : 1;
+        var connector = new MemoryConnector(replica.Accept) { Wrap = (n, inner) => n == silent ? new StallingTransport(inner, 3000) : inner };
+        var vm = new ProtectedVm(directory, connector, disks)
+        {
+            Options = ProtectedVm.Quick with { SilenceMax = TimeSpan.FromMilliseconds(300), PingInterval = TimeSpan.FromMilliseconds(50) },
+        };
+        vm.Restart();
+        await vm.SyncAsync();
+        Contents.Scribble(disks[0], new Random(2), 5);
+        await vm.SyncAsync();
+        PointChecker.CheckViews(replica.Store, vm);
+        PointChecker.CheckJournal(directory, "store", vm);
+        Assert.That(connector.Connections, Is.EqualTo(3));
     }
 
     private static async Task<CountingTransport> RecordAsync(int connection)
@@ -59,17 +112,20 @@ public class CutSessionTests
     private static async Task TryAsync(TestDirectory directory, ReplicaHost replica, string name, Func<int, ITransport, ITransport> wrap)
     {
         using var own = new TestDirectory(directory);
-        DiskFile[] disks = [new(own, 1, "sda", 64 << 10), new(own, 2, "sdb", 6 << 10)];
+        // Whatever differs is sent in blocks of 4 KiB, and what ends with the disk in less: that keeps the session short enough to cut it at every byte.
+        DiskFile[] disks = [new(own, 1, "sda", (64 << 10) + 1024), new(own, 2, "sdb", (4 << 10) + 512)];
         var random = new Random(1);
-        disks[0].Fill(8192, 512, random);
-        disks[1].Fill(5120, 512, random);
-        var vm = new ProtectedVm(own, new MemoryConnector(replica.Accept) { Wrap = wrap }, disks, name);
+        disks[0].Fill(64 << 10, 512, random);
+        disks[1].Fill(4096, 512, random);
+        var vm = new ProtectedVm(own, new MemoryConnector(replica.Accept) { Wrap = wrap, CapacityBytes = 16 << 10 }, disks, name);
         vm.Definition = vm.Definition with { Metadata = new Dictionary<string, string> { ["name"] = "web" } };
         vm.Restart();
         await vm.SyncAsync();
-        disks[0].Fill(8192, 512, random);
-        disks[0].Fill(40960, 512, random);
-        disks[1].Fill(0, 512, random);
+        disks[0].Fill((64 << 10) + 512, 512, random);
+        disks[0].Fill(64 << 10, 512, random);
+        disks[1].Punch(4096, 512);
+        vm.Definition = vm.Definition with { Metadata = new Dictionary<string, string> { ["name"] = "web 2" } };
+        vm.Restart();
         await vm.SyncAsync();
         PointChecker.CheckViews(replica.Store, vm);
         PointChecker.CheckJournal(directory, "store", vm);

@@ -69,11 +69,13 @@ public sealed partial class JournalSimulation
         var lost = oracle.Truncate(position.Durable);
         acknowledged = Math.Max(acknowledged, oracle.Newest);
         baselineIsDone = oracle.Records.Any(r => r.Header.Kind == Protocol.Records.RecordKind.ResyncEnd);
+        maker.AdvanceBehind(position.Durable);
         resend = [.. resend.Where(r => r.Header.Sequence > position.Durable)];
         if (lost.Count == 0) return;
         // A source sends again what was not acknowledged, or gives it up and leaves a gap; a baseline begins anew.
         resend = [];
-        if (baselineIsDone && random.Chance(0.7)) resend = lost;
+        // What a rewind did not get done is not the source's to send.
+        if (baselineIsDone && !isRewinding && random.Chance(0.7)) resend = lost;
         else Counters.Add(SimulationCounters.GivenUp);
     }
 

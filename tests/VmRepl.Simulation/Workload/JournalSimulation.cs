@@ -158,9 +158,10 @@ public sealed partial class JournalSimulation
         else if (choice < 72) OpenOneView();
         else if (choice < 80) CheckOneView();
         else if (choice < 83) CheckOnePoint();
-        else if (choice < 86) Close(isClean: random.Chance(0.7));
-        else if (choice < 88) volume.CapacityBytes = volume.UsedBytes + random.Between(0, 6 << 20);
-        else if (choice < 90) volume.FailReadIn = random.Between(1, 12);
+        else if (choice < 85) Rewind();
+        else if (choice < 87) Close(isClean: random.Chance(0.7));
+        else if (choice < 89) volume.CapacityBytes = volume.UsedBytes + random.Between(0, 6 << 20);
+        else if (choice < 91) volume.FailReadIn = random.Between(1, 12);
         else if (choice < 97) PlanCrash(40);
         else volume.CapacityBytes = RoomyBytes;
     }
@@ -192,6 +193,7 @@ public sealed partial class JournalSimulation
 
     private void AppendBatch()
     {
+        isRewinding = false;
         if (resend.Count > 0)
         {
             Counters.Add(SimulationCounters.Resends);

@@ -18,6 +18,9 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
 
     public ulong Next { get; private set; } = (ulong)random.Between(1, 5000);
 
+    /// <summary>Goes on behind a sequence that the replica gave out itself.</summary>
+    public void AdvanceBehind(ulong sequence) => Next = Math.Max(Next, sequence + 1);
+
     public void SkipSome() => Next += (ulong)random.Between(1, 100);
 
     public Record Fact(RecordKind kind, Dictionary<string, string>? attributes = null, byte[]? payload = null) => Record.Create(

@@ -1,0 +1,25 @@
+using VmRepl.Protocol.Connections;
+
+namespace VmRepl.Replication.Tests.Stage;
+
+/// <summary>A line that goes dead without a word after so many bytes were sent: sends vanish, nothing is received, nothing is closed.</summary>
+internal sealed class StallingTransport(ITransport inner, long sendBytes) : ITransport
+{
+    private long left = sendBytes;
+
+    public string Peer => inner.Peer;
+
+    public async ValueTask SendAsync(ReadOnlyMemory<byte> data, CancellationToken cancellation)
+    {
+        if (Interlocked.Add(ref left, -data.Length) > 0) await inner.SendAsync(data, cancellation);
+    }
+
+    public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellation)
+    {
+        var count = await inner.ReceiveAsync(buffer, cancellation);
+        if (Interlocked.Read(ref left) <= 0) await Task.Delay(Timeout.Infinite, cancellation);
+        return count;
+    }
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
