@@ -179,7 +179,7 @@ internal sealed class FailureTests
     [Test]
     public void Bookmark_WithNameThatIsNone_IsUsage()
     {
-        foreach (var name in new[] { "latest", "123", "-x", "a/b" }) Assert.That(pair.Run("bookmark", Group, "--", name).ExitCode, Is.EqualTo(2), name);
+        foreach (var name in new[] { "latest", "123", "-x", "a/b" }) Assert.That(pair.Run("bookmark", Group, name).ExitCode, Is.EqualTo(2), name);
         Assert.That(pair.Points(Group)[0].TryGetProperty("bookmark", out var bookmark) && bookmark.ValueKind != JsonValueKind.Null, Is.False);
     }
 

@@ -47,6 +47,7 @@ internal sealed class RoundsTests(string firstFormat, string secondFormat, ulong
 
         Assert.That(cut, Is.Positive, $"seed {seed}: no kill came in the middle of a round, so nothing was tried\n{pair.Logs}");
         Assert.That(momentOfPoint.Values.Distinct().Count(), Is.EqualTo(Rounds + 1));
+        TestContext.Out.WriteLine($"seed {seed}: {cut} of {Rounds - 1} kills came in the middle of a round; {momentOfPoint.Count} points");
         pair.KillBoth();
         RestoreAll(pair, disks, wanted);
     }

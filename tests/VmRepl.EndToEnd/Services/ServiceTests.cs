@@ -67,12 +67,14 @@ internal sealed class ServiceTests
         pair.Sync(Group);
     }
 
-    [Test]
-    public void Replica_StoppedWhileAnAgentFollows_EndsInTime()
+    [TestCase(true), TestCase(false)]
+    public void Baseline_WhoseReplicaEnds_GoesOnWhenItStartsAgain(bool isKilled)
     {
         var disk = PlainDisk.Create(pair.Root, "sda", "raw", sizeMiB: 256, dataMiB: 200, seed: 24);
         pair.Run("protect", Group, "--disk", disk.Argument, "--to", pair.Address, "--no-wait").MustSucceed();
-        Assert.That(pair.Replica!.Stop(), Is.Zero, pair.Logs);
+        using (var api = new AgentSocket(pair.Socket)) Assert.That(api.Phase(Group), Is.EqualTo("baseline"), "it ended too early to show anything");
+        if (isKilled) pair.Replica!.Kill();
+        else Assert.That(pair.Replica!.Stop(), Is.Zero, pair.Logs);
         pair.StartReplica();
         WaitForPoint();
         VerifyNewest(disk);
@@ -108,6 +110,7 @@ internal sealed class ServiceTests
         var disk = PlainDisk.Create(pair.Root, "sda", "raw", sizeMiB: 4, dataMiB: 1, seed: 25);
         pair.Run("protect", Group, "--disk", disk.Argument, "--to", "192.0.2.1:7707").MustFail(3, Group, "192.0.2.1:7707", "in the clear");
         Assert.That(pair.Run("status").MustSucceed().Json.GetProperty("groups").GetArrayLength(), Is.Zero);
+        pair.Run("restore-vm", Group, "--to", pair.Path("out"), "--from", "192.0.2.1:7707").MustFail(3, "192.0.2.1:7707", "in the clear");
     }
 
     [TestCase(true), TestCase(false)]
