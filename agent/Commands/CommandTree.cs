@@ -27,6 +27,7 @@ internal static class CommandTree
         ("status", StatusCommand.Create),
         ("points", PointsCommand.Create),
         ("restore-vm", RestoreCommand.Create),
+        ("scrub", ScrubCommand.Create),
         ("image", ImageCommand.Create),
     ];
 

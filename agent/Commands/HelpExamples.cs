@@ -46,6 +46,10 @@ internal static class HelpExamples
             vmrepl restore-vm web1 --to /vm/web1-restored --at 2026-05-01T09:30:00Z --format qcow2 --store /srv/vmrepl
             vmrepl restore-vm web1 --to /vm/web1-restored --at before-upgrade --from replica.example:7707 --plan
             """,
+        "scrub" => """
+            vmrepl scrub web1
+            vmrepl scrub web1 --store /srv/vmrepl --json
+            """,
         "info" => "vmrepl image info --json disk.qcow2",
         "map" => "vmrepl image map disk.vmdk --source-format vmdk",
         "check" => "vmrepl image check disk.vhdx && echo clean",

@@ -28,4 +28,6 @@ public interface IVmReplCommands
     Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation);
+
+    Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation);
 }

@@ -6,5 +6,5 @@ internal static class Software
     public static string Name { get; } = $"vmrepl/{typeof(Software).Assembly.GetName().Version?.ToString(3)}";
 
     /// <summary>Capabilities of this build; both sides use what both have.</summary>
-    public static string[] Capabilities { get; } = ["digest-tree", "snapshot-rounds", "read-views"];
+    public static string[] Capabilities { get; } = ["digest-tree", "snapshot-rounds", "read-views", Protocol.Messages.Scrub.Capability];
 }

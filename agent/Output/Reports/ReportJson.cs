@@ -18,6 +18,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(UnprotectReport))]
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
+[JsonSerializable(typeof(ScrubResultReport))]
 [JsonSerializable(typeof(ConvertReport))]
 [JsonSerializable(typeof(CompareReport))]
 [JsonSerializable(typeof(FailureReport))]

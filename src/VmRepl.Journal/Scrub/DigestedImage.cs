@@ -10,6 +10,9 @@ internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) 
 
     public string Path => image.File.Path;
 
+    /// <summary>Where the disk's first byte lies in the file.</summary>
+    public long PayloadOffset => image.PayloadOffset;
+
     public long Length => image.Length;
 
     public int SectorSize => image.SectorSize;

@@ -51,9 +51,7 @@ internal sealed class LiveImageScrub(GroupStore group, DiskDescription disk, Dig
             if (isDamaged) findings.Add(disk.Name, 0, 0, $"{digests.Path}: the digest of region {region} does not verify; the region is not known to be whole", []);
             if (expected is null)
             {
-                if (!digests.TryKeep(watch, new RegionDigest(found, applied))) return false;
-                findings.RegionsNew++;
-                return true;
+                return TryKeep(watch, new RegionDigest(found, applied));
             }
 
             findings.RegionsVerified++;
@@ -64,6 +62,22 @@ internal sealed class LiveImageScrub(GroupStore group, DiskDescription disk, Dig
         {
             digests.Release(watch);
         }
+    }
+
+    private bool TryKeep(RegionWatch watch, RegionDigest found)
+    {
+        try
+        {
+            if (!digests.TryKeep(watch, found)) return false;
+            findings.RegionsNew++;
+        }
+        catch (IOException)
+        {
+            // A full volume is no damage, and the rest can be verified all the same.
+            findings.RegionsUnverified++;
+        }
+
+        return true;
     }
 
     private string? Read(Extent region, Span<byte> contents, ref long read)

@@ -53,14 +53,15 @@ internal sealed class RegionDigestFile : IDisposable
         return null;
     }
 
-    /// <summary>Makes an empty file, in the place of one that cannot be used.</summary>
+    /// <summary>Makes an empty file, in the place of one that cannot be used. It gets its name only when its header is durable, so that a header that does not verify is damage.</summary>
+    /// <exception cref="IOException">It cannot be made; the volume is full, for one.</exception>
     public static RegionDigestFile Create(IHostDirectory directory, string name, long diskBytes)
     {
-        if (directory.FileExists(name)) directory.Delete(name);
-        var file = directory.Open(name, HostFileAccess.CreateNew);
-        try
+        var preparing = name + ".new";
+        if (directory.FileExists(preparing)) directory.Delete(preparing);
+        using (var fresh = directory.Open(preparing, HostFileAccess.CreateNew))
         {
-            file.SetLength(HeaderBytes + (RegionsOf(diskBytes) * RegionDigest.EntryBytes));
+            fresh.SetLength(HeaderBytes + (RegionsOf(diskBytes) * RegionDigest.EntryBytes));
             using var writer = new MessagePackWriter(HeaderBytes);
             Frame.Begin(writer, Magic);
             writer.WriteArrayHeader(Fields);
@@ -68,16 +69,13 @@ internal sealed class RegionDigestFile : IDisposable
             writer.WriteInt32(RegionDigest.RegionBytes);
             writer.WriteInt64(diskBytes);
             Frame.End(writer);
-            file.Write(0, writer.WrittenSpan);
-            file.Flush();
-            directory.Flush();
-            return new RegionDigestFile(file);
+            fresh.Write(0, writer.WrittenSpan);
+            fresh.Flush();
         }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+
+        directory.Rename(preparing, name);
+        directory.Flush();
+        return new RegionDigestFile(directory.Open(name, HostFileAccess.ReadWrite));
     }
 
     public static long RegionsOf(long diskBytes) => (diskBytes / RegionDigest.RegionBytes) + (diskBytes % RegionDigest.RegionBytes == 0 ? 0 : 1);

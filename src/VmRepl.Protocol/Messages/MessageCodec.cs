@@ -37,6 +37,9 @@ public static class MessageCodec
             MessageType.CloseView => CloseView.Read(ref fields),
             MessageType.Failure => Failure.Read(ref fields),
             MessageType.Bye => new Bye(),
+            MessageType.Scrub => Scrub.Read(ref fields),
+            MessageType.ScrubProgress => ScrubProgress.Read(ref fields),
+            MessageType.ScrubReport => ScrubReport.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -30,4 +30,7 @@ public enum MessageType : byte
     CloseView = 25,
     Failure = 26,
     Bye = 27,
+    Scrub = 32,
+    ScrubProgress = 33,
+    ScrubReport = 34,
 }

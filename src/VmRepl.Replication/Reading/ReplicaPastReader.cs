@@ -12,9 +12,14 @@ namespace VmRepl.Replication.Reading;
 public sealed class ReplicaPastReader : IPastReader
 {
     private readonly FramedConnection connection;
+    private readonly Welcome welcome;
     private readonly SemaphoreSlim turn = new(1, 1);
 
-    private ReplicaPastReader(FramedConnection connection) => this.connection = connection;
+    private ReplicaPastReader(FramedConnection connection, Welcome welcome)
+    {
+        this.connection = connection;
+        this.welcome = welcome;
+    }
 
     /// <summary>Greets the replica on a fresh connection, which this reader then owns.</summary>
     /// <exception cref="RefusedException">The replica will not have us.</exception>
@@ -22,8 +27,8 @@ public sealed class ReplicaPastReader : IPastReader
     {
         try
         {
-            await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, Guid.Empty, Software.Name, Hello.ReadOnly), cancellation);
-            return new ReplicaPastReader(connection);
+            var welcome = await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, Guid.Empty, Software.Name, Hello.ReadOnly), cancellation);
+            return new ReplicaPastReader(connection, welcome);
         }
         catch
         {
@@ -36,6 +41,26 @@ public sealed class ReplicaPastReader : IPastReader
         [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(p => new RecoveryPoint(p.Sequence, p.TimeUs, p.Bookmark, p.Consistency))];
 
     public async Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation) => new View(this, await AskAsync<ViewOpened>(new OpenView(group, at), cancellation));
+
+    public async Task<Journal.Scrub.ScrubReport> ScrubAsync(string group, Action<Journal.Scrub.ScrubProgress> progress, CancellationToken cancellation)
+    {
+        if (!welcome.Capabilities.Contains(Scrub.Capability)) throw new StoreException($"the replica ({welcome.Software}) cannot scrub", "Update it, or stop it and scrub its store with --store.");
+        await turn.WaitAsync(cancellation);
+        try
+        {
+            await connection.SendAsync(new Scrub(group), cancellation);
+            while (true)
+            {
+                var answer = await connection.ReceiveAsync(cancellation);
+                if (answer is not ScrubProgress now) return ScrubMessages.Read(Expect<ScrubReport>(answer));
+                progress(new Journal.Scrub.ScrubProgress(now.TotalBytes, now.DoneBytes));
+            }
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -61,20 +86,23 @@ public sealed class ReplicaPastReader : IPastReader
         try
         {
             await connection.SendAsync(request, cancellation);
-            return await connection.ReceiveAsync(cancellation) switch
-            {
-                T answer => answer,
-                Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
-                Failure f => throw new StoreException(f.Message, f.Hint),
-                null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
-                var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
-            };
+            return Expect<T>(await connection.ReceiveAsync(cancellation));
         }
         finally
         {
             turn.Release();
         }
     }
+
+    private T Expect<T>(IMessage? answer)
+        where T : class, IMessage => answer switch
+    {
+        T expected => expected,
+        Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
+        Failure f => throw new StoreException(f.Message, f.Hint),
+        null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
+        var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
+    };
 
     private sealed class View(ReplicaPastReader reader, ViewOpened opened) : IPastView
     {

@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 
@@ -15,6 +16,9 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
         var found = store.Get(group);
         return Task.FromResult<IPastView>(new View(found.OpenView(found.FindPoint(at))));
     }
+
+    public Task<ScrubReport> ScrubAsync(string group, Action<ScrubProgress> progress, CancellationToken cancellation) =>
+        store.ScrubAsync(group, new ScrubOptions { Progress = progress }, cancellation);
 
     public ValueTask DisposeAsync()
     {

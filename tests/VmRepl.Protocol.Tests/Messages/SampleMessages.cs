@@ -48,6 +48,12 @@ internal static class SampleMessages
         new CloseView(1),
         new Failure(RefusalCode.UnknownPoint, "Group web has no point named x.", ""),
         new Bye(),
+        new Scrub("web"),
+        new ScrubProgress(1L << 40, 5),
+        new ScrubReport("web", 1L << 40, 1, 2, 3, 4_000_000, 0, []),
+        new ScrubReport("web", 5, 4, 3, 2, 1, 70, [
+            new ScrubDamage("system", 2048, 8, "segment 1, offset 4096", 300, [new RecoveryPoint(5, 1, null, "crash"), new RecoveryPoint(9, -1, "before", "application")]),
+            new ScrubDamage(null, 0, 0, "a header", 0, [])]),
     ];
 
     public static IEnumerable<TestCaseData> Cases =>
