@@ -28,6 +28,7 @@ internal static class CommandTree
         ("points", PointsCommand.Create),
         ("restore-vm", RestoreCommand.Create),
         ("rewind", RewindCommand.Create),
+        ("scrub", ScrubCommand.Create),
         ("image", ImageCommand.Create),
     ];
 

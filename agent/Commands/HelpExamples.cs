@@ -50,6 +50,10 @@ internal static class HelpExamples
             vmrepl rewind web1 --to before-upgrade
             vmrepl rewind web1 --to 2026-05-01T09:30:00Z --store /srv/vmrepl
             """,
+        "scrub" => """
+            vmrepl scrub web1
+            vmrepl scrub web1 --store /srv/vmrepl --json
+            """,
         "info" => "vmrepl image info --json disk.qcow2",
         "map" => "vmrepl image map disk.vmdk --source-format vmdk",
         "check" => "vmrepl image check disk.vhdx && echo clean",

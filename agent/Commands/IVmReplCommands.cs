@@ -30,4 +30,5 @@ public interface IVmReplCommands
     Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation);
+    Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation);
 }

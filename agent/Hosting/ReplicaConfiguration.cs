@@ -1,12 +1,14 @@
 using Microsoft.Extensions.Configuration;
 using VmRepl.Agent.Output;
 using VmRepl.Journal;
+using VmRepl.Replication.Replica;
 
 namespace VmRepl.Agent.Hosting;
 
-/// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>.</summary>
+/// <summary>What a replica reads from its configuration.</summary>
 internal static class ReplicaConfiguration
 {
+    /// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>.</summary>
     /// <exception cref="CommandFailure">A value is out of its range.</exception>
     public static JournalOptions Journal(IConfiguration configuration)
     {
@@ -22,5 +24,18 @@ internal static class ReplicaConfiguration
         if (options.AgeMax <= TimeSpan.Zero) throw new CommandFailure($"Journal:AgeMax is {options.AgeMax}; it has to be more than nothing.");
         if (options.FreeBytesMin < 0) throw new CommandFailure($"Journal:FreeBytesMin is {options.FreeBytesMin}; it cannot be less than 0.");
         return options;
+    }
+
+    /// <summary>Reads the section <c>Scrub</c>: <c>BytesPerSecond</c>, <c>Interval</c> (a time span).</summary>
+    /// <exception cref="CommandFailure">A value is out of its range.</exception>
+    public static ScrubSchedule Scrub(IConfiguration configuration)
+    {
+        var section = configuration.GetSection("Scrub");
+        var schedule = new ScrubSchedule();
+        schedule = schedule with { BytesPerSecond = section.GetValue("BytesPerSecond", schedule.BytesPerSecond), Interval = section.GetValue("Interval", schedule.Interval) };
+        if (schedule.BytesPerSecond < 0) throw new CommandFailure($"Scrub:BytesPerSecond is {schedule.BytesPerSecond}; it cannot be less than 0, which turns it off.");
+        if (schedule.Interval < TimeSpan.FromSeconds(1) || schedule.Interval > TimeSpan.FromDays(366))
+            throw new CommandFailure($"Scrub:Interval is {schedule.Interval}; it has to lie between a second and 366 days.");
+        return schedule;
     }
 }

@@ -85,6 +85,7 @@ internal static class ReplicaHost
             var settings = new StoreSettings { NewGuid = Guid.NewGuid, Journal = ReplicaConfiguration.Journal(configuration) };
             using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
             foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
+            var schedule = ReplicaConfiguration.Scrub(configuration);
             var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log);
 
             var tcp = Listen(new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp), endPoint);
@@ -97,7 +98,8 @@ internal static class ReplicaHost
             started.TrySetResult();
             await Task.WhenAll(
                 new ReplicaListener(tcp, certificates, site, log).RunAsync(stoppingToken),
-                new ReplicaListener(local, null, site, log).RunAsync(stoppingToken));
+                new ReplicaListener(local, null, site, log).RunAsync(stoppingToken),
+                ScrubAsync(new BackgroundScrub(site, schedule), stoppingToken));
             foreach (var group in store.Groups.Where(g => !g.Journal.IsFailed)) group.Journal.Checkpoint();
             File.Delete(localSocket);
             HostLog.Stopped(log, "Replica");
@@ -109,6 +111,18 @@ internal static class ReplicaHost
             await base.StartAsync(cancellationToken);
             await Task.WhenAny(started.Task, ExecuteTask!);
             if (ExecuteTask!.IsFaulted) await ExecuteTask;
+        }
+
+        private static async Task ScrubAsync(BackgroundScrub scrub, CancellationToken stopping)
+        {
+            try
+            {
+                await scrub.RunAsync(stopping);
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                // As it should be.
+            }
         }
 
         private static Socket Listen(Socket socket, EndPoint at)

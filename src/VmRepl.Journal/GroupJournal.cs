@@ -76,6 +76,9 @@ public sealed partial class GroupJournal : IDisposable
     /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
     public bool IsFailed => Volatile.Read(ref failure) is not null;
 
+    /// <summary>Whether it was opened for reading only.</summary>
+    internal bool IsReadOnly => isReadOnly;
+
     public JournalPosition Position
     {
         get

@@ -19,6 +19,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(RewindReport))]
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
+[JsonSerializable(typeof(ScrubResultReport))]
 [JsonSerializable(typeof(ConvertReport))]
 [JsonSerializable(typeof(CompareReport))]
 [JsonSerializable(typeof(FailureReport))]

@@ -12,6 +12,9 @@ internal sealed class DiskIndex
 
     public int RunCount => runs.Count;
 
+    /// <summary>The runs that overlap a range, in order; not to be kept beyond the lock.</summary>
+    public IEnumerable<SectorRun> Runs(Extent range) => runs.Overlapping(range.Offset, range.End);
+
     /// <summary>The parts of <paramref name="range"/> that no record of the range touches: a write of these needs their old contents first.</summary>
     public List<Extent> Untouched(Extent range)
     {

@@ -32,6 +32,14 @@ internal sealed class MetadataIndex
         }
     }
 
+    /// <summary>The first and the last sequence as of which this record holds its key's value; null where it is void.</summary>
+    public (ulong First, ulong Last)? RangeOf(StoredRecord record)
+    {
+        if (!histories.TryGetValue(record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", out var history)) return null;
+        var i = history.IndexOf(record);
+        return i < 0 ? null : (At(record), i + 1 < history.Count ? At(history[i + 1]) - 1 : ulong.MaxValue);
+    }
+
     /// <summary>Forgets what lies before the newest value at the new start.</summary>
     public void Retire(ulong start)
     {

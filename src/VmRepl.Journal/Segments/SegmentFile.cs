@@ -46,6 +46,9 @@ internal sealed class SegmentFile : IDisposable
     /// <summary>Every record kept here that the index may point to, in order.</summary>
     public List<StoredRecord> Records { get; } = [];
 
+    /// <summary>Where each commit begins, and the number of its first record in <see cref="Records"/>.</summary>
+    public List<(long Offset, int FirstRecord)> Commits { get; } = [];
+
     /// <summary>Newest sequence of the stream in this or an earlier segment.</summary>
     public ulong LastSequence { get; set; }
 
@@ -225,9 +228,32 @@ internal sealed class SegmentFile : IDisposable
     public void Forget(List<StoredRecord> stored, long recordsEnd, long payloadStart)
     {
         Records.RemoveRange(Records.Count - stored.Count, stored.Count);
+        Commits.RemoveAt(Commits.Count - 1);
         RecordsEnd = recordsEnd;
         PayloadStart = payloadStart;
         CommitCount--;
+    }
+
+    /// <summary>Why the header on the disk is not the one that was read when the segment was opened, or null.</summary>
+    public string? WhyHeaderIsDamaged()
+    {
+        try
+        {
+            return SegmentHeader.Read(file) == Header ? null : $"{Path}, offset 0: the header is that of another segment";
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>Whether the commit of that number still stands, whole, between these two places. Safe beside the writer.</summary>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public bool VerifyCommit(uint index, long offset, long end)
+    {
+        if (ReadOwnBody(offset, end, out _) is not { } body) return false;
+        var reader = new MessagePackReader(body);
+        return CommitHeader.Read(ref reader).Index == index;
     }
 
     /// <summary>
@@ -275,6 +301,7 @@ internal sealed class SegmentFile : IDisposable
 
     private void Advance(long commitBytes, long payloadStart, List<StoredRecord> stored)
     {
+        Commits.Add((RecordsEnd, Records.Count));
         RecordsEnd += commitBytes;
         PayloadStart = payloadStart;
         CommitCount++;

@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Images.LiveContainer;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Views;
 using VmRepl.Protocol.Names;
 using VmRepl.Protocol.Records;
@@ -12,7 +13,7 @@ namespace VmRepl.Journal.Store;
 /// One group in a store: its description, its live images and its journal.
 /// <code>
 /// NAME/group.json     description
-/// NAME/live/          DISK.vhdx, DISK.vmdk: the live images
+/// NAME/live/          DISK.vhdx, DISK.vmdk: the live images; regions-DISK.digests: what a scrub compares them with
 /// NAME/journal/       segments
 /// </code>
 /// States: <see cref="GroupPhase.Baseline"/> until the first point is durable, then <see cref="GroupPhase.Following"/>. A crash in the baseline leaves live images that are
@@ -20,17 +21,21 @@ namespace VmRepl.Journal.Store;
 /// </summary>
 public sealed class GroupStore : IDisposable
 {
+    /// <summary>Its segments are in this directory.</summary>
+    internal const string JournalName = "journal";
+
     private const string DescriptionName = "group.json";
+    private const string ScrubName = "scrub.json";
     private const string LiveName = "live";
-    private const string JournalName = "journal";
 
     private readonly IHostDirectory directory;
-    private readonly Dictionary<uint, IBlockDevice> live;
+    private readonly Dictionary<uint, DigestedImage> images;
 
-    private GroupStore(IHostDirectory directory, GroupDescription description, Dictionary<uint, IBlockDevice> live, GroupJournal journal)
+    private GroupStore(IHostDirectory directory, GroupDescription description, Dictionary<uint, DigestedImage> images, IReadOnlyDictionary<uint, IBlockDevice> live, GroupJournal journal)
     {
         this.directory = directory;
-        this.live = live;
+        this.images = images;
+        Live = live;
         Description = description;
         Journal = journal;
     }
@@ -40,7 +45,10 @@ public sealed class GroupStore : IDisposable
     public GroupJournal Journal { get; }
 
     /// <summary>The live images by disk id. Only this class and its journal write them.</summary>
-    public IReadOnlyDictionary<uint, IBlockDevice> Live => live;
+    public IReadOnlyDictionary<uint, IBlockDevice> Live { get; }
+
+    /// <summary>The same with their digests.</summary>
+    internal IReadOnlyDictionary<uint, DigestedImage> Images => images;
 
     public GroupPhase Phase => Journal.Points.Count > 0 ? GroupPhase.Following : GroupPhase.Baseline;
 
@@ -56,7 +64,7 @@ public sealed class GroupStore : IDisposable
         foreach (var disk in description.Disks)
         {
             // A crash while the group was made leaves live images without a description: they hold nothing.
-            foreach (var stale in new[] { LiveFile(disk), LiveContainer.DescriptorName(LiveFile(disk)) }.Where(liveDirectory.FileExists)) liveDirectory.Delete(stale);
+            foreach (var stale in new[] { LiveFile(disk), LiveContainer.DescriptorName(LiveFile(disk)), RegionDigestFile.NameOf(disk.Name) }.Where(liveDirectory.FileExists)) liveDirectory.Delete(stale);
             using var image = LiveContainer.Create(liveDirectory, LiveFile(disk), disk.Length, disk.SectorSize, settings.NewGuid);
             image.Flush();
         }
@@ -83,21 +91,28 @@ public sealed class GroupStore : IDisposable
             directory.Flush();
         }
 
-        var live = new Dictionary<uint, IBlockDevice>();
+        var images = new Dictionary<uint, DigestedImage>();
         try
         {
             foreach (var disk in description.Disks)
             {
-                var image = LiveContainer.Open(directory.Directory(LiveName), LiveFile(disk), isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
-                live.Add(disk.Id, image);
+                var liveDirectory = directory.Directory(LiveName);
+                var image = LiveContainer.Open(liveDirectory, LiveFile(disk), isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
+                images.Add(disk.Id, new DigestedImage(image, new RegionDigests(liveDirectory, disk.Name, image.Length, isReadOnly)));
                 if (image.Length != disk.Length) throw new StoreException($"{image.File.Path} is a disk of {image.Length} bytes, the group's {disk.Name} has {disk.Length}");
             }
 
-            return new GroupStore(directory, description, live, GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly));
+            var live = images.ToDictionary(i => i.Key, i => (IBlockDevice)i.Value);
+            var journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly);
+            // A baseline is not redone, so nothing forgets the digests of what it wrote: there are none until it has ended.
+            if (journal.Points.Count == 0 && !isReadOnly) Array.ForEach([.. images.Values], i => i.Digests.Remove());
+            // What was written since the last flush is in an unknown state, and a reader does not write it again.
+            if (isReadOnly) journal.ForEachUnflushed((disk, extent) => images[disk].Digests.Forget(extent));
+            return new GroupStore(directory, description, images, live, journal);
         }
         catch
         {
-            foreach (var image in live.Values) image.Dispose();
+            foreach (var image in images.Values) image.Dispose();
             throw;
         }
     }
@@ -118,7 +133,7 @@ public sealed class GroupStore : IDisposable
         foreach (var record in records)
         {
             var header = record.Header;
-            if (!live.TryGetValue(header.Disk, out var disk) || header.Offset + header.Length > disk.Length) throw new ArgumentException($"{record} does not fit the group's disks");
+            if (!Live.TryGetValue(header.Disk, out var disk) || header.Offset + header.Length > disk.Length) throw new ArgumentException($"{record} does not fit the group's disks");
             if (header.Kind == RecordKind.Write) disk.Write(header.Offset, record.Payload.Span);
             else if (header.Kind is RecordKind.Zero or RecordKind.Punch) disk.Punch(header.Offset, header.Length);
             else throw new ArgumentException($"{record} is no part of a baseline");
@@ -128,7 +143,7 @@ public sealed class GroupStore : IDisposable
         foreach (var written in records.Where(r => r.Header.Kind == RecordKind.Write).GroupBy(r => r.Header.Disk))
         {
             var from = written.Min(r => r.Header.Offset);
-            if (live[written.Key] is LiveImageFile image) image.BeginWriteBack(from, written.Max(r => r.Header.Offset + r.Header.Length) - from);
+            images[written.Key].BeginWriteBack(from, written.Max(r => r.Header.Offset + r.Header.Length) - from);
         }
     }
 
@@ -147,6 +162,13 @@ public sealed class GroupStore : IDisposable
         Journal.Append(records);
     }
 
+    /// <summary>The last scrub that went to its end, or null.</summary>
+    /// <exception cref="StoreException">What was noted of it does not parse.</exception>
+    public LastScrub? ReadLastScrub() => directory.FileExists(ScrubName) ? StoreJson.Read<LastScrub>(directory, ScrubName) : null;
+
+    /// <summary>Notes a scrub that went to its end; durable on return.</summary>
+    public void NoteScrub(LastScrub scrub) => StoreJson.Write(directory, ScrubName, scrub);
+
     /// <summary>The point that <paramref name="at"/> means: "latest", a bookmark, a sequence, or a time (the newest point at or before it).</summary>
     /// <exception cref="StoreException">There is none.</exception>
     public RecoveryPoint FindPoint(string at) => PointSelector.Find(Description.Name, Journal.Points, at);
@@ -157,7 +179,7 @@ public sealed class GroupStore : IDisposable
     public void Dispose()
     {
         Journal.Dispose();
-        foreach (var image in live.Values) image.Dispose();
+        foreach (var image in images.Values) image.Dispose();
     }
 
     private static string LiveFile(DiskDescription disk) => disk.Name + ".vhdx";

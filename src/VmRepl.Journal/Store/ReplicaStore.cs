@@ -1,4 +1,5 @@
 using VmRepl.Blocks.Files;
+using VmRepl.Journal.Scrub;
 using VmRepl.Protocol.Names;
 
 namespace VmRepl.Journal.Store;
@@ -92,6 +93,17 @@ public sealed class ReplicaStore : IDisposable
     /// <exception cref="StoreException">There is no such group, or it cannot be opened.</exception>
     public GroupStore Get(string name) => Find(name) ?? throw new StoreException($"there is no group named {name}",
         Groups.Count == 0 ? "This store holds no groups." : $"This store holds {string.Join(", ", Groups.Select(g => g.Description.Name))}.");
+
+    /// <summary>Scrubs a group; one that is too damaged to be opened ends in a report as well.</summary>
+    /// <exception cref="StoreException">There is no such group, or it cannot be opened for another reason than damage.</exception>
+    public Task<ScrubReport> ScrubAsync(string name, ScrubOptions options, CancellationToken cancellation)
+    {
+        Exception? fault;
+        lock (gate) fault = groups.ContainsKey(name) ? null : faults.GetValueOrDefault(name);
+        return fault is JournalDamagedException or Images.ImageFormatException
+            ? Task.FromResult(UnopenedGroup.Report(groupsDirectory.Directory(name), name, fault))
+            : GroupScrub.RunAsync(Get(name), options, cancellation);
+    }
 
     public GroupStore Create(GroupDescription description)
     {

@@ -40,6 +40,9 @@ public static class MessageCodec
             MessageType.RewindGroup => RewindGroup.Read(ref fields),
             MessageType.RewindProgress => RewindProgress.Read(ref fields),
             MessageType.Rewound => Rewound.Read(ref fields),
+            MessageType.Scrub => Scrub.Read(ref fields),
+            MessageType.ScrubProgress => ScrubProgress.Read(ref fields),
+            MessageType.ScrubReport => ScrubReport.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -17,6 +17,12 @@ public static class MessageLimits
 
     public const int MaxPoints = 1 << 20;
 
+    /// <summary>Damage listed in one scrub report; how much there is is said beside it.</summary>
+    public const int MaxDamage = 1024;
+
+    /// <summary>Points listed for one damage; how many there are is said beside it.</summary>
+    public const int MaxDamagePoints = 256;
+
     public const int MaxRecords = 65_536;
 
     public const int MaxExtents = 1 << 18;

@@ -33,4 +33,7 @@ public enum MessageType : byte
     RewindGroup = 40,
     RewindProgress = 41,
     Rewound = 42,
+    Scrub = 32,
+    ScrubProgress = 33,
+    ScrubReport = 34,
 }

@@ -1,5 +1,6 @@
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Rewind;
+using VmRepl.Journal.Scrub;
 
 namespace VmRepl.Replication.Reading;
 
@@ -15,4 +16,7 @@ public interface IPastReader : IAsyncDisposable
     /// <summary>Opens a group as of a point.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>
     Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation);
+
+    /// <summary>Verifies everything that is kept of a group.</summary>
+    Task<ScrubReport> ScrubAsync(string group, Action<ScrubProgress> progress, CancellationToken cancellation);
 }

@@ -13,17 +13,16 @@ namespace VmRepl.Replication.Reading;
 public sealed class ReplicaPastReader : IPastReader
 {
     private readonly FramedConnection connection;
+    private readonly Welcome welcome;
     private readonly SemaphoreSlim turn = new(1, 1);
 
     // A request was given up between its sending and its answer: what comes next would be taken for the answer to something else.
     private bool isOutOfStep;
 
-    private readonly string[] capabilities;
-
-    private ReplicaPastReader(FramedConnection connection, string[] capabilities)
+    private ReplicaPastReader(FramedConnection connection, Welcome welcome)
     {
         this.connection = connection;
-        this.capabilities = capabilities;
+        this.welcome = welcome;
     }
 
     /// <summary>Greets the replica on a fresh connection, which this reader then owns.</summary>
@@ -33,7 +32,7 @@ public sealed class ReplicaPastReader : IPastReader
         try
         {
             var welcome = await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, Guid.Empty, Software.Name, Hello.ReadOnly), cancellation);
-            return new ReplicaPastReader(connection, welcome.Capabilities);
+            return new ReplicaPastReader(connection, welcome);
         }
         catch
         {
@@ -55,12 +54,40 @@ public sealed class ReplicaPastReader : IPastReader
     /// <exception cref="StoreException">There is no such point, or no room.</exception>
     public async Task<RewindResult> RewindAsync(string group, string at, Action<long, long>? progress, CancellationToken cancellation)
     {
-        if (!capabilities.Contains(Software.Rewind)) throw new ReplicationException(group, $"group {group}: the replica {connection.Peer} is of a release without rewinds", "Update it.");
+        if (!welcome.Capabilities.Contains(Software.Rewind)) throw new ReplicationException(group, $"group {group}: the replica {connection.Peer} is of a release without rewinds", "Update it.");
         var done = await AskAsync<Rewound>(new RewindGroup(group, at), cancellation, p => progress?.Invoke(p.TotalBytes, p.DoneBytes));
         return new RewindResult(Point(done.Made), Point(done.Target), done.Bytes);
     }
 
     public async Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation) => new View(this, await AskAsync<ViewOpened>(new OpenView(group, at), cancellation));
+
+    public async Task<Journal.Scrub.ScrubReport> ScrubAsync(string group, Action<Journal.Scrub.ScrubProgress> progress, CancellationToken cancellation)
+    {
+        if (!welcome.Capabilities.Contains(Scrub.Capability)) throw new StoreException($"the replica ({welcome.Software}) cannot scrub", "Update it, or stop it and scrub its store with --store.");
+        await turn.WaitAsync(cancellation);
+        try
+        {
+            if (isOutOfStep) throw new ConnectionLostException(connection.Peer, "an earlier request was given up; open another connection");
+            isOutOfStep = true;
+            var request = new Scrub(group);
+            await connection.SendAsync(request, cancellation);
+            while (true)
+            {
+                var answer = await connection.ReceiveAsync(cancellation);
+                if (answer is not ScrubProgress now)
+                {
+                    isOutOfStep = false;
+                    return ScrubMessages.Read(Expect<ScrubReport>(answer, request));
+                }
+
+                progress(new Journal.Scrub.ScrubProgress(now.TotalBytes, now.DoneBytes));
+            }
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -92,16 +119,7 @@ public sealed class ReplicaPastReader : IPastReader
             var reply = await connection.ReceiveAsync(cancellation);
             for (; reply is RewindProgress step && progress is not null; reply = await connection.ReceiveAsync(cancellation)) progress(step);
             isOutOfStep = false;
-            return reply switch
-            {
-                T answer => answer,
-                Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
-                Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
-                Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
-                Failure f => throw new StoreException(f.Message, f.Hint),
-                null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
-                var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
-            };
+            return Expect<T>(reply, request);
         }
         finally
         {
@@ -110,6 +128,18 @@ public sealed class ReplicaPastReader : IPastReader
     }
 
     private static RecoveryPoint Point(Protocol.Messages.RecoveryPoint point) => new(point.Sequence, point.TimeUs, point.Bookmark, point.Consistency);
+
+    private T Expect<T>(IMessage? answer, IMessage request)
+        where T : class, IMessage => answer switch
+    {
+        T expected => expected,
+        Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
+        Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
+        Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
+        Failure f => throw new StoreException(f.Message, f.Hint),
+        null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
+        var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
+    };
 
     private sealed class View(ReplicaPastReader reader, ViewOpened opened) : IPastView
     {

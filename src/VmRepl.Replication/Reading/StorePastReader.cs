@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Rewind;
+using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 
@@ -18,6 +19,9 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
         var found = store.Get(group);
         return Task.FromResult<IPastView>(new View(found.OpenView(found.FindPoint(at))));
     }
+
+    public Task<ScrubReport> ScrubAsync(string group, Action<ScrubProgress> progress, CancellationToken cancellation) =>
+        store.ScrubAsync(group, new ScrubOptions { Progress = progress }, cancellation);
 
     public ValueTask DisposeAsync()
     {

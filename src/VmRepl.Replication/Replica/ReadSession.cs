@@ -6,6 +6,7 @@ using VmRepl.Journal.Views;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
+using VmRepl.Replication.Reading;
 
 namespace VmRepl.Replication.Replica;
 
@@ -15,6 +16,8 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     private const int ViewsMax = 64;
     private const int MapExtentsMax = 16_384;
 
+    private static readonly TimeSpan ScrubProgressInterval = TimeSpan.FromMilliseconds(500);
+
     private readonly Dictionary<uint, GroupView> views = [];
     private uint nextView;
 
@@ -23,7 +26,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         try
         {
             while (await connection.ReceiveAsync(cancellation) is { } request and not Bye)
-                await connection.SendAsync(request is RewindGroup rewind ? await new RewindExchange(site, connection, identity).RunAsync(rewind, cancellation) : Answer(request), cancellation);
+                await connection.SendAsync(request is RewindGroup rewind ? await new RewindExchange(site, connection, identity).RunAsync(rewind, cancellation) : await AnswerAsync(request, cancellation), cancellation);
         }
         finally
         {
@@ -31,7 +34,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         }
     }
 
-    private IMessage Answer(IMessage request)
+    private async Task<IMessage> AnswerAsync(IMessage request, CancellationToken cancellation)
     {
         try
         {
@@ -43,6 +46,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 MapView map => Map(map),
                 ReadView read => Read(read),
                 CloseView close => Close(close),
+                Scrub scrub => await ScrubAsync(scrub, cancellation),
                 Ping ping => new Pong(ping.Id),
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
             };
@@ -73,11 +77,45 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         }
     }
 
+    /// <summary>Scrubs, and says how far it is; a peer that went away is noticed by that, and ends the scrub.</summary>
+    private async Task<ScrubReport> ScrubAsync(Scrub scrub, CancellationToken cancellation)
+    {
+        if (!MayRead(scrub.Group)) throw NotAllowed(scrub.Group);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        var gate = new Lock();
+        var (present, said) = (default(Journal.Scrub.ScrubProgress), default(Journal.Scrub.ScrubProgress));
+        var running = site.Store.ScrubAsync(scrub.Group, new Journal.Scrub.ScrubOptions { Time = site.Time, Progress = Note }, ending.Token);
+        try
+        {
+            while (await Task.WhenAny(running, Task.Delay(ScrubProgressInterval, site.Time, ending.Token)) != running)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                lock (gate) said = present;
+                await connection.SendAsync(new ScrubProgress(said.TotalBytes, said.DoneBytes), cancellation);
+            }
+
+            return ScrubMessages.Write(await running);
+        }
+        finally
+        {
+            await ending.CancelAsync();
+            // Nothing of it goes on behind a session that has ended: the store may be closed next.
+            await running.ContinueWith(static t => t.Exception, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        }
+
+        void Note(Journal.Scrub.ScrubProgress progress)
+        {
+            lock (gate) present = progress;
+        }
+    }
+
     private bool MayRead(string group) => identity is null || identity.MayOpen(group);
 
     /// <exception cref="RefusedException">The certificate does not allow it; said of groups that exist and of those that do not.</exception>
-    private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw new RefusedException(connection.Peer,
-        new Failure(RefusalCode.NotAllowed, $"group {name}: the certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{name}."));
+    private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw NotAllowed(name);
+
+    private RefusedException NotAllowed(string group) => new(connection.Peer,
+        new Failure(RefusalCode.NotAllowed, $"group {group}: the certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{group}."));
 
     private static RecoveryPoint Describe(PointCost cost) => new(cost.Point.Sequence, cost.Point.TimeUs, cost.Point.Bookmark, cost.Point.Consistency)
     {

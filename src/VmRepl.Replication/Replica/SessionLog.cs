@@ -34,4 +34,10 @@ internal static partial class SessionLog
 
     [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
     public static partial void Closed(ILogger log, string group, string peer);
+
+    [LoggerMessage(2020, LogLevel.Error, "Group {Group}: damaged: disk {Disk}, {Sectors} sectors from {FirstSector} on: {Where}; {Points} recovery points are spoiled")]
+    public static partial void Damaged(ILogger log, string group, string disk, long firstSector, long sectors, string where, long points);
+
+    [LoggerMessage(2021, LogLevel.Information, "Group {Group}: scrubbed, {Damage} damaged; {ScannedBytes} bytes read, {Regions} regions verified in {Seconds} s")]
+    public static partial void Scrubbed(ILogger log, string group, long damage, long scannedBytes, long regions, double seconds);
 }

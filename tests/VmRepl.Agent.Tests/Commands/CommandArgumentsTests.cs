@@ -60,6 +60,13 @@ internal sealed class CommandArgumentsTests
     public void Rewind_WithoutAPoint_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["rewind", "vm1", .. options]).Status, Is.EqualTo(2));
 
     [Test]
+    public void Scrub_WithoutASource_AsksTheAgent() => Assert.That(CommandRun.Of("scrub", "vm1").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Agent(CommandRun.Socket))));
+
+    [Test]
+    public void Scrub_Store_NeedsNoAgent() =>
+        Assert.That(CommandRun.Of("scrub", "vm1", "--store", "/srv/s").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Store("/srv/s"))));
+
+    [Test]
     public void Replica_AllOptions_AreHandedOn() => Assert.That(
         CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem").Asked,
         Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates)));

@@ -30,6 +30,7 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
     public Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
     public Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+    public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
     private Task<int> Take(object asked)
     {

@@ -60,6 +60,14 @@ public class MessageRefusalTests
         Case("map view length", new MapView(0, 0, 0, -1)),
         Case("view map state", new ViewMap([new ViewExtent(0, 1, (BlockState)9)])),
         Case("view contents checksum", ViewContents.Of(new byte[100]) with { Checksum = 1 }),
+        Case("scrub group", new Scrub("a b")),
+        Case("scrub done", new ScrubProgress(1, -1)),
+        Case("scrub damage count", new ScrubReport("web", 0, 0, 0, 0, 0, 0, [new ScrubDamage(null, 0, 0, "", 0, [])])),
+        Case("scrub damage", new ScrubReport("web", 0, 0, 0, 0, 0, 5000, [.. Enumerable.Repeat(new ScrubDamage(null, 0, 0, "", 0, []), MessageLimits.MaxDamage + 1)])),
+        Case("damage point count", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage(null, 0, 0, "", 0, [new RecoveryPoint(1, 1, null, "crash")])])),
+        Case("damage disk", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a/b", 0, 0, "", 0, [])])),
+        Case("damage sector count", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a", 0, -1, "", 0, [])])),
+        Case("damage points", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a", 0, 1, "", 999, [.. Enumerable.Repeat(new RecoveryPoint(1, 1, null, "crash"), MessageLimits.MaxDamagePoints + 1)])])),
         Case("metadata key", new ViewOpened(0, 0, 0, null, [], [new MetadataEntry(new string('k', 256), [])])),
     ];
 

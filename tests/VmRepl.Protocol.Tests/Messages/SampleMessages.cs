@@ -52,6 +52,12 @@ internal static class SampleMessages
         new RewindGroup("web", "before"),
         new RewindProgress(1L << 40, 0),
         new Rewound(new RecoveryPoint(20, 3, null, "application"), new RecoveryPoint(9, -1, "before", "application"), 1L << 33),
+        new Scrub("web"),
+        new ScrubProgress(1L << 40, 5),
+        new ScrubReport("web", 1L << 40, 1, 2, 3, 4_000_000, 0, []),
+        new ScrubReport("web", 5, 4, 3, 2, 1, 70, [
+            new ScrubDamage("system", 2048, 8, "segment 1, offset 4096", 300, [new RecoveryPoint(5, 1, null, "crash"), new RecoveryPoint(9, -1, "before", "application")]),
+            new ScrubDamage(null, 0, 0, "a header", 0, [])]),
     ];
 
     public static IEnumerable<TestCaseData> Cases =>

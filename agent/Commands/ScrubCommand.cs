@@ -1,0 +1,19 @@
+using System.CommandLine;
+using VmRepl.Agent.Commands.Arguments;
+
+namespace VmRepl.Agent.Commands;
+
+internal static class ScrubCommand
+{
+    public static Command Create(CommandContext context)
+    {
+        var group = SharedOptions.Group();
+        var command = new Command("scrub", "Verify everything that is kept of a group, and name what is damaged and the recovery points that it spoils. Exit status: 0 clean, 1 damaged.") { group };
+        var source = new PointSourceOptions(command, context);
+        context.SetAction(
+            command,
+            (parse, output, cancellation) => context.Commands().ScrubAsync(new ScrubArguments(parse.GetValue(group)!, source.Get(parse)), output, cancellation),
+            group);
+        return command;
+    }
+}
