@@ -70,7 +70,7 @@ public sealed class ReplicaStore : IDisposable
     /// <exception cref="StoreException">The directory is no store.</exception>
     public static ReplicaStore OpenForReading(IHostDirectory directory, StoreSettings settings)
     {
-        if (!directory.Exists) throw new StoreException($"{directory.Path} does not exist");
+        if (!directory.Exists) throw new StoreException($"{directory.Path} does not exist", "Give --store a directory that a replica made.");
         var store = new ReplicaStore(directory, ReadIdentity(directory), settings, isReadOnly: true);
         if (store.groupsDirectory.Exists) store.OpenGroups();
         return store;
