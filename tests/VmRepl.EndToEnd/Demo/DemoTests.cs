@@ -9,10 +9,18 @@ internal sealed class DemoTests
     public void Demo_OnAnyMachine_BringsBackAllDisks()
     {
         ExternalTool.Require();
-        var before = TemporaryDirectories();
-        var result = VmReplCommand.Run(null, "demo").MustSucceed();
-        Assert.That(result.Output, Does.Contain("All 6 disks came back bit for bit"));
-        Assert.That(TemporaryDirectories(), Is.EqualTo(before), "nothing is left behind");
+        var temporary = Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
+        try
+        {
+            using var demo = VmReplCommand.Start(null, new Dictionary<string, string> { ["TMPDIR"] = temporary }, "demo");
+            var result = demo.Wait(TimeSpan.FromSeconds(120)).MustSucceed();
+            Assert.That(result.Output, Does.Contain("All 6 disks came back bit for bit"));
+            Assert.That(Directory.GetFileSystemEntries(temporary, "vmrepl-*"), Is.Empty, "nothing is left behind");
+        }
+        finally
+        {
+            Directory.Delete(temporary, recursive: true);
+        }
     }
 
     [Test]
@@ -44,6 +52,4 @@ internal sealed class DemoTests
             Directory.Delete(directory, recursive: true);
         }
     }
-
-    private static string[] TemporaryDirectories() => Directory.GetDirectories(Path.GetTempPath(), "vmrepl-demo-*");
 }

@@ -18,9 +18,12 @@ internal static class VmReplCommand
     }
 
     /// <summary>Starts a command and does not wait for it.</summary>
-    public static RunningCommand Start(string? socket, params string[] arguments)
+    public static RunningCommand Start(string? socket, params string[] arguments) => Start(socket, new Dictionary<string, string>(), arguments);
+
+    public static RunningCommand Start(string? socket, IReadOnlyDictionary<string, string> environment, params string[] arguments)
     {
         var start = new ProcessStartInfo(Executable, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        foreach (var (name, value) in environment) start.Environment[name] = value;
         if (socket is not null) start.Environment["VMREPL_SOCKET"] = socket;
         return new RunningCommand(Process.Start(start) ?? throw new InvalidOperationException("vmrepl did not start"), string.Join(' ', arguments));
     }

@@ -120,7 +120,8 @@ public class PastReaderTests
         var slow = new SlowTransport(source);
         await using var remote = await ReplicaPastReader.OpenAsync(new FramedConnection(slow), CancellationToken.None);
         slow.Delay = TimeSpan.FromMilliseconds(200);
-        using var limit = new CancellationTokenSource(30);
+        using var limit = new CancellationTokenSource();
+        slow.Waiting = limit.Cancel;
         Assert.That(async () => await remote.OpenAsync("vm", $"{vm.Points[0].Sequence}", limit.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(async () => await remote.OpenAsync("vm", "latest", CancellationToken.None), Throws.InstanceOf<ConnectionLostException>(), "better no view than that of another point");
     }

@@ -2,7 +2,7 @@ using VmRepl.Protocol.Connections;
 
 namespace VmRepl.Replication.Tests.Stage;
 
-/// <summary>A line that goes dead without a word after so many bytes were sent: sends vanish, nothing is received, nothing is closed.</summary>
+/// <summary>A line that goes dead without a word after so many bytes were sent: sends vanish, nothing is received, nothing is closed unless the peer closes it.</summary>
 internal sealed class StallingTransport(ITransport inner, long sendBytes) : ITransport
 {
     private long left = sendBytes;
@@ -17,7 +17,7 @@ internal sealed class StallingTransport(ITransport inner, long sendBytes) : ITra
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellation)
     {
         var count = await inner.ReceiveAsync(buffer, cancellation);
-        if (Interlocked.Read(ref left) <= 0) await Task.Delay(Timeout.Infinite, cancellation);
+        if (count > 0 && Interlocked.Read(ref left) <= 0) await Task.Delay(Timeout.Infinite, cancellation);
         return count;
     }
 
