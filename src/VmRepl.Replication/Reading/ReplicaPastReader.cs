@@ -131,15 +131,15 @@ public sealed class ReplicaPastReader : IPastReader
 
     private T Expect<T>(IMessage? answer, IMessage request)
         where T : class, IMessage => answer switch
-    {
-        T expected => expected,
-        Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
-        Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
-        Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
-        Failure f => throw new StoreException(f.Message, f.Hint),
-        null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
-        var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
-    };
+        {
+            T expected => expected,
+            Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
+            Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
+            Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
+            Failure f => throw new StoreException(f.Message, f.Hint),
+            null => throw new ConnectionLostException(connection.Peer, "the replica closed it"),
+            var other => throw new ProtocolException("answer", 0, typeof(T).Name, other.Type.ToString()),
+        };
 
     private sealed class View(ReplicaPastReader reader, ViewOpened opened) : IPastView
     {
