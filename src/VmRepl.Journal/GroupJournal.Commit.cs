@@ -23,10 +23,12 @@ public sealed partial class GroupJournal
             if (bytes < CommitBytesMax) continue;
             CommitWaiting(waiting, all);
             waiting.Clear();
+            undo.GiveBack();
             bytes = 0;
         }
 
         CommitWaiting(waiting, all);
+        undo.GiveBack();
         return all;
     }
 
@@ -43,7 +45,7 @@ public sealed partial class GroupJournal
                 if (fitting == 0) throw new InvalidOperationException($"{records[next]} does not fit an empty segment of {options.SegmentBytes} bytes");
             }
 
-            var (stored, checksum) = tail.WriteCommit(records.GetRange(next, fitting), incarnation, lastChecksum, encoder);
+            var (stored, checksum) = tail.WriteCommit(records.GetRange(next, fitting), incarnation, lastChecksum, encoder, sharing);
             // The next commit may be written only when this one is durable: recovery relies on it to tell a torn tail from damage.
 #if SIMULATION_PLANTS
             if (!VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.AcknowledgeBeforeFlush))
@@ -139,7 +141,7 @@ public sealed partial class GroupJournal
             switch (header.Kind)
             {
                 case RecordKind.Write:
-                    live[header.Disk].Write(header.Offset, record.Payload.Span);
+                    if (!sharing.TryApply(record)) live[header.Disk].Write(header.Offset, record.Payload.Span);
                     appliedSinceCheckpoint += header.Length;
                     break;
                 case RecordKind.Zero:
@@ -154,6 +156,7 @@ public sealed partial class GroupJournal
             appliedSinceCheckpoint += RecordCost;
         }
 
+        sharing.Clear();
         if (records.Count == 0) return;
         lock (indexGate) position = position with { Applied = records[^1].Header.Sequence };
     }

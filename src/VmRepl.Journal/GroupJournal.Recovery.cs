@@ -120,6 +120,7 @@ public sealed partial class GroupJournal
             {
                 case RecordKind.Write:
                     appliedSinceCheckpoint += record.Header.Length;
+                    if (sharing.TryRedo(record)) break;
                     for (var at = record.Header.Offset; at < record.Extent.End; at += RedoPieceBytes)
                     {
                         using var piece = PooledBuffer.Rent((int)Math.Min(RedoPieceBytes, record.Extent.End - at));

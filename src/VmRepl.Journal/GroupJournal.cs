@@ -4,6 +4,7 @@ using VmRepl.Journal.Index;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
+using VmRepl.Journal.Sharing;
 using VmRepl.Protocol.MessagePack;
 using VmRepl.Protocol.Records;
 
@@ -44,6 +45,7 @@ public sealed partial class GroupJournal : IDisposable
     private readonly Dictionary<object, ulong> pins = [];
 
     private readonly UndoCapture undo;
+    private readonly ExtentSharing sharing;
 
     // Most bytes of payload in a record that the journal makes itself.
     private readonly int pieceBytes;
@@ -69,7 +71,8 @@ public sealed partial class GroupJournal : IDisposable
         this.isReadOnly = isReadOnly;
         disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
-        undo = new UndoCapture(live, disks, indexGate, pieceBytes);
+        sharing = new ExtentSharing(live, options, Counters);
+        undo = new UndoCapture(live, disks, indexGate, pieceBytes, sharing);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
     }
 
@@ -291,7 +294,9 @@ public sealed partial class GroupJournal : IDisposable
     private List<Record> CaptureEarly(IReadOnlyList<Record> records)
     {
         undo.Begin();
-        return [.. records.SelectMany(undo.Accompany)];
+        List<Record> early = [.. records.SelectMany(undo.Accompany)];
+        undo.Keep();
+        return early;
     }
 
 #endif

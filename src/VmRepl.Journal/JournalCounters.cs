@@ -12,6 +12,12 @@ public sealed class JournalCounters
     /// <summary>Bytes of old contents read from the live images.</summary>
     public long UndoBytes { get; internal set; }
 
+    /// <summary>Those of them that share extents with a live image and were not written.</summary>
+    public long UndoBytesShared { get; internal set; }
+
+    /// <summary>Bytes of records that the live images were given by sharing extents with the journal, and that were not written a second time.</summary>
+    public long AppliedBytesShared { get; internal set; }
+
     /// <summary>Hand-down records written.</summary>
     public long HandDowns { get; internal set; }
 

@@ -18,6 +18,17 @@ public sealed record JournalOptions
     /// <summary>The live image is flushed and a checkpoint written after this many applied bytes. Default 256 MiB.</summary>
     public long CheckpointBytes { get; init; } = 256L << 20;
 
+    /// <summary>
+    /// Old contents of 64 KiB and more share extents with the live image where the volume can, and are not written (<c>docs/decisions/0006-shared-extents.md</c>). Default true; without effect on a volume
+    /// that cannot.
+    /// </summary>
+    public bool ShareOldContents { get; init; } = true;
+
+    /// <summary>
+    /// Records of 64 KiB and more are applied by letting the live image share extents with the journal where the volume can, so that the newest version takes no second copy. Default false.
+    /// </summary>
+    public bool ShareNewContents { get; init; }
+
     /// <summary>Randomness for segment headers; a simulation gives its own.</summary>
     public Func<ulong> NewNonce { get; init; } = static () => BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(sizeof(ulong)));
 }

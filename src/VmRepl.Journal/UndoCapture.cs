@@ -1,5 +1,7 @@
+using System.Buffers;
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Sharing;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal;
@@ -9,14 +11,30 @@ namespace VmRepl.Journal;
 /// Holds because the live images do not change before the whole batch, undo included, is durable.
 /// </summary>
 /// <param name="pieceBytes">Most bytes of payload in one undo record.</param>
-internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, IReadOnlyDictionary<uint, DiskIndex> disks, Lock indexGate, int pieceBytes)
+/// <param name="sharing">Decides how old contents are cut, so that they can share extents.</param>
+internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, IReadOnlyDictionary<uint, DiskIndex> disks, Lock indexGate, int pieceBytes, ExtentSharing sharing)
 {
+    // The memory of undo records that wait for their commit: a punch of a terabyte goes through that of one commit.
+    private readonly List<byte[]> rented = [];
+
     // Sectors touched by records of the batch in hand that are not in the index yet.
     private readonly PendingTouches pending = new();
 
     /// <summary>A new batch begins: everything durable is in the index.</summary>
     public void Begin() => pending.Clear();
 
+    /// <summary>Every undo record made so far is committed: its memory is used again.</summary>
+    public void GiveBack()
+    {
+        foreach (var buffer in rented) ArrayPool<byte>.Shared.Return(buffer);
+        rented.Clear();
+    }
+
+#if SIMULATION_PLANTS
+    /// <summary>The undo records made so far outlive the commit after them.</summary>
+    public void Keep() => rented.Clear();
+
+#endif
     /// <summary>The record, after the undo records that have to be durable before it may be applied. Old contents are read while this is enumerated.</summary>
     public IEnumerable<Record> Accompany(Record record)
     {
@@ -40,7 +58,8 @@ internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, 
     /// <summary>The most bytes of old contents that a record may need: what is allocated of its range.</summary>
     public (long Bytes, int Runs) MostFor(RecordHeader record)
     {
-        if (record.Kind == RecordKind.Write) return (record.Length, 1);
+        // Cut where blocks begin and end, so that what lies between can be shared.
+        if (record.Kind == RecordKind.Write) return (record.Length, record.Length > ExtentSharing.BytesMin ? 3 : 1);
         if (record.Kind is not (RecordKind.Zero or RecordKind.Punch)) return (0, 0);
         long bytes = 0;
         var runs = 0;
@@ -70,11 +89,16 @@ internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, 
                 continue;
             }
 
-            for (var at = part.Offset; at < part.End; at += pieceBytes)
+            for (var at = part.Offset; at < part.End;)
             {
-                var old = new byte[Math.Min(pieceBytes, part.End - at)];
-                disk.Read(at, old);
-                yield return Undo(record, new Extent(at, old.Length), RecordContent.Payload, old);
+                var length = sharing.NextPiece(record.Disk, at, part.End, pieceBytes);
+                var buffer = ArrayPool<byte>.Shared.Rent(length);
+                rented.Add(buffer);
+                var old = buffer.AsMemory(0, length);
+                // Read even where the extents will be shared: the record's checksums are those of the contents.
+                disk.Read(at, old.Span);
+                yield return Undo(record, new Extent(at, length), RecordContent.Payload, old);
+                at += length;
             }
         }
     }

@@ -7,7 +7,7 @@ namespace VmRepl.Images.LiveContainer;
 /// The disk inside a live image's container: the bytes [<see cref="PayloadOffset"/>, <see cref="PayloadOffset"/> + <see cref="Length"/>) of <see cref="File"/>.
 /// It holds no state of its own, so its durability and its crash cases are the file's.
 /// </summary>
-public sealed class LiveImageFile : IBlockDevice
+public sealed class LiveImageFile : IBlockDevice, IHostBacked
 {
     private const int ZerosAtOnce = 1 << 20;
 
@@ -29,6 +29,8 @@ public sealed class LiveImageFile : IBlockDevice
     public long Length { get; }
 
     public int SectorSize { get; }
+
+    public long HostOffset => PayloadOffset;
 
     public bool IsReadOnly => File.IsReadOnly;
 
@@ -58,6 +60,19 @@ public sealed class LiveImageFile : IBlockDevice
         var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
         for (long done = 0; done < length; done += zeros.Length)
             File.Write(PayloadOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+    }
+
+    public bool TryCloneTo(IHostFile target, long targetOffset, long offset, long length)
+    {
+        RequireInside(offset, length);
+        return target.TryCloneRange(File, PayloadOffset + offset, targetOffset, length);
+    }
+
+    public bool TryCloneFrom(IHostFile source, long sourceOffset, long offset, long length)
+    {
+        RequireWritable();
+        RequireInside(offset, length);
+        return File.TryCloneRange(source, sourceOffset, PayloadOffset + offset, length);
     }
 
     /// <summary>Lets the host begin to write back a range that was written: the flush that follows waits less. Promises nothing.</summary>

@@ -1,10 +1,11 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 using VmRepl.Images.LiveContainer;
 
 namespace VmRepl.Journal.Scrub;
 
 /// <summary>A live image whose region digests are forgotten before anything writes the region, whoever writes it, and are durable when it is flushed.</summary>
-internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) : IBlockDevice
+internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) : IBlockDevice, IHostBacked
 {
     public RegionDigests Digests => digests;
 
@@ -16,6 +17,8 @@ internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) 
     public long Length => image.Length;
 
     public int SectorSize => image.SectorSize;
+
+    public long HostOffset => image.HostOffset;
 
     public bool IsReadOnly => image.IsReadOnly;
 
@@ -56,6 +59,22 @@ internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) 
         try
         {
             image.Punch(offset, length);
+        }
+        finally
+        {
+            digests.EndWrite(extent);
+        }
+    }
+
+    public bool TryCloneTo(IHostFile target, long targetOffset, long offset, long length) => image.TryCloneTo(target, targetOffset, offset, length);
+
+    public bool TryCloneFrom(IHostFile source, long sourceOffset, long offset, long length)
+    {
+        var extent = new Extent(offset, length);
+        digests.BeginWrite(extent);
+        try
+        {
+            return image.TryCloneFrom(source, sourceOffset, offset, length);
         }
         finally
         {

@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Sharing;
 using VmRepl.Protocol;
 using VmRepl.Protocol.MessagePack;
 using VmRepl.Protocol.Records;
@@ -34,6 +35,9 @@ internal sealed class SegmentFile : IDisposable
     public ulong Serial => Header.Serial;
 
     public string Path => file.Path;
+
+    /// <summary>For sharing extents; written by this class only.</summary>
+    public IHostFile File => file;
 
     /// <summary>Where the next commit goes.</summary>
     public long RecordsEnd { get; private set; } = SegmentLayout.HeaderBytes;
@@ -105,12 +109,13 @@ internal sealed class SegmentFile : IDisposable
     }
 
     /// <summary>Writes one commit: the payloads, then the records that name them. Nothing is durable before <see cref="Flush"/>.</summary>
+    /// <param name="sharing">What may fill a payload's place without writing it; null to write all.</param>
     /// <returns>The records as they are now found, and the commit's checksum.</returns>
-    public (List<StoredRecord> Stored, uint Checksum) WriteCommit(IReadOnlyList<Record> records, ulong incarnation, uint previous, MessagePackWriter writer)
+    public (List<StoredRecord> Stored, uint Checksum) WriteCommit(IReadOnlyList<Record> records, ulong incarnation, uint previous, MessagePackWriter writer, ExtentSharing? sharing = null)
     {
         var payloadBytes = records.Sum(r => SpaceFor(r).Payload);
         var place = PayloadStart - payloadBytes;
-        var parts = new List<ReadOnlyMemory<byte>>();
+        var payloads = new List<(Record, long)>();
         var stored = new List<StoredRecord>(records.Count);
         var payloadStart = place;
 
@@ -123,10 +128,8 @@ internal sealed class SegmentFile : IDisposable
             {
                 at = place;
                 record.WriteHeaderTo(writer, at);
-                parts.Add(record.Payload);
-                var padded = Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment);
-                if (padded > record.PayloadLength) parts.Add(Padding.AsMemory(0, (int)(padded - record.PayloadLength)));
-                place += padded;
+                payloads.Add((record, at));
+                place += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment);
             }
             else
             {
@@ -140,7 +143,7 @@ internal sealed class SegmentFile : IDisposable
         var checksum = Frame.End(writer);
         var commitBytes = Sectors.AlignUp(writer.Length, SegmentLayout.CommitAlignment);
         if (RecordsEnd + commitBytes > payloadStart) throw new InvalidOperationException($"{Path}: a commit of {commitBytes} + {payloadBytes} bytes was written past the free space");
-        if (parts.Count > 0) file.Write(payloadStart, parts);
+        PayloadArea.Write(file, payloads, sharing);
         file.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(commitBytes - writer.Length))]);
         Advance(commitBytes, payloadStart, stored);
         return (stored, checksum);

@@ -48,7 +48,16 @@ public sealed class SimulatedFile : IHostFile
         return true;
     }
 
-    public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length) => false;
+    /// <summary>Copies: as durable, and as torn when power is lost, as a write of the same bytes. What it saves in space is not modelled.</summary>
+    public bool TryCloneRange(IHostFile source, long sourceOffset, long offset, long length)
+    {
+        if (!volume.SharesExtents || source is not SimulatedFile from) return false;
+        if ((sourceOffset | offset | length) % SimulatedPage.Bytes != 0) throw new ArgumentException($"{Path}: {length} bytes from {sourceOffset} to {offset} are not whole blocks");
+        var copy = new byte[length];
+        if (from.inode.Read(sourceOffset, copy) != length) throw new ArgumentException($"{from.Path} ends inside {length} bytes from {sourceOffset}");
+        Change(() => inode.Write(offset, copy));
+        return true;
+    }
 
     public void Flush() => Change(inode.Flush, mayBeReadOnly: true);
 

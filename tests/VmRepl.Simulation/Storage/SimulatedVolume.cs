@@ -19,6 +19,9 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
 
     public long CapacityBytes { get; set; } = capacityBytes;
 
+    /// <summary>Whether files can share extents here.</summary>
+    public bool SharesExtents { get; set; } = true;
+
     public long UsedBytes { get; private set; }
 
     /// <summary>Changes and flushes so far; reads do not count, since a crash at a read is one at the next change.</summary>

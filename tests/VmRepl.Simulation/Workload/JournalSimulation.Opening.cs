@@ -202,6 +202,8 @@ public sealed partial class JournalSimulation
         Counters.Add(SimulationCounters.Undos, now.UndoRecords - before.UndoRecords);
         Counters.Add(SimulationCounters.Checkpoints, now.Checkpoints - before.Checkpoints);
         Counters.Add(SimulationCounters.Redone, now.RecordsRedone - before.RecordsRedone);
+        Counters.Add(SimulationCounters.UndoShared, now.UndoBytesShared - before.UndoBytesShared);
+        Counters.Add(SimulationCounters.AppliedShared, now.AppliedBytesShared - before.AppliedBytesShared);
         counted = now.Copy();
     }
 }

@@ -43,7 +43,7 @@ public sealed partial class JournalSimulation
     public JournalSimulation(ulong seed)
     {
         random = new SeededRandom(seed);
-        volume = new SimulatedVolume(random.Next64(), RoomyBytes);
+        volume = new SimulatedVolume(random.Next64(), RoomyBytes) { SharesExtents = seed % 4 != 0 };
         hasReserve = random.Chance(0.5);
         int[] diskBytes = [.. Enumerable.Range(0, (int)random.Between(1, 2)).Select(_ => (int)random.Between(1, 32) * (128 << 10))];
         maker = new RecordMaker(random, clock, diskBytes);
@@ -73,6 +73,7 @@ public sealed partial class JournalSimulation
                 FreeBytesMin = hasReserve ? 4 << 20 : 0,
                 CheckpointBytes = random.Between(1, 16) << 18,
                 NewNonce = random.Next64,
+                ShareNewContents = seed % 2 != 0,
             },
         };
     }

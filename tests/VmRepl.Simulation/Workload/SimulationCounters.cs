@@ -10,13 +10,15 @@ public sealed class SimulationCounters
         ViewsOverRetirement = "views-over-a-retirement", SecondLooks = "appends-inside-a-view's-read", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
         JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", Resends = "batches-resent", GivenUp = "batches-given-up",
         CleanReopens = "clean-reopens", ReadOnlyOpens = "read-only-opens", BitFlips = "bit-flips", BitFlipsNamed = "bit-flips-named", Bookmarks = "bookmarks", Rounds = "rounds", Records = "records",
-        Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", ViewsInRewind = "points-checked-in-a-rewind";
+        Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", ViewsInRewind = "points-checked-in-a-rewind",
+        UndoShared = "undo-bytes-shared", AppliedShared = "applied-bytes-shared";
 
     private static readonly string[] Names =
     [
         PowerLosses, Kills, CrashesInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, Undos, Checkpoints, ViewsOverRetirement, SecondLooks, PointsChecked, HolesChecked,
         JournalFull, DiskFull, ReadErrors, Resends, GivenUp, CleanReopens, ReadOnlyOpens, BitFlips, BitFlipsNamed, Bookmarks, Rounds, Records,
         Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, ViewsInRewind,
+        UndoShared, AppliedShared,
     ];
 
     private readonly Dictionary<string, long> counts = Names.ToDictionary(n => n, _ => 0L);

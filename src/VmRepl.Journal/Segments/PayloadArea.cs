@@ -1,0 +1,40 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+using VmRepl.Journal.Sharing;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal.Segments;
+
+/// <summary>Fills the payloads of a commit into a segment's payload area: shared where that is worth it, and otherwise in as few writes as that leaves.</summary>
+internal static class PayloadArea
+{
+    private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
+
+    /// <param name="payloads">With their places, which follow one another without a gap but for padding.</param>
+    public static void Write(IHostFile file, IReadOnlyList<(Record Record, long Place)> payloads, ExtentSharing? sharing)
+    {
+        var parts = new List<ReadOnlyMemory<byte>>();
+        long start = 0;
+        foreach (var (record, place) in payloads)
+        {
+            if (sharing?.TryStore(record, file, place) == true)
+            {
+                WriteParts();
+                continue;
+            }
+
+            if (parts.Count == 0) start = place;
+            parts.Add(record.Payload);
+            var padding = (int)(Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) - record.PayloadLength);
+            if (padding > 0) parts.Add(Padding.AsMemory(0, padding));
+        }
+
+        WriteParts();
+
+        void WriteParts()
+        {
+            if (parts.Count > 0) file.Write(start, parts);
+            parts.Clear();
+        }
+    }
+}
