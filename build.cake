@@ -81,7 +81,7 @@ var testTools = new (string Package, string Probe)[]
     ("qemu-utils", "qemu-img"), ("qemu-system-x86", "qemu-system-x86_64"), ("nbdkit", "nbdkit"), ("libnbd-bin", "nbdcopy"),
     ("python3-libnbd", "python:nbd"), ("e2fsprogs", "debugfs"), ("python3-msgpack", "python:msgpack"), ("libvhdi-utils", "vhdiinfo"),
     ("libvmdk-utils", "vmdkinfo"), ("libqcow-utils", "qcowinfo"), ("7zip", "7zz"), ("busybox-static", "busybox"), ("fio", "fio"),
-    ("openssl", "openssl"), ("libzstd1", "library:libzstd.so.1"),
+    ("xfsprogs", "mkfs.xfs"), ("btrfs-progs", "mkfs.btrfs"), ("openssl", "openssl"), ("libzstd1", "library:libzstd.so.1"),
 };
 
 bool IsOnPath(string command) => $"{EnvironmentVariable("PATH")}:/usr/sbin:/sbin".Split(System.IO.Path.PathSeparator)
