@@ -11,6 +11,9 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
 {
     private const int ZerosAtOnce = 1 << 20;
 
+    // What a host frees at least; PayloadOffset is a multiple of it.
+    private const int HostBlock = 4096;
+
     internal LiveImageFile(IHostFile file, long payloadOffset, long length, int sectorSize, uint contentId)
     {
         File = file;
@@ -56,7 +59,9 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
     {
         RequireWritable();
         RequireInside(offset, length);
-        if (length == 0 || File.TryPunch(PayloadOffset + offset, length)) return;
+        if (length == 0) return;
+        var from = StartOfZeros(offset);
+        if (File.TryPunch(PayloadOffset + from, EndOfZeros(offset + length) - from)) return;
         var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
         for (long done = 0; done < length; done += zeros.Length)
             File.Write(PayloadOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
@@ -91,6 +96,31 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
     }
 
     public void Dispose() => File.Dispose();
+
+    /// <summary>
+    /// The start of the host's block in which a punch begins, where what lies before it is zeros already: only whole blocks can be freed, and sectors that were written one by one
+    /// and are taken back one by one would leave theirs allocated for ever.
+    /// </summary>
+    private long StartOfZeros(long offset)
+    {
+        var start = Sectors.AlignDown(offset, HostBlock);
+        return IsZero(start, offset) ? start : offset;
+    }
+
+    /// <summary>The same at the end of a punch.</summary>
+    private long EndOfZeros(long offset)
+    {
+        var end = Math.Min(Sectors.AlignUp(offset, HostBlock), Length);
+        return IsZero(offset, end) ? end : offset;
+    }
+
+    private bool IsZero(long from, long to)
+    {
+        if (from == to) return true;
+        Span<byte> found = stackalloc byte[(int)(to - from)];
+        File.ReadExactly(PayloadOffset + from, found);
+        return Sectors.IsZero(found);
+    }
 
     private IEnumerable<MapExtent> MapInside(long offset, long length)
     {
