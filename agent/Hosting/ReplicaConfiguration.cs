@@ -8,7 +8,7 @@ namespace VmRepl.Agent.Hosting;
 /// <summary>What a replica reads from its configuration.</summary>
 internal static class ReplicaConfiguration
 {
-    /// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>.</summary>
+    /// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>, <c>ShareOldContents</c>, <c>ShareNewContents</c>.</summary>
     /// <exception cref="CommandFailure">A value is out of its range.</exception>
     public static JournalOptions Journal(IConfiguration configuration)
     {
@@ -19,6 +19,8 @@ internal static class ReplicaConfiguration
             CapacityBytes = section.GetValue("CapacityBytes", options.CapacityBytes),
             AgeMax = section.GetValue("AgeMax", options.AgeMax),
             FreeBytesMin = section.GetValue("FreeBytesMin", options.FreeBytesMin),
+            ShareOldContents = section.GetValue("ShareOldContents", options.ShareOldContents),
+            ShareNewContents = section.GetValue("ShareNewContents", options.ShareNewContents),
         };
         if (options.CapacityBytes < 4 * options.SegmentBytes) throw new CommandFailure($"Journal:CapacityBytes is {options.CapacityBytes}; at least {4 * options.SegmentBytes} bytes are needed.");
         if (options.AgeMax <= TimeSpan.Zero) throw new CommandFailure($"Journal:AgeMax is {options.AgeMax}; it has to be more than nothing.");

@@ -2,6 +2,7 @@ using System.Globalization;
 using VmRepl.Benchmarks;
 using VmRepl.Benchmarks.Contests;
 using VmRepl.Benchmarks.Ingest;
+using VmRepl.Benchmarks.Sharing;
 
 // dotnet cake --target=Bench [--arguments="--size MIB --pairs N --directory DIR --vmrepl FILE --only NAME,…"]
 // Measures the published command, and the journal's ingest in a process of its own, beside programs that do the same work, in one run, on one disk. Exit status: 0 measured; 1 something failed; 2 usage.
@@ -10,6 +11,9 @@ if (args is ["ingest", .. var ingest])
     Console.WriteLine(IngestProcess.Run(IngestOptions.Parse(ingest)));
     return 0;
 }
+
+// "sharing [DIR [ROUNDS]]", as root: what shared extents save and cost, on file systems in loop devices.
+if (args is ["sharing", .. var sharing]) return SharingBench.Run(sharing);
 
 BenchOptions options;
 try
