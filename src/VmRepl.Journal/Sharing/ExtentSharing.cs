@@ -14,7 +14,7 @@ namespace VmRepl.Journal.Sharing;
 /// </summary>
 internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, JournalCounters counters)
 {
-    /// <summary>Less is cheaper to copy, and cuts files into more extents than it is worth (docs/performance.md).</summary>
+    /// <summary>Each clone is a transaction of the file system and cuts its files into more extents: at this size that is about what it saves (docs/performance.md).</summary>
     public const int BytesMin = 64 << 10;
 
     // No volume in use has a smaller block, and one with a larger block refuses.
