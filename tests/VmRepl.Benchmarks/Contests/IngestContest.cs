@@ -59,7 +59,8 @@ internal static class IngestContest
                 var ns = MedianNs(job.GetProperty("write").GetProperty("clat_ns")) + MedianNs(job.GetProperty("sync").GetProperty("lat_ns"));
                 return TimeSpan.FromMicroseconds(ns / 1000);
             }) { Needs = ["fio"] },
-        ]) { Cleanup = () => File.Delete(file) };
+        ])
+        { Cleanup = () => File.Delete(file) };
 
         static double MedianNs(JsonElement latency) => latency.GetProperty("percentile").GetProperty("50.000000").GetDouble();
     }
@@ -80,7 +81,8 @@ internal static class IngestContest
                 using var report = JsonDocument.Parse(CommandLineTool.Run(fio));
                 return TimeSpan.FromMilliseconds(report.RootElement.GetProperty("jobs")[0].GetProperty("write").GetProperty("runtime").GetDouble());
             }) { Needs = ["fio"] },
-        ]) { Cleanup = () => File.Delete(file) };
+        ])
+        { Cleanup = () => File.Delete(file) };
     }
 
     private static string Store(BenchRun run) => Path.Combine(run.Directory, "ingest");
