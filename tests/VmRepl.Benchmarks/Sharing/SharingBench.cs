@@ -122,7 +122,10 @@ internal static class SharingBench
     private static Record Bookmark(ulong after) => Record.Create(
         new RecordHeader
         {
-            Kind = RecordKind.Bookmark, Sequence = after + 1, TimeUs = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks / 10, Epoch = 1,
+            Kind = RecordKind.Bookmark,
+            Sequence = after + 1,
+            TimeUs = (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks / 10,
+            Epoch = 1,
             Attributes = new Dictionary<string, string> { ["name"] = string.Create(CultureInfo.InvariantCulture, $"b{after}") },
         },
         default);

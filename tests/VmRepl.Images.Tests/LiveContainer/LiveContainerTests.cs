@@ -33,6 +33,31 @@ internal sealed class LiveContainerTests
     }
 
     [Test]
+    public void Punch_RestOfTheBlocksIsZeros_FreesTheBlocks()
+    {
+        var (directory, name) = Place();
+        const int length = MiB + 1024;
+        using var image = Container.Create(directory, name, length, 512, Guid.NewGuid);
+        var expected = new byte[length];
+        foreach (var (at, fill) in new[] { (8192, (byte)1), (16_384 + 512, (byte)2), (32_768, (byte)3), (length - 512, (byte)4) })
+        {
+            image.Write(at, Enumerable.Repeat(fill, 512).ToArray());
+            expected.AsSpan(at, 512).Fill(fill);
+        }
+
+        // The second block loses all that is in it; the first one keeps its sector, and so does the third.
+        image.Punch(8704, 32_768 - 8704);
+        expected.AsSpan(16_384 + 512, 512).Clear();
+        DiskContents.RequireSame(DiskContents.ReadAll(image), expected);
+        Assert.That(image.Map(0, MiB).Where(r => r.HasData).Select(r => (r.Offset, r.Length)), Is.EqualTo(new[] { (8192L, 4096L), (32_768L, 4096L) }));
+        image.Punch(8192, 512);
+        image.Punch(32_768 + 512, 512);
+        expected.AsSpan(8192, 512).Clear();
+        DiskContents.RequireSame(DiskContents.ReadAll(image), expected);
+        Assert.That(image.Map(0, MiB).Where(r => r.HasData).Select(r => r.Offset), Is.EqualTo(new[] { 32_768L }));
+    }
+
+    [Test]
     public void Payload_WrittenAndPunched_IsTheSameThroughVhdxRawAndVmdk()
     {
         ExternalTool.Require("qemu-img", "7zz", "vhdiinfo", "vmdkinfo");
