@@ -37,7 +37,9 @@ public sealed partial class GroupJournal : IDisposable
     private readonly Lock writerGate = new();
     private readonly Lock indexGate = new();
 
-    private readonly Dictionary<uint, DiskIndex> disks;
+    private LayeredIndex index = new(new CommitPlace(1, 0));
+    private readonly Dictionary<uint, NewestTouches> touches;
+    private readonly SegmentHandles handles = new();
     private readonly List<SegmentFile> segments = [];
     private readonly PointList points = new();
     private readonly MetadataIndex metadata = new();
@@ -67,9 +69,9 @@ public sealed partial class GroupJournal : IDisposable
         this.time = time;
         this.incarnation = incarnation;
         this.isReadOnly = isReadOnly;
-        disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
+        touches = live.ToDictionary(d => d.Key, d => new NewestTouches(d.Value.Length));
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
-        undo = new UndoCapture(live, disks, indexGate, pieceBytes);
+        undo = new UndoCapture(live, Untouched, pieceBytes);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
     }
 
@@ -124,7 +126,8 @@ public sealed partial class GroupJournal : IDisposable
         var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly);
         try
         {
-            var recovery = JournalRecovery.Read(directory, isReadOnly);
+            journal.index = new LayeredIndex(journal.FirstPlace());
+            var recovery = JournalRecovery.Read(directory, isReadOnly, [], journal.handles, journal.TakeRead);
             journal.Load(recovery);
             if (!isReadOnly) journal.BringUp(recovery);
             journal.isOpen = true;
@@ -199,22 +202,22 @@ public sealed partial class GroupJournal : IDisposable
     /// <summary>The values of the group's keys as of <paramref name="point"/>.</summary>
     public IReadOnlyDictionary<string, byte[]> MetadataAt(ulong point)
     {
-        List<(string Key, StoredRecord Record)> records;
+        List<(string Key, RecordRef Value, SegmentFile Segment)> values;
         lock (indexGate)
         {
-            records = [.. metadata.Resolve(point)];
-            foreach (var (_, record) in records) record.Segment.AddReader();
+            values = [.. metadata.Resolve(point).Select(v => (v.Key, v.Record.Ref, SegmentOf(v.Record.Ref)))];
+            foreach (var value in values) value.Segment.AddReader();
         }
 
         try
         {
-            return records.ToDictionary(r => r.Key, r => r.Record.ReadPayload());
+            return values.ToDictionary(v => v.Key, v => v.Segment.ReadPayload(v.Value));
         }
         finally
         {
             lock (indexGate)
             {
-                foreach (var (_, record) in records) record.Segment.ReleaseReader();
+                foreach (var value in values) value.Segment.ReleaseReader();
             }
         }
     }
@@ -266,25 +269,6 @@ public sealed partial class GroupJournal : IDisposable
     internal void Unpin(object owner)
     {
         lock (indexGate) pins.Remove(owner);
-    }
-
-    /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release"/>.</summary>
-    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
-    {
-        lock (indexGate)
-        {
-            var sources = disks[disk].Resolve(range, point);
-            foreach (var source in sources) source.Record?.Segment.AddReader();
-            return sources;
-        }
-    }
-
-    internal void Release(List<ContentSource> sources)
-    {
-        lock (indexGate)
-        {
-            foreach (var source in sources) source.Record?.Segment.ReleaseReader();
-        }
     }
 
 #if SIMULATION_PLANTS

@@ -7,7 +7,7 @@ namespace VmRepl.Journal.Index;
 /// and by the oldest segment that there is, so that a retirement changes nothing in the layers.
 /// Not safe for concurrent use; the journal holds one lock over the index of a group.
 /// </summary>
-internal sealed class LayeredIndex
+internal sealed partial class LayeredIndex
 {
     // From the oldest to the newest; the last one takes records.
     private readonly List<IndexLayer> layers = [];
@@ -162,18 +162,18 @@ internal sealed class LayeredIndex
     /// <summary>The newest version of every sector of the range is at or before what is returned; 0 where it is not touched. Null where that would take more than <paramref name="runsMax"/> runs to find out.</summary>
     public ulong? NewestIn(uint disk, Extent range, int runsMax)
     {
-        ulong newest = 0;
-        foreach (var layer in layers)
+        for (var i = layers.Count - 1; i >= 0; i--)
         {
-            if (layer.NewestSequence <= Math.Max(newest, Start)) continue;
+            if (layers[i].NewestSequence <= Start) continue;
             found.Clear();
-            layer.Find(disk, range, found, runsMax);
+            layers[i].Find(disk, range, found, runsMax);
             if (found.Count >= runsMax) return null;
             runsMax -= found.Count;
-            foreach (var run in found) newest = Math.Max(newest, run.Newest);
+            // Whatever an older layer has is older.
+            if (found.Count > 0 && found.Max(r => r.Newest) is var newest && newest > 0) return newest > Start ? newest : 0;
         }
 
-        return newest > Start ? newest : 0;
+        return 0;
     }
 
     private List<Settled> Settle(uint disk, Extent range, ulong point) => settlement.Run(layers, disk, range, point, Start, FirstSerial);

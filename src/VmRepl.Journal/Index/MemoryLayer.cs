@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Journal.Index.Files;
 
 namespace VmRepl.Journal.Index;
 
@@ -9,14 +10,19 @@ namespace VmRepl.Journal.Index;
 /// <param name="first">The first commit whose records it takes.</param>
 internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
 {
+    // What a fact takes beside its bytes: it, its header and the objects in it.
+    private const int FactOverhead = 512;
+
     private readonly Dictionary<uint, RunList> disks = [];
     private readonly Table<RecordRef> records = new();
     private readonly VersionTable versions = new();
+    private readonly List<IndexFact> facts = [];
     private readonly List<SectorRun> found = [];
     private CommitPlace end = first;
     private ulong newestSequence;
+    private long factBytes;
 
-    public override CommitPlace First => first;
+    public override CommitPlace First { get; } = first;
 
     public override CommitPlace End => end;
 
@@ -25,15 +31,23 @@ internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
     public override long RunCount => disks.Values.Sum(d => (long)d.Count);
 
     /// <summary>What it takes of memory, near enough.</summary>
-    public long Bytes => records.Bytes + versions.Bytes + disks.Values.Sum(d => d.Bytes);
+    public long Bytes => records.Bytes + versions.Bytes + factBytes + disks.Values.Sum(d => d.Bytes);
 
     /// <summary>Disks that have runs, ascending.</summary>
     public IReadOnlyList<uint> Disks => [.. disks.Keys.Order()];
 
-    public bool IsEmpty => records.Count == 0;
+    /// <summary>The records of the interval that are no contents, in order.</summary>
+    public IReadOnlyList<IndexFact> Facts => facts;
 
     /// <summary>The layer now reaches up to <paramref name="place"/>, exclusive.</summary>
     public void Extend(CommitPlace place) => end = place;
+
+    /// <summary>Adds a record that is no contents.</summary>
+    public void AddFact(IndexFact fact)
+    {
+        facts.Add(fact);
+        factBytes += FactOverhead + (2 * fact.EncodedHeader.Length) + fact.Checksums.Length;
+    }
 
     /// <summary>Adds a record of the stream, newer than every one before it.</summary>
     public void AddVersion(uint disk, in RecordRef record)

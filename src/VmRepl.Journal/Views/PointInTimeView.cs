@@ -91,7 +91,7 @@ public sealed class PointInTimeView : IBlockDevice
                 var target = buffer.Slice((int)(source.Range.Offset - origin), (int)source.Range.Length);
                 if (source.Record is { } record)
                 {
-                    record.Read(source.Range, target);
+                    source.Segment!.Read(record, source.Range, target);
                     continue;
                 }
 

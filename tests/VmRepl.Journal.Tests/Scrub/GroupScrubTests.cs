@@ -249,10 +249,9 @@ public class GroupScrubTests
     {
         using var segment = SegmentFile.Open(stage.Segments, SegmentLayout.FileName(1), HostFileAccess.Read);
         ulong incarnation = 0;
-        uint? previous = null;
-        while (segment.ReadCommit(previous, ref incarnation) is { } commit) previous = commit.Checksum;
-        var (offset, first) = segment.Commits[index];
-        sequences = [.. segment.Records.Skip(first).Take((index + 1 < segment.Commits.Count ? segment.Commits[index + 1].FirstRecord : segment.Records.Count) - first).Select(r => r.Sequence)];
-        return offset;
+        var commits = new List<Commit>();
+        while (segment.ReadCommit(commits.Count > 0 ? commits[^1].Checksum : null, ref incarnation) is { } commit) commits.Add(commit);
+        sequences = [.. commits[index].Stored.Select(r => r.Sequence)];
+        return commits[index].Before.RecordsEnd;
     }
 }
