@@ -17,6 +17,8 @@ internal sealed class ChecksumCache
         if (checksums.Length <= BytesMax) Volatile.Write(ref entries[Slot(serial, headerOffset)], new Entry(serial, headerOffset, checksums));
     }
 
+    public void Clear() => Array.Clear(entries);
+
     private static int Slot(ulong serial, uint headerOffset) => (int)(((serial * 0x9e3779b97f4a7c15) + (headerOffset * 0xff51afd7ed558ccd)) >> 56);
 
     private sealed record Entry(ulong Serial, uint HeaderOffset, byte[] Checksums);

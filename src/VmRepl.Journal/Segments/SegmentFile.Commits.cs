@@ -112,6 +112,8 @@ internal sealed partial class SegmentFile
     {
         End = commit.Before;
         LastChecksum = checksum;
+        // Another record will stand where one of these did.
+        handles.Checksums.Clear();
     }
 
     /// <summary>Why the header on the disk is not the one that was read when the segment was opened, or null.</summary>

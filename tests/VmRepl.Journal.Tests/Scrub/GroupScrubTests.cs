@@ -89,7 +89,7 @@ public class GroupScrubTests
         Assert.That(running.Damage.Select(d => d.Where), Has.All.Contains($"offset {offset}: commit {commit}"));
         var points = stage.Journal.Points.Select(p => p.Sequence).Where(sequences.Contains).ToList();
         Assert.That(running.Damage.SelectMany(d => d.Points).Select(p => p.Sequence), Is.SupersetOf(points));
-        Assert.That(stage.UnreadablePoints(), Is.Empty, "the running replica has them in memory");
+        Assert.That(stage.UnreadablePoints(), Is.SubsetOf(running.Damage.SelectMany(d => d.Points).Select(p => p.Sequence)), "a large payload cannot be verified without its record's header");
         stage.Close();
         var bare = await stage.ScrubReadOnlyAsync();
         Assert.That(bare.Damage.Single().Where, Does.Contain(SegmentLayout.FileName(1)).And.Contain("cannot be opened"));
