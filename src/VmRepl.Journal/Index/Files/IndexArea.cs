@@ -9,9 +9,7 @@ namespace VmRepl.Journal.Index.Files;
 /// <param name="Checksum">CRC-32C of it.</param>
 internal readonly record struct IndexArea(long Offset, long Bytes, uint Checksum)
 {
-    /// <summary>Whether it lies between the header and <paramref name="fileBytes"/>, and has that length.</summary>
-    public bool Fits(long bytes, long fileBytes) => Bytes == bytes && Fits(fileBytes);
-
+    /// <summary>Whether it lies between the header and the end of a file of that many bytes, so that its length may be believed.</summary>
     public bool Fits(long fileBytes) => Offset >= IndexLayout.HeaderBytes && Bytes >= 0 && Bytes <= Array.MaxLength && Offset <= fileBytes - Bytes;
 
     /// <summary>Reads and verifies it; it has been compared with the file's length.</summary>
