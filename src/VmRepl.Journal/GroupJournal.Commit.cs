@@ -99,7 +99,7 @@ public sealed partial class GroupJournal
         return segment;
     }
 
-    private List<string> Spares() => [.. directory.ListFiles().Where(n => n.StartsWith(SegmentLayout.SparePrefix, StringComparison.Ordinal))];
+    private List<string> Spares() => [.. directory.ListFiles().Where(n => n.StartsWith(SegmentLayout.SparePrefix + SegmentLayout.NamePrefix, StringComparison.Ordinal))];
 
     /// <summary>Under the index lock: takes a record that has just become durable into every index. What is handed down is taken when the start has moved.</summary>
     private void Index(StoredRecord record, SegmentFile segment)

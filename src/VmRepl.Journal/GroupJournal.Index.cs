@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Segments;
 
 namespace VmRepl.Journal;
@@ -10,6 +11,13 @@ public sealed partial class GroupJournal
     // A region with more runs than this is looked up again each time it is asked about.
     private const int RegionRunsMax = 512;
 
+    // Of what an append gives to the upkeep of the index: an entry is copied about once for its first file and once for each factor of eight.
+    private const int StepsMin = 32;
+    private const int StepsPerRecord = 24;
+
+    // Name of an index file in which something did not verify.
+    private string? damagedIndex;
+
     // Number of retirements so far: what was resolved before the newest of them may point to a segment that is gone.
     private long retirements;
 
@@ -18,7 +26,17 @@ public sealed partial class GroupJournal
     {
         lock (indexGate)
         {
-            var sources = index.Resolve(disk, range, point);
+            List<ContentSource> sources;
+            try
+            {
+                sources = index.Resolve(disk, range, point);
+            }
+            catch (JournalDamagedException e)
+            {
+                NoteDamagedIndex(e);
+                throw;
+            }
+
             for (var i = 0; i < sources.Count; i++)
             {
                 if (sources[i].Record is not { } record) continue;
@@ -61,20 +79,54 @@ public sealed partial class GroupJournal
         }
     }
 
-    /// <summary>Where the oldest segment that is here begins.</summary>
-    private CommitPlace FirstPlace()
-    {
-        foreach (var name in directory.ListFiles())
-        {
-            if (SegmentLayout.TryParseName(name, out var serial)) return new CommitPlace(serial, 0);
-        }
-
-        return new CommitPlace(1, 0);
-    }
-
     /// <summary>Under the index lock: the segment that a record of the index stands in.</summary>
     private SegmentFile SegmentOf(in RecordRef record) => segments[(int)(record.Serial - segments[0].Serial)];
 
-    /// <summary>Under the index lock: removes the files of layers that are not in the index any more.</summary>
-    private static void DropFiles(List<IndexLayer> layers) => _ = layers;
+    /// <summary>After an append: freezes the growing layer where it is due, and goes on with what becomes of frozen ones. No retirement is under way, so no hand-down waits for the start to move.</summary>
+    /// <param name="records">How many were appended.</param>
+    private void KeepIndex(int records)
+    {
+        bool isDue;
+        lock (indexGate) isDue = memory.Report(this, index.MemoryBytes + touches.Values.Sum(t => t.Bytes), index.Growing.Bytes);
+        if (isDue || (index.Growing.FirstSegment is { } begun && segments[^1].Serial > begun)) FreezeIndex(segments);
+        upkeep.Step(StepsMin + (records * StepsPerRecord * (1 + upkeep.Waiting)), Bounds);
+    }
+
+    /// <summary>The growing layer becomes one that waits for its file.</summary>
+    private void FreezeIndex(IReadOnlyList<SegmentFile> present)
+    {
+        MemoryLayer? frozen;
+        lock (indexGate) frozen = index.Freeze();
+        if (frozen is null) return;
+        var covered = present.Where(s => s.Serial >= frozen.First.Serial && s.Serial <= frozen.End.Serial);
+        upkeep.Add(frozen, [.. covered.Select(s => new CoveredSegment(s.Header, s.CommitCount, s.RecordsEnd, s.PayloadStart, s.LastChecksum, s.LastSequence, s.LastTimeUs, s.Incarnation))]);
+    }
+
+    /// <summary>Brings all of the index into files.</summary>
+    private void FlushIndex()
+    {
+        FreezeIndex(segments);
+        upkeep.Flush(Bounds);
+    }
+
+    private MergeBounds Bounds => new(position.Start, segments[0].Serial);
+
+    /// <summary>An index file that is damaged is only a copy: it goes when the journal is closed, and the next opening reads the records instead.</summary>
+    private void NoteDamagedIndex(Exception fault)
+    {
+        if (fault is JournalDamagedException damage && IndexFileName.TryParse(Path.GetFileName(damage.Path), out _, out _)) damagedIndex = Path.GetFileName(damage.Path);
+    }
+
+    private void RemoveDamagedIndex()
+    {
+        if (damagedIndex is not { } name || isReadOnly) return;
+        try
+        {
+            directory.Delete(name);
+        }
+        catch (IOException)
+        {
+            // It is met again, and said again.
+        }
+    }
 }

@@ -12,6 +12,9 @@ public sealed partial class GroupJournal
 {
     private const int RedoPieceBytes = 1 << 20;
 
+    // A layer that grows while records are read becomes a file when it has this part of the memory.
+    private const int RebuildShare = 8;
+
     // Hand-downs read whose retirement has not come to its end yet: its checkpoint comes right behind them, or never.
     private readonly List<(uint Disk, RecordRef Record)> handedDown = [];
 
@@ -21,9 +24,116 @@ public sealed partial class GroupJournal
     private ulong? firstSequence;
     private CheckpointRecord? lastCheckpoint;
 
-    /// <summary>Takes a commit into the index, in the order of the journal. What is void is passed over when the index is asked.</summary>
-    private void TakeRead(Commit commit)
+    /// <summary>Reads everything. False where index files do not fit the records after all, which a store that lost a flush can come back with: they must not be used.</summary>
+    private bool TryRecover(bool withFiles)
     {
+        var names = directory.ListFiles();
+        var first = names.Select(n => SegmentLayout.TryParseName(n, out var serial) ? serial : 0).FirstOrDefault(s => s > 0);
+        var found = withFiles && first > 0 ? IndexFileSet.Choose(directory, first, WhyNot, memory.Cache) : null;
+        index.Begin(found?.Files ?? [], found?.End ?? new CommitPlace(Math.Max(1, first), 0));
+        var covered = Covered(found?.Files ?? [], first);
+        if (covered.Count > 0 && !EndsAsSaid(covered[^1])) return false;
+        ulong start = 0;
+        if (covered.Count > 0)
+        {
+            position = position with { Durable = covered[^1].LastSequence };
+            start = found!.Files.Max(f => f.Start);
+            foreach (var disk in touches.Values) disk.Forget();
+            if (!TryTakeFacts(found)) return false;
+        }
+
+        var recovery = JournalRecovery.Read(directory, isReadOnly, covered, handles, TakeRead);
+        var firstNeeded = lastCheckpoint?.FirstSegment ?? 1;
+        if (found is not null && found.Files.Any(f => f.Start > (lastCheckpoint?.Start ?? start) || f.FirstNeeded > firstNeeded))
+        {
+            foreach (var segment in recovery.Segments) segment.Dispose();
+            return false;
+        }
+
+        Load(recovery, start);
+        if (isReadOnly) return true;
+        foreach (var name in withFiles ? found?.Unused.Keys ?? [] : names.Where(n => IndexFileName.IsSpare(n) || IndexFileName.TryParse(n, out _, out _))) directory.Delete(name);
+        BringUp(recovery);
+        return true;
+    }
+
+    /// <summary>What the files say of the segments that are here, each once.</summary>
+    private static List<CoveredSegment> Covered(IReadOnlyList<IndexFile> files, ulong first)
+    {
+        var covered = new SortedDictionary<ulong, CoveredSegment>();
+        foreach (var segment in files.SelectMany(f => f.Segments)) covered[segment.Serial] = segment;
+        return [.. covered.Values.Where(s => s.Serial >= first)];
+    }
+
+    /// <summary>Why a segment is not the one that an index file speaks of, or null. One that is damaged is: whoever reads it finds out, and so does a scrub.</summary>
+    private string? WhyNot(CoveredSegment says)
+    {
+        var name = SegmentLayout.FileName(says.Serial);
+        if (!directory.FileExists(name)) return $"{name} is not here";
+        using var file = directory.Open(name, Blocks.Files.HostFileAccess.Read);
+        return SegmentHeader.Verifies(file) && SegmentHeader.Read(file) != says.Header ? $"{name} is another one" : null;
+    }
+
+    /// <summary>Whether the last commit that the files cover is where they say, the same one.</summary>
+    private bool EndsAsSaid(CoveredSegment last)
+    {
+        try
+        {
+            using var segment = SegmentFile.Known(directory, Blocks.Files.HostFileAccess.Read, last.Header, new SegmentCursor(last.RecordsEnd, last.PayloadStart, last.Commits), last.LastChecksum, last.Incarnation, new SegmentHandles());
+            var checksum = last.Header.Previous;
+            foreach (var commit in segment.ReadCommits(segment.End)) checksum = commit.Checksum;
+            return checksum == last.LastChecksum;
+        }
+        catch (JournalDamagedException)
+        {
+            return false;
+        }
+    }
+
+    private bool TryTakeFacts(IndexFileSet found)
+    {
+        try
+        {
+            foreach (var fact in found.Files.SelectMany(f => f.ReadFacts()))
+            {
+                facts.Add(new StoredValue(fact.Header, Ref(fact)));
+                if (fact.Header.Kind == RecordKind.Checkpoint) lastCheckpoint = CheckpointRecord.Read(fact.Header, directory.Path);
+            }
+
+            return true;
+        }
+        catch (JournalDamagedException)
+        {
+            // Only a copy of what the records say.
+            return false;
+        }
+
+        static RecordRef Ref(IndexFact fact) => new()
+        {
+            Kind = fact.Header.Kind,
+            Number = fact.Header.Sequence != 0 ? fact.Header.Sequence : fact.Header.Undoes,
+            Content = fact.Header.Content,
+            Offset = fact.Header.Offset,
+            Length = fact.Header.Length,
+            Serial = fact.Place.Serial,
+            HeaderOffset = fact.HeaderOffset,
+            HeaderLength = fact.EncodedHeader.Length,
+            PayloadOffset = fact.PayloadOffset,
+            PayloadLength = fact.PayloadLength,
+            FirstChecksum = fact.PayloadLength > 0 ? System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(fact.Checksums.Span) : 0,
+        };
+    }
+
+    /// <summary>Takes a commit into the index, in the order of the journal. What is void is passed over when the index is asked.</summary>
+    private void TakeRead(Commit commit, IReadOnlyList<SegmentFile> present)
+    {
+        // An index that has to be made anew is brought into files as it grows.
+        if (!isReadOnly && commit.Before.Commits == 0 && handedDown.Count == 0 && index.Growing.Bytes > memory.Cache.CapBytes / RebuildShare)
+        {
+            FreezeIndex(present);
+            upkeep.Flush(new MergeBounds(0, present[0].Serial));
+        }
+
         foreach (var record in commit.Stored)
         {
             var header = record.Header;
@@ -71,16 +181,16 @@ public sealed partial class GroupJournal
         handedDown.Clear();
     }
 
-    private void Load(JournalRecovery recovery)
+    private void Load(JournalRecovery recovery, ulong startOfFiles)
     {
         segments.AddRange(recovery.Segments);
         lastChecksum = recovery.LastChecksum;
         Counters.TailWasTorn = recovery.TailWasTorn;
         // Before the first checkpoint the range starts just before the first record.
-        var start = lastCheckpoint?.Start ?? (firstSequence ?? 1) - 1;
+        var start = lastCheckpoint?.Start ?? (startOfFiles > 0 ? startOfFiles : (firstSequence ?? 1) - 1);
         position = new JournalPosition(Math.Max(position.Durable, start), start, lastCheckpoint?.Applied ?? start, start);
         if (segments.Count > 0) DropRetired(lastCheckpoint?.FirstSegment ?? 1);
-        DropFiles(index.Retire(start, segments.Count > 0 ? segments[0].Serial : 0));
+        upkeep.Drop(index.Retire(start, segments.Count > 0 ? segments[0].Serial : 0));
 
         // It goes first: bookmarks in the range may name it.
         if (lastCheckpoint?.StartPoint is { } point) points.AddStart(point);

@@ -153,7 +153,7 @@ public sealed partial class GroupJournal
         {
             // From here on what was handed down counts. No layer was frozen since it was committed (that happens between appends), so it is in the layer of the interval that its commits lie in.
             foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.HandDown)) index.Growing.SetUndo(record.Header.Disk, record.Ref);
-            DropFiles(index.Retire(start, segments[1].Serial));
+            upkeep.Drop(index.Retire(start, segments[1].Serial));
             metadata.Retire(start);
             foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.Metadata)) metadata.SetBase(new StoredValue(record.Header, record.Ref));
             points.Retire(start);

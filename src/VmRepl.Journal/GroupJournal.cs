@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
@@ -37,7 +38,9 @@ public sealed partial class GroupJournal : IDisposable
     private readonly Lock writerGate = new();
     private readonly Lock indexGate = new();
 
-    private LayeredIndex index = new(new CommitPlace(1, 0));
+    private readonly LayeredIndex index;
+    private readonly IndexMemory memory;
+    private readonly IndexUpkeep upkeep;
     private readonly Dictionary<uint, NewestTouches> touches;
     private readonly SegmentHandles handles = new();
     private readonly List<SegmentFile> segments = [];
@@ -59,7 +62,7 @@ public sealed partial class GroupJournal : IDisposable
     private Exception? failure;
     private bool isOpen;
 
-    internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly, IndexMemory memory)
     {
         if (options.SegmentBytes is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax || !System.Numerics.BitOperations.IsPow2(options.SegmentBytes))
             throw new ArgumentOutOfRangeException(nameof(options), options.SegmentBytes, "a segment has a power of two from 1 MiB to 1 GiB");
@@ -70,6 +73,9 @@ public sealed partial class GroupJournal : IDisposable
         this.incarnation = incarnation;
         this.isReadOnly = isReadOnly;
         touches = live.ToDictionary(d => d.Key, d => new NewestTouches(d.Value.Length));
+        this.memory = memory;
+        index = new LayeredIndex();
+        upkeep = new IndexUpkeep(directory, index, indexGate, memory, [.. live.Keys]);
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         undo = new UndoCapture(live, Untouched, pieceBytes);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
@@ -120,16 +126,21 @@ public sealed partial class GroupJournal : IDisposable
 
     /// <summary>Reads the journal and, for writing, brings the live images up to it.</summary>
     /// <param name="incarnation">Greater than at any earlier opening for writing.</param>
-    /// <exception cref="JournalDamagedException">A segment in the middle does not verify.</exception>
-    public static GroupJournal Open(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    /// <param name="memory">The store's memory for indexes.</param>
+    /// <exception cref="JournalDamagedException">Something that has to be read does not verify.</exception>
+    internal static GroupJournal Open(
+        IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly, IndexMemory memory)
     {
-        var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly);
+        var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
         try
         {
-            journal.index = new LayeredIndex(journal.FirstPlace());
-            var recovery = JournalRecovery.Read(directory, isReadOnly, [], journal.handles, journal.TakeRead);
-            journal.Load(recovery);
-            if (!isReadOnly) journal.BringUp(recovery);
+            if (!journal.TryRecover(withFiles: true))
+            {
+                journal.Dispose();
+                journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
+                journal.TryRecover(withFiles: false);
+            }
+
             journal.isOpen = true;
             return journal;
         }
@@ -169,12 +180,14 @@ public sealed partial class GroupJournal : IDisposable
 #endif
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
+                KeepIndex(records.Count);
                 rate.Observe(records.Sum(r => r.Header.Kind == RecordKind.Write ? r.Header.Length : 0), time.GetElapsedTime(started));
             }
             catch (Exception e) when (e is not JournalFullException)
             {
                 // A writer that failed stays failed: what reached the disk is known again only after a recovery.
                 failure = e;
+                NoteDamagedIndex(e);
                 throw;
             }
         }
@@ -224,17 +237,18 @@ public sealed partial class GroupJournal : IDisposable
 
     /// <summary>
     /// Closes the files. A journal that is open for writing and has not failed is checkpointed first, so that the next opening redoes nothing and no commit with contents is the last,
-    /// where damage could be taken for a torn end.
+    /// where damage could be taken for a torn end; and all of its index is brought into files, so that the next opening reads no records.
     /// </summary>
     public void Dispose()
     {
         lock (writerGate)
         {
-            if (isOpen && !isReadOnly && failure is null && position.Checkpoint != position.Applied)
+            if (isOpen && !isReadOnly && failure is null)
             {
                 try
                 {
-                    WriteCheckpoint();
+                    if (position.Checkpoint != position.Applied) WriteCheckpoint();
+                    FlushIndex();
                 }
                 catch (IOException e)
                 {
@@ -245,9 +259,13 @@ public sealed partial class GroupJournal : IDisposable
 
             lock (indexGate)
             {
+                upkeep.Close();
+                memory.Forget(this);
                 foreach (var segment in segments) segment.Dispose();
                 segments.Clear();
             }
+
+            RemoveDamagedIndex();
 
             encoder.Dispose();
             failure ??= new ObjectDisposedException(nameof(GroupJournal));

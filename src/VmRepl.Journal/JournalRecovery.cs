@@ -11,11 +11,11 @@ namespace VmRepl.Journal;
 /// </summary>
 internal sealed class JournalRecovery
 {
-    private readonly Action<Commit> take;
+    private readonly Action<Commit, IReadOnlyList<SegmentFile>> take;
     private ulong sequence;
     private long timeUs;
 
-    private JournalRecovery(Action<Commit> take) => this.take = take;
+    private JournalRecovery(Action<Commit, IReadOnlyList<SegmentFile>> take) => this.take = take;
 
     public List<SegmentFile> Segments { get; } = [];
 
@@ -25,9 +25,9 @@ internal sealed class JournalRecovery
     public bool TailWasTorn { get; private set; }
 
     /// <param name="covered">What an index says of the segments up to the place from which on commits are read; empty where there is none.</param>
-    /// <param name="take">Told each commit that counts, in order.</param>
+    /// <param name="take">Told each commit that counts, in order, and all segments; when a segment's first commit comes, those before it are complete.</param>
     /// <exception cref="JournalDamagedException">Something that is read does not verify, or a segment is missing or cut off.</exception>
-    public static JournalRecovery Read(IHostDirectory directory, bool isReadOnly, IReadOnlyList<CoveredSegment> covered, SegmentHandles handles, Action<Commit> take)
+    public static JournalRecovery Read(IHostDirectory directory, bool isReadOnly, IReadOnlyList<CoveredSegment> covered, SegmentHandles handles, Action<Commit, IReadOnlyList<SegmentFile>> take)
     {
         var recovery = new JournalRecovery(take);
         try
@@ -134,7 +134,7 @@ internal sealed class JournalRecovery
         }
 
         (segment.LastSequence, segment.LastTimeUs) = (sequence, timeUs);
-        take(commit);
+        take(commit, Segments);
     }
 
     private static JournalDamagedException Damaged(SegmentFile segment) => new(segment.Path, segment.RecordsEnd,

@@ -15,7 +15,7 @@ internal sealed partial class LayeredIndex
     private readonly List<LayerRun> found = [];
 
     /// <param name="first">Where the records that are added begin.</param>
-    public LayeredIndex(CommitPlace first)
+    public LayeredIndex(CommitPlace first = default)
     {
         Growing = new MemoryLayer(first);
         layers.Add(Growing);
@@ -36,8 +36,16 @@ internal sealed partial class LayeredIndex
     /// <summary>Bytes of memory of the layers that no file holds.</summary>
     public long MemoryBytes => layers.Sum(l => l is MemoryLayer memory ? memory.Bytes : 0);
 
-    /// <summary>Puts a layer behind the growing one, which is empty.</summary>
-    public void AddOlder(IndexLayer layer) => layers.Insert(layers.Count - 1, layer);
+    /// <summary>Begins with what files say, while nothing has been added.</summary>
+    /// <param name="files">From the oldest.</param>
+    /// <param name="first">Where the records that are added begin.</param>
+    public void Begin(IEnumerable<IndexLayer> files, CommitPlace first)
+    {
+        layers.Clear();
+        layers.AddRange(files);
+        Growing = new MemoryLayer(first);
+        layers.Add(Growing);
+    }
 
     /// <summary>The growing layer takes no more; what follows goes into a new one. Returns it, or null where nothing is in it.</summary>
     public MemoryLayer? Freeze()

@@ -17,7 +17,7 @@ internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
     private readonly Table<RecordRef> records = new();
     private readonly VersionTable versions = new();
     private readonly List<IndexFact> facts = [];
-    private readonly List<SectorRun> found = [];
+    private Func<SectorRun, LayerRun>? give;
     private CommitPlace end = first;
     private ulong newestSequence;
     private long factBytes;
@@ -39,8 +39,15 @@ internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
     /// <summary>The records of the interval that are no contents, in order.</summary>
     public IReadOnlyList<IndexFact> Facts => facts;
 
+    /// <summary>Serial of the segment that its first commit stands in; null where it has none.</summary>
+    public ulong? FirstSegment { get; private set; }
+
     /// <summary>The layer now reaches up to <paramref name="place"/>, exclusive.</summary>
-    public void Extend(CommitPlace place) => end = place;
+    public void Extend(CommitPlace place)
+    {
+        FirstSegment ??= place.Serial;
+        end = place;
+    }
 
     /// <summary>Adds a record that is no contents.</summary>
     public void AddFact(IndexFact fact)
@@ -74,14 +81,8 @@ internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
     public override void Find(uint disk, Extent range, List<LayerRun> into, int most = int.MaxValue)
     {
         if (!disks.TryGetValue(disk, out var runs)) return;
-        found.Clear();
-        runs.Overlapping(range.Offset, range.End, found, most);
-        foreach (var run in found)
-        {
-            var depth = versions.Depth(run.Version);
-            var oldest = depth == 0 ? 0 : versions.Sequence(depth == 1 ? run.Version : versions.At(run.Version, 0));
-            into.Add(new LayerRun(run.Start, run.End, oldest, versions.Sequence(run.Version), depth, run.Undo >= 0, ((long)run.Version << 32) | (uint)run.Undo));
-        }
+        give ??= Describe;
+        runs.Overlapping(range.Offset, range.End, into, give, most);
     }
 
     public override RecordRef NewestAt(in LayerRun run, ulong point) => records[versions.Record(versions.NewestAt(VersionOf(run), point))];
@@ -89,6 +90,13 @@ internal sealed class MemoryLayer(CommitPlace first) : IndexLayer
     public override RecordRef Version(in LayerRun run, int i) => records[versions.Record(versions.At(VersionOf(run), i))];
 
     public override RecordRef Undo(in LayerRun run) => records[(int)run.Token];
+
+    private LayerRun Describe(SectorRun run)
+    {
+        var depth = versions.Depth(run.Version);
+        var oldest = depth == 0 ? 0 : versions.Sequence(depth == 1 ? run.Version : versions.At(run.Version, 0));
+        return new LayerRun(run.Start, run.End, oldest, versions.Sequence(run.Version), depth, run.Undo >= 0, ((long)run.Version << 32) | (uint)run.Undo);
+    }
 
     private static int VersionOf(in LayerRun run) => (int)(run.Token >> 32);
 

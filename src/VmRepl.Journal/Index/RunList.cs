@@ -15,11 +15,13 @@ internal sealed class RunList
 
     public int Count { get; private set; }
 
-    public long Bytes => (long)chunks.Count * ChunkMax * Unsafe.SizeOf<SectorRun>();
+    /// <summary>Near enough: chunks are half full at the least.</summary>
+    public long Bytes { get; private set; }
 
-    /// <summary>Adds the runs that overlap [<paramref name="start"/>, <paramref name="end"/>), in order.</summary>
+    /// <summary>Adds the runs that overlap [<paramref name="start"/>, <paramref name="end"/>), in order. Safe beside others that only ask.</summary>
+    /// <param name="give">What is added for a run.</param>
     /// <param name="most">Most runs added.</param>
-    public void Overlapping(long start, long end, List<SectorRun> into, int most = int.MaxValue)
+    public void Overlapping<T>(long start, long end, List<T> into, Func<SectorRun, T> give, int most = int.MaxValue)
     {
         var (c, i) = FirstEndingAfter(start);
         for (; c < chunks.Count; c++, i = 0)
@@ -28,7 +30,7 @@ internal sealed class RunList
             for (; i < chunk.Count; i++)
             {
                 if (chunk.Runs[i].Start >= end || most-- == 0) return;
-                into.Add(chunk.Runs[i]);
+                into.Add(give(chunk.Runs[i]));
             }
         }
     }
@@ -67,6 +69,7 @@ internal sealed class RunList
     {
         Count++;
         if (chunks.Count == 0) chunks.Add(new Chunk());
+        Bytes += Unsafe.SizeOf<SectorRun>();
         var c = Math.Max(0, ChunkAtOrBefore(run.Start));
         var chunk = chunks[c];
         var i = chunk.FirstAfter(run.Start);
@@ -121,7 +124,9 @@ internal sealed class RunList
 
     private sealed class Chunk
     {
-        public SectorRun[] Runs { get; } = new SectorRun[ChunkMax];
+        private const int First = 16;
+
+        public SectorRun[] Runs { get; private set; } = new SectorRun[First];
 
         public int Count { get; private set; }
 
@@ -141,6 +146,13 @@ internal sealed class RunList
 
         public void Insert(int i, SectorRun run)
         {
+            if (Count == Runs.Length)
+            {
+                var grown = Runs;
+                Array.Resize(ref grown, 2 * Count);
+                Runs = grown;
+            }
+
             Array.Copy(Runs, i, Runs, i + 1, Count - i);
             Runs[i] = run;
             Count++;
@@ -149,7 +161,7 @@ internal sealed class RunList
         /// <summary>Keeps the first <paramref name="keep"/> runs and returns the rest.</summary>
         public Chunk Split(int keep)
         {
-            var upper = new Chunk { Count = Count - keep };
+            var upper = new Chunk { Count = Count - keep, Runs = new SectorRun[ChunkMax] };
             Array.Copy(Runs, keep, upper.Runs, 0, Count - keep);
             Count = keep;
             return upper;

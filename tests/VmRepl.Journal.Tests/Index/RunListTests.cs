@@ -24,13 +24,13 @@ public class RunListTests
             var from = random.Next(0, Length);
             var to = random.Next(from, Length) + 1;
             found.Clear();
-            runs.Overlapping(from, to, found);
+            runs.Overlapping(from, to, found, r => r);
             Assert.That(found.Zip(found.Skip(1)).All(p => p.First.End <= p.Second.Start), Is.True, "in order, disjoint");
             var seen = Enumerable.Repeat((-1, -1), Length).ToArray();
             foreach (var run in found) Array.Fill(seen, (run.Version, run.Undo), (int)run.Start, (int)(run.End - run.Start));
             Assert.That(seen.AsSpan(from, to - from).SequenceEqual(cells.AsSpan(from, to - from)), Is.True, $"step {step}, [{from}, {to})");
             found.Clear();
-            runs.Overlapping(from, to, found, 3);
+            runs.Overlapping(from, to, found, r => r, 3);
             Assert.That(found, Has.Count.LessThanOrEqualTo(3));
         }
 
