@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Segments;
+using VmRepl.Journal.Views;
 
 namespace VmRepl.Journal;
 
@@ -26,17 +27,7 @@ public sealed partial class GroupJournal
     {
         lock (indexGate)
         {
-            List<ContentSource> sources;
-            try
-            {
-                sources = index.Resolve(disk, range, point);
-            }
-            catch (JournalDamagedException e)
-            {
-                NoteDamagedIndex(e);
-                throw;
-            }
-
+            var sources = Find(disk, range, point);
             for (var i = 0; i < sources.Count; i++)
             {
                 if (sources[i].Record is not { } record) continue;
@@ -60,6 +51,27 @@ public sealed partial class GroupJournal
     /// <summary>Whether nothing of the range was touched after the point, as far as is known without a look at the index: false may mean that it is not known. Waits for nothing.</summary>
     internal bool IsUntouchedAfter(uint disk, Extent range, ulong point) => touches[disk].IsUntouchedAfter(range, point);
 
+    /// <summary>The newest sequence that touched the regions of a range; <see cref="NewestTouches.Unknown"/> where it is not known. Unchanged means that nothing touched them. Waits for nothing.</summary>
+    internal ulong TouchStamp(uint disk, Extent range) => touches[disk].Stamp(range);
+
+    internal long Retirements => Volatile.Read(ref retirements);
+
+    /// <summary>The store's pages of index files, and what is reserved beside them.</summary>
+    internal IndexPageCache PageCache => memory.Cache;
+
+    /// <summary>As <see cref="Resolve"/>, with nothing held: it may be read as long as its stamp and the number of retirements stay. Null where the stamp is not known.</summary>
+    internal ResolvedChunk? TryResolve(uint disk, Extent range, ulong point)
+    {
+        lock (indexGate)
+        {
+            LearnTouches(disk, range);
+            var stamp = touches[disk].Stamp(range);
+            if (stamp == NewestTouches.Unknown) return null;
+            var sources = Find(disk, range, point);
+            return new ResolvedChunk(0, stamp, retirements, [.. sources.Select(s => s.Record is { } record ? s with { Segment = SegmentOf(record) } : s)]);
+        }
+    }
+
     /// <summary>The parts of a range that no record of the recovery range touches.</summary>
     private List<Extent> Untouched(uint disk, Extent range)
     {
@@ -67,6 +79,19 @@ public sealed partial class GroupJournal
         {
             LearnTouches(disk, range);
             return touches[disk].IsUntouchedAfter(range, position.Start) ? [range] : index.Untouched(disk, range);
+        }
+    }
+
+    private List<ContentSource> Find(uint disk, Extent range, ulong point)
+    {
+        try
+        {
+            return index.Resolve(disk, range, point);
+        }
+        catch (JournalDamagedException e)
+        {
+            NoteDamagedIndex(e);
+            throw;
         }
     }
 

@@ -55,6 +55,14 @@ internal sealed class NewestTouches
         return true;
     }
 
+    /// <summary>The newest sequence noted of the regions of a range. As long as it stays, nothing touched them.</summary>
+    public ulong Stamp(Extent range)
+    {
+        ulong newest = 0;
+        for (var region = range.Offset >> shift; region <= (range.End - 1) >> shift; region++) newest = Math.Max(newest, OfRegion(region));
+        return newest;
+    }
+
     /// <summary>The newest sequence noted of a region; <see cref="Unknown"/> where none is known.</summary>
     public ulong OfRegion(long region) =>
         Volatile.Read(ref chunks[region >> ChunkBits]) is { } chunk ? Volatile.Read(ref chunk[region & (ChunkRegions - 1)]) : unnoted;
