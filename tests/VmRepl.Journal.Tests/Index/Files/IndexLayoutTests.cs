@@ -54,8 +54,17 @@ public class IndexLayoutTests
     {
         var reference = new RecordRef
         {
-            Kind = RecordKind.HandDown, Number = 11, Content = RecordContent.Zero, Offset = 512, Length = 1024, Serial = 14, HeaderOffset = 15, HeaderLength = 16,
-            PayloadOffset = 17, PayloadLength = 18, FirstChecksum = 19,
+            Kind = RecordKind.HandDown,
+            Number = 11,
+            Content = RecordContent.Zero,
+            Offset = 512,
+            Length = 1024,
+            Serial = 14,
+            HeaderOffset = 15,
+            HeaderLength = 16,
+            PayloadOffset = 17,
+            PayloadLength = 18,
+            FirstChecksum = 19,
         };
         var page = new byte[4096];
         ReferenceEntry.Write(page.AsSpan(16 + 64, 64), reference);
