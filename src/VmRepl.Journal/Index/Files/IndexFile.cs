@@ -18,28 +18,29 @@ internal sealed class IndexFile : IndexLayer, IDisposable
     private readonly ChunkPlaces runChunks;
     private readonly ChunkPlaces referenceChunks;
     private readonly IndexPageCache cache;
-    private readonly int number;
+    private readonly IndexPageTable pages;
     private readonly long reserved;
     private readonly bool isScan;
+    private bool isDisposed;
 
     private IndexFile(IHostFile file, IndexHeader header, IndexPageCache cache)
     {
         this.file = file;
         this.header = header;
         this.cache = cache;
-        var pageLimit = header.FileBytes / IndexLayout.PageBytes;
         directory = PageDirectory.Read(header.Fences.Read(file, "fences"), file.Path, header.Fences.Offset);
-        runChunks = ChunkPlaces.Read(header.RunChunks.Read(file, "places of the runs"), header.RunPages, pageLimit, file.Path, header.RunChunks.Offset);
-        referenceChunks = ChunkPlaces.Read(header.ReferenceChunks.Read(file, "places of the references"), header.ReferencePages, pageLimit, file.Path, header.ReferenceChunks.Offset);
+        runChunks = ChunkPlaces.Read(header.RunChunks.Read(file, "places of the runs"), header.RunPages, header.PageLimit, file.Path, header.RunChunks.Offset);
+        referenceChunks = ChunkPlaces.Read(header.ReferenceChunks.Read(file, "places of the references"), header.ReferencePages, header.PageLimit, file.Path, header.ReferenceChunks.Offset);
         Segments = ReadSegments();
-        number = cache.AddFile();
-        reserved = directory.MemoryBytes + runChunks.MemoryBytes + referenceChunks.MemoryBytes;
+        pages = new IndexPageTable(header.PageLimit);
+        reserved = directory.MemoryBytes + runChunks.MemoryBytes + referenceChunks.MemoryBytes + pages.MemoryBytes;
+        cache.Reserve(reserved);
     }
 
     private IndexFile(IndexFile original, IndexPageCache own)
     {
         (file, header, directory, runChunks, referenceChunks, Segments) = (original.file, original.header, original.directory, original.runChunks, original.referenceChunks, original.Segments);
-        (cache, number, isScan) = (own, own.AddFile(), true);
+        (cache, pages, isScan) = (own, new IndexPageTable(header.PageLimit), true);
     }
 
     public override CommitPlace First => header.First;
@@ -74,18 +75,17 @@ internal sealed class IndexFile : IndexLayer, IDisposable
     public static IndexFile Open(IHostDirectory directory, string name, IndexPageCache cache)
     {
         var file = directory.Open(name, HostFileAccess.Read);
+        IndexFile? index = null;
         try
         {
-            var index = new IndexFile(file, IndexHeader.Read(file), cache);
+            index = new IndexFile(file, IndexHeader.Read(file), cache);
             if (IndexFileName.Of(index.First, index.End) != name) throw new JournalDamagedException(file.Path, 0, $"says that it covers {index.First} to {index.End}");
-            var filters = index.header.Filters.Read(file, "filters");
-            cache.Reserve(index.reserved);
-            if (cache.TryKeepFilter(index.directory, filters.Length, index.directory.DropFilters)) index.directory.SetFilters(filters);
+            index.ReadFilters();
             return index;
         }
         catch
         {
-            file.Dispose();
+            (index ?? (IDisposable)file).Dispose();
             throw;
         }
     }
@@ -105,7 +105,7 @@ internal sealed class IndexFile : IndexLayer, IDisposable
         {
             var bytes = RunPage(page);
             var count = IndexPage.Count(bytes);
-            for (var i = RunEntry.FirstEndingAfter(bytes, count, range.Offset); i < count; i++)
+            for (var i = RunEntry.FirstEndingAfter(bytes, count, range.Offset, directory.Guess(page, count, range.Offset)); i < count; i++)
             {
                 var run = RunEntry.Read(bytes, i);
                 if (run.Start >= range.End) return;
@@ -157,9 +157,17 @@ internal sealed class IndexFile : IndexLayer, IDisposable
     public void Dispose()
     {
         if (isScan) throw new InvalidOperationException($"{Path}: what a scan reads belongs to the file that it was made from");
-        cache.RemoveFile(number, directory);
+        if (isDisposed) return;
+        isDisposed = true;
+        cache.Remove(pages, directory);
         cache.Release(reserved);
         file.Dispose();
+    }
+
+    /// <summary>Reads the filters, where there is room for them.</summary>
+    private void ReadFilters()
+    {
+        if (cache.TryKeepFilter(directory, header.Filters.Bytes, directory.DropFilters)) directory.SetFilters(header.Filters.Read(file, "filters"));
     }
 
     private RecordRef Reference(in LayerRun run, long index)
@@ -173,22 +181,22 @@ internal sealed class IndexFile : IndexLayer, IDisposable
     private byte[] RunPage(int page)
     {
         var place = runChunks[page];
-        if (cache.Find(number, place) is { } cached) return cached;
+        if (pages.Find(place) is { } cached) return cached;
         var bytes = ReadPage(place, IndexPageKind.Runs, RunEntry.Bytes);
         if (RunEntry.WhyNot(bytes, directory.DiskOf(page), directory.Start(page), directory.Limit(page), header.References) is { } problem) throw Damaged(place, problem);
-        cache.Add(number, place, bytes);
+        cache.Add(pages, place, bytes);
         return bytes;
     }
 
     private byte[] ReferencePage(long page)
     {
         var place = referenceChunks[page];
-        if (cache.Find(number, place) is { } cached) return cached;
+        if (pages.Find(place) is { } cached) return cached;
         var bytes = ReadPage(place, IndexPageKind.References, ReferenceEntry.Bytes);
         var expected = Math.Min(ReferenceEntry.PerPage, header.References - (page * ReferenceEntry.PerPage));
         if (IndexPage.Count(bytes) != expected) throw Damaged(place, $"a page of the index has {IndexPage.Count(bytes)} references and not {expected}");
         if (ReferenceEntry.WhyNot(bytes) is { } problem) throw Damaged(place, problem);
-        cache.Add(number, place, bytes);
+        cache.Add(pages, place, bytes);
         return bytes;
     }
 
@@ -223,5 +231,5 @@ internal sealed class IndexFile : IndexLayer, IDisposable
 
     private JournalDamagedException Damaged(uint place, string problem) => new(file.Path, place * (long)IndexLayout.PageBytes, problem);
 
-    private JournalDamagedException NotOf(in LayerRun run, in RecordRef reference) => new(file.Path, -1, $"the run {run} is said to have {reference}");
+    private JournalDamagedException NotOf(in LayerRun run, in RecordRef reference) => new(file.Path, -1, $"the run {run} is said to have {ReferenceEntry.Describe(reference)}");
 }

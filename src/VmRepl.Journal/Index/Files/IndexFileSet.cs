@@ -38,7 +38,7 @@ internal sealed class IndexFileSet
 
         try
         {
-            while (candidates.Where(c => set.MayBeNext(c.First, c.End)).OrderByDescending(c => c.End).Select(c => c.Name).FirstOrDefault() is { } next)
+            while (candidates.Where(c => set.MayBeNext(c.First, c.End)).OrderBy(c => set.IsInNextSegment(c.First)).ThenByDescending(c => c.End).Select(c => c.Name).FirstOrDefault() is { } next)
             {
                 candidates.RemoveAll(c => c.Name == next);
                 set.Try(directory, next, whyNot, cache);
@@ -56,6 +56,9 @@ internal sealed class IndexFileSet
     }
 
     private bool MayBeNext(CommitPlace first, CommitPlace end) => end > End && (files.Count == 0 ? first <= End : first.Follows(End));
+
+    /// <summary>Such a file follows only where nothing is left of the segment before, which its own header tells; one that begins at the very place goes first.</summary>
+    private bool IsInNextSegment(CommitPlace first) => files.Count > 0 && first != End;
 
     private void Try(IHostDirectory directory, string name, Func<CoveredSegment, string?> whyNot, IndexPageCache cache)
     {

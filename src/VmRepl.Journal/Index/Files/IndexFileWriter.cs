@@ -244,5 +244,5 @@ internal sealed class IndexFileWriter : IDisposable
         reserved += bytes;
     }
 
-    private InvalidOperationException Refused(in RecordRef reference) => new($"{file.Path}: {reference} cannot be in run {run}");
+    private InvalidOperationException Refused(in RecordRef reference) => new($"{file.Path}: {ReferenceEntry.Describe(reference)} cannot be in run {run}");
 }

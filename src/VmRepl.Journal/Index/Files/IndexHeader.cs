@@ -13,6 +13,11 @@ internal sealed record IndexHeader
 
     private const int Fields = 27;
 
+    // More than any journal has; a file may be sparse and as long as it likes.
+    private const long RunPagesMax = 1 << 22;
+    private const long ReferencePagesMax = 1 << 24;
+    private const long SegmentTableBytesMax = 64 << 20;
+
     /// <summary>Bytes of the file.</summary>
     public required long FileBytes { get; init; }
 
@@ -52,6 +57,9 @@ internal sealed record IndexHeader
     public required IndexArea SegmentTable { get; init; }
 
     public long ReferencePages => PagesOf(References);
+
+    /// <summary>All pages are before this one.</summary>
+    public long PageLimit => (IndexLayout.HeaderBytes / IndexLayout.PageBytes) + RunPages + ReferencePages;
 
     public static long PagesOf(long references) => (references / ReferenceEntry.PerPage) + (references % ReferenceEntry.PerPage == 0 ? 0 : 1);
 
@@ -126,8 +134,8 @@ internal sealed record IndexHeader
         var (runs, references, runPages) = (reader.ReadInt64("runs"), reader.ReadInt64("references"), reader.ReadInt64("run pages"));
         var (segments, factFrames) = (reader.ReadInt32("segments"), reader.ReadInt32("fact frames"));
         // Products of these are sizes from here on.
-        if (fileBytes < 0 || runs < 0 || segments < 0 || factFrames < 0 || runPages < 0 || references < 0 || runPages > fileBytes / IndexLayout.PageBytes
-            || PagesOf(references) > fileBytes / IndexLayout.PageBytes)
+        if (fileBytes < 0 || runs < 0 || segments < 0 || factFrames < 0 || runPages < 0 || references < 0 || runPages > Math.Min(RunPagesMax, fileBytes / IndexLayout.PageBytes)
+            || PagesOf(references) > Math.Min(ReferencePagesMax, fileBytes / IndexLayout.PageBytes))
             throw reader.Wrong("runs, references", $"what fits a file of {fileBytes} bytes", $"{runs} in {runPages} pages, {references}");
         return new IndexHeader
         {
@@ -158,7 +166,7 @@ internal sealed record IndexHeader
         if (First >= End) return "it ends before it begins";
         if (Runs > RunPages * RunEntry.PerPage || Runs < RunPages) return $"{Runs} runs in {RunPages} pages";
         if (Facts.Offset < IndexLayout.HeaderBytes || Facts.Bytes < 0 || Facts.Offset > FileBytes - Facts.Bytes || FactFrames > Facts.Bytes / SegmentLayout.FramePrefixBytes) return "its facts do not fit";
-        if (Segments > SegmentTable.Bytes / CoveredSegment.BytesMin) return "its segments do not fit";
+        if (SegmentTable.Bytes > SegmentTableBytesMax || Segments > SegmentTable.Bytes / CoveredSegment.BytesMin) return "its segments do not fit";
         return new[] { RunChunks, ReferenceChunks, Fences, Filters, SegmentTable }.All(a => a.Fits(FileBytes)) ? null : "an area lies outside of the file";
     }
 }

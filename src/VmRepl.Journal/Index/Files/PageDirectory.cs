@@ -99,6 +99,16 @@ internal sealed class PageDirectory
     /// <summary>The first byte of the page's first run.</summary>
     public long Start(int page) => starts[page];
 
+    /// <summary>Which run of the page the offset is likely to be in: by how far it is from the page's first run to the next page's. Where nothing is known of that, the middle.</summary>
+    public int Guess(int page, int count, long offset)
+    {
+        var start = starts[page];
+        if (offset <= start) return 0;
+        // A page of the next disk may begin anywhere: a guess may be wrong.
+        var limit = page + 1 < starts.Length ? starts[page + 1] : 0;
+        return limit > offset ? Math.Min(count - 1, (int)((offset - start) * (double)count / (limit - start))) : count / 2;
+    }
+
     public uint DiskOf(int page)
     {
         var d = firstPages.AsSpan(0, disks.Length).BinarySearch(page);

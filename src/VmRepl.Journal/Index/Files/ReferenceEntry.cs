@@ -73,11 +73,14 @@ internal static class ReferenceEntry
     {
         for (var i = 0; i < IndexPage.Count(page); i++)
         {
-            if (!CanBe(Read(page, i))) return $"reference {i} of the page cannot be: {Read(page, i)}";
+            if (!CanBe(Read(page, i))) return $"reference {i} of the page cannot be: {Describe(Read(page, i))}";
         }
 
         return null;
     }
+
+    /// <summary>For messages; the fields need not fit one another.</summary>
+    public static string Describe(in RecordRef r) => $"{r.Kind} {r.Number} ({r.Length} bytes at {r.Offset}, in segment {r.Serial} at {r.HeaderOffset})";
 
     /// <summary>Whether the fields fit one another and a segment.</summary>
     public static bool CanBe(in RecordRef r) =>

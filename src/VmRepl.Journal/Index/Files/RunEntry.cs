@@ -50,14 +50,44 @@ internal static class RunEntry
     public static uint Disk(ReadOnlySpan<byte> page, int index) => BinaryPrimitives.ReadUInt32LittleEndian(IndexPage.Entry(page, index, Bytes)[DiskAt..]);
 
     /// <summary>Number of the first run of the page that ends behind <paramref name="offset"/>; the page's count where none does.</summary>
-    public static int FirstEndingAfter(ReadOnlySpan<byte> page, int count, long offset)
+    /// <param name="guess">Where it may be, below the count: the search goes out from there, so that a good guess touches little of the page.</param>
+    public static int FirstEndingAfter(ReadOnlySpan<byte> page, int count, long offset, int guess)
     {
         var ends = page[(IndexLayout.PageHeaderBytes + EndAt)..];
         int low = 0, high = count;
+        if (EndOf(ends, guess) > offset)
+        {
+            high = guess;
+            for (var step = 1; high - step >= 0; step *= 2)
+            {
+                if (EndOf(ends, high - step) <= offset)
+                {
+                    low = high - step + 1;
+                    break;
+                }
+
+                high -= step;
+            }
+        }
+        else
+        {
+            low = guess + 1;
+            for (var step = 1; low + step <= count; step *= 2)
+            {
+                if (EndOf(ends, low + step - 1) > offset)
+                {
+                    high = low + step - 1;
+                    break;
+                }
+
+                low += step;
+            }
+        }
+
         while (low < high)
         {
             var middle = (low + high) >>> 1;
-            if (BinaryPrimitives.ReadInt64LittleEndian(ends[(middle * Bytes)..]) <= offset) low = middle + 1;
+            if (EndOf(ends, middle) <= offset) low = middle + 1;
             else high = middle;
         }
 
@@ -85,4 +115,6 @@ internal static class RunEntry
 
         return null;
     }
+
+    private static long EndOf(ReadOnlySpan<byte> ends, int index) => BinaryPrimitives.ReadInt64LittleEndian(ends[(index * Bytes)..]);
 }
