@@ -19,8 +19,17 @@ public sealed partial class GroupJournal
     // Name of an index file in which something did not verify.
     private string? damagedIndex;
 
+    // The start of the recovery range, for those who do not wait for the index's lock.
+    private ulong startNow;
+
     // Number of retirements so far: what was resolved before the newest of them may point to a segment that is gone.
     private long retirements;
+
+    /// <summary>Bytes read from this group's segments, and from the index files of all groups of the store, since it was opened. A read of the live images is not counted.</summary>
+    public long BytesRead => handles.BytesRead + memory.Cache.BytesRead;
+
+    /// <summary>Bytes of memory that the indexes of all groups of the store take.</summary>
+    public long IndexMemoryBytes => memory.Cache.UsedBytes;
 
     /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release(List{ContentSource})"/>.</summary>
     internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
@@ -48,8 +57,11 @@ public sealed partial class GroupJournal
         }
     }
 
-    /// <summary>Whether nothing of the range was touched after the point, as far as is known without a look at the index: false may mean that it is not known. Waits for nothing.</summary>
-    internal bool IsUntouchedAfter(uint disk, Extent range, ulong point) => touches[disk].IsUntouchedAfter(range, point);
+    /// <summary>
+    /// Whether nothing of the range was touched in the recovery range, so that the live image holds it as of every point; false may mean that it is not known. Waits for nothing.
+    /// What was touched is read from the journal even if nothing touched it since: there it is verified, and a live image that nobody brought up may be older.
+    /// </summary>
+    internal bool IsUntouched(uint disk, Extent range) => touches[disk].IsUntouchedAfter(range, Volatile.Read(ref startNow));
 
     /// <summary>The newest sequence that touched the regions of a range; <see cref="NewestTouches.Unknown"/> where it is not known. Unchanged means that nothing touched them. Waits for nothing.</summary>
     internal ulong TouchStamp(uint disk, Extent range) => touches[disk].Stamp(range);
@@ -130,6 +142,7 @@ public sealed partial class GroupJournal
     /// <summary>Brings all of the index into files.</summary>
     private void FlushIndex()
     {
+        if (segments.Count == 0) return;
         FreezeIndex(segments);
         upkeep.Flush(Bounds);
     }

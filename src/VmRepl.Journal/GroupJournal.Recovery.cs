@@ -33,24 +33,22 @@ public sealed partial class GroupJournal
         index.Begin(found?.Files ?? [], found?.End ?? new CommitPlace(Math.Max(1, first), 0));
         var covered = Covered(found?.Files ?? [], first);
         if (covered.Count > 0 && !EndsAsSaid(covered[^1])) return false;
-        ulong start = 0;
         if (covered.Count > 0)
         {
             position = position with { Durable = covered[^1].LastSequence };
-            start = found!.Files.Max(f => f.Start);
             foreach (var disk in touches.Values) disk.Forget();
-            if (!TryTakeFacts(found)) return false;
+            if (!TryTakeFacts(found!)) return false;
         }
 
         var recovery = JournalRecovery.Read(directory, isReadOnly, covered, handles, TakeRead);
-        var firstNeeded = lastCheckpoint?.FirstSegment ?? 1;
-        if (found is not null && found.Files.Any(f => f.Start > (lastCheckpoint?.Start ?? start) || f.FirstNeeded > firstNeeded))
+        // What was void when a file was written is not in it.
+        if (found is not null && found.Files.Any(f => f.Start > (lastCheckpoint?.Start ?? 0) || f.FirstNeeded > (lastCheckpoint?.FirstSegment ?? 1)))
         {
             foreach (var segment in recovery.Segments) segment.Dispose();
             return false;
         }
 
-        Load(recovery, start);
+        Load(recovery);
         if (isReadOnly) return true;
         foreach (var name in withFiles ? found?.Unused.Keys ?? [] : names.Where(n => IndexFileName.IsSpare(n) || IndexFileName.TryParse(n, out _, out _))) directory.Delete(name);
         BringUp(recovery);
@@ -97,6 +95,7 @@ public sealed partial class GroupJournal
             foreach (var fact in found.Files.SelectMany(f => f.ReadFacts()))
             {
                 facts.Add(new StoredValue(fact.Header, Ref(fact)));
+                if (fact.Header.Sequence > 0) firstSequence ??= fact.Header.Sequence;
                 if (fact.Header.Kind == RecordKind.Checkpoint) lastCheckpoint = CheckpointRecord.Read(fact.Header, directory.Path);
             }
 
@@ -134,6 +133,7 @@ public sealed partial class GroupJournal
             upkeep.Flush(new MergeBounds(0, present[0].Serial));
         }
 
+        Counters.CommitsReadAtOpening++;
         foreach (var record in commit.Stored)
         {
             var header = record.Header;
@@ -181,14 +181,15 @@ public sealed partial class GroupJournal
         handedDown.Clear();
     }
 
-    private void Load(JournalRecovery recovery, ulong startOfFiles)
+    private void Load(JournalRecovery recovery)
     {
         segments.AddRange(recovery.Segments);
         lastChecksum = recovery.LastChecksum;
         Counters.TailWasTorn = recovery.TailWasTorn;
-        // Before the first checkpoint the range starts just before the first record.
-        var start = lastCheckpoint?.Start ?? (startOfFiles > 0 ? startOfFiles : (firstSequence ?? 1) - 1);
+        // Before the first checkpoint the range starts just before the first record, which is no contents: a baseline ends before any are journaled.
+        var start = lastCheckpoint?.Start ?? (firstSequence ?? 1) - 1;
         position = new JournalPosition(Math.Max(position.Durable, start), start, lastCheckpoint?.Applied ?? start, start);
+        startNow = start;
         if (segments.Count > 0) DropRetired(lastCheckpoint?.FirstSegment ?? 1);
         upkeep.Drop(index.Retire(start, segments.Count > 0 ? segments[0].Serial : 0));
 

@@ -158,7 +158,8 @@ public sealed partial class GroupJournal
             foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.Metadata)) metadata.SetBase(new StoredValue(record.Header, record.Ref));
             points.Retire(start);
             position = position with { Start = start };
-            retirements++;
+            Volatile.Write(ref startNow, start);
+            Volatile.Write(ref retirements, retirements + 1);
             segments.RemoveAt(0);
             recyclable = oldest.Retire();
         }

@@ -75,7 +75,7 @@ public sealed partial class GroupJournal : IDisposable
         touches = live.ToDictionary(d => d.Key, d => new NewestTouches(d.Value.Length));
         this.memory = memory;
         index = new LayeredIndex();
-        upkeep = new IndexUpkeep(directory, index, indexGate, memory, [.. live.Keys]);
+        upkeep = new IndexUpkeep(directory, index, indexGate, memory, [.. live.Keys], Counters);
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         undo = new UndoCapture(live, Untouched, pieceBytes);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);

@@ -141,6 +141,7 @@ internal sealed partial class SegmentFile
         if (!Frame.TryReadPrefix(head, SegmentLayout.CommitMagic, out checksum, out var bodyBytes) || bodyBytes > end - offset - SegmentLayout.FramePrefixBytes) return null;
         if (!CommitHeader.IsOf(head[SegmentLayout.FramePrefixBytes..], Header)) return null;
         var body = new byte[bodyBytes];
+        handles.CountRead(head.Length + bodyBytes);
         return lease.File.Read(offset + SegmentLayout.FramePrefixBytes, body) == body.Length && Crc32C.Compute(body) == checksum ? body : null;
     }
 }

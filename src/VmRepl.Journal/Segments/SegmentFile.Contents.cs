@@ -52,6 +52,7 @@ internal sealed partial class SegmentFile
 
     private void ReadVerified(in RecordRef record, long offset, Span<byte> chunks)
     {
+        handles.CountRead(chunks.Length);
         using (var lease = new Lease(handle))
         {
             try
@@ -80,6 +81,7 @@ internal sealed partial class SegmentFile
     {
         var head = HeadBytes(reference.HeaderLength);
         var encoded = new byte[head + reference.HeaderLength + BehindHeaderBytes];
+        handles.CountRead(encoded.Length);
         int read;
         using (var lease = new Lease(handle)) read = lease.File.Read(reference.HeaderOffset - head, encoded);
         try

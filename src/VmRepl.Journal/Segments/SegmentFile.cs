@@ -89,7 +89,8 @@ internal sealed partial class SegmentFile : IDisposable
         {
             var header = SegmentHeader.Read(file);
             IHostFile? first = file;
-            var segment = new SegmentFile(file.Path, header, handles ?? new SegmentHandles(), () => Interlocked.Exchange(ref first, null) ?? Reopen(directory, name, access, header));
+            var own = handles ?? new SegmentHandles();
+            var segment = new SegmentFile(file.Path, header, own, () => Interlocked.Exchange(ref first, null) ?? Reopen(directory, name, access, header, own));
             segment.handle.Keep();
             return segment;
         }
@@ -106,7 +107,7 @@ internal sealed partial class SegmentFile : IDisposable
     public static SegmentFile Known(IHostDirectory directory, HostFileAccess access, SegmentHeader header, SegmentCursor end, uint checksum, ulong incarnation, SegmentHandles handles)
     {
         var name = SegmentLayout.FileName(header.Serial);
-        return new SegmentFile(System.IO.Path.Combine(directory.Path, name), header, handles, () => Reopen(directory, name, access, header)) { End = end, LastChecksum = checksum, Incarnation = incarnation };
+        return new SegmentFile(System.IO.Path.Combine(directory.Path, name), header, handles, () => Reopen(directory, name, access, header, handles)) { End = end, LastChecksum = checksum, Incarnation = incarnation };
     }
 
     /// <summary>Bytes that a record takes at most: in the records area, and in the payload area.</summary>
@@ -221,9 +222,10 @@ internal sealed partial class SegmentFile : IDisposable
 
     public void Dispose() => handle.Dispose();
 
-    private static IHostFile Reopen(IHostDirectory directory, string name, HostFileAccess access, SegmentHeader header)
+    private static IHostFile Reopen(IHostDirectory directory, string name, HostFileAccess access, SegmentHeader header, SegmentHandles handles)
     {
         var file = directory.Open(name, access);
+        handles.CountRead(SegmentLayout.HeaderBytes);
         try
         {
             return SegmentHeader.Read(file) == header ? file : throw new JournalDamagedException(file.Path, 0, "the header is that of another segment");

@@ -13,6 +13,7 @@ internal sealed class SegmentHandles
     private readonly Lock gate = new();
     private readonly List<Handle> open = [];
     private long clock;
+    private long bytesRead;
 
     /// <summary>Number of files open now.</summary>
     public int OpenCount
@@ -23,8 +24,13 @@ internal sealed class SegmentHandles
         }
     }
 
+    /// <summary>Bytes read of the segments so far.</summary>
+    public long BytesRead => Interlocked.Read(ref bytesRead);
+
     /// <summary>The checksums of records that were read last.</summary>
     public ChecksumCache Checksums { get; } = new();
+
+    public void CountRead(long bytes) => Interlocked.Add(ref bytesRead, bytes);
 
     private void Make(Handle handle)
     {

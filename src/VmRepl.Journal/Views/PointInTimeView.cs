@@ -89,17 +89,17 @@ public sealed class PointInTimeView : IBlockDevice
         resolved.Dispose();
     }
 
-    /// <summary>Where nothing was touched after the point, the live image holds it. Nothing is locked.</summary>
+    /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
     {
-        if (!journal.IsUntouchedAfter(disk, range, point)) return false;
+        if (!journal.IsUntouched(disk, range)) return false;
         live.Read(range.Offset, buffer);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
         // The read comes before the second look on every processor.
         Interlocked.MemoryBarrier();
-        return journal.IsUntouchedAfter(disk, range, point);
+        return journal.IsUntouched(disk, range);
     }
 
     /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>

@@ -17,6 +17,7 @@ internal sealed class IndexPageCache
     private readonly List<(object Owner, long Bytes, Action Drop)> filters = [];
     private readonly List<(IndexPageTable Table, uint Page)> ring = [];
     private int hand;
+    private long bytesRead;
     private long reserved;
 
     /// <param name="capBytes">Most bytes of pages and of what is reserved.</param>
@@ -27,6 +28,9 @@ internal sealed class IndexPageCache
     }
 
     public long CapBytes { get; }
+
+    /// <summary>Bytes of pages read from files.</summary>
+    public long BytesRead => Interlocked.Read(ref bytesRead);
 
     /// <summary>Bytes that others keep, filters with them.</summary>
     public long ReservedBytes
@@ -87,6 +91,7 @@ internal sealed class IndexPageCache
     /// <summary>Keeps a page that was read and verified, where the cap has room for one at all. It is not changed any more.</summary>
     public void Add(IndexPageTable table, uint page, byte[] bytes)
     {
+        Interlocked.Add(ref bytesRead, bytes.Length);
         lock (gate)
         {
             // Two readers may have read the same page.

@@ -7,7 +7,7 @@ namespace VmRepl.Journal.Index.Files;
 /// <para>A file that cannot be written costs memory and nothing else: it is given up, and begun again later. A file that cannot be merged is left as it is.</para>
 /// Used by the journal's writer; the index's lock is held only while one layer takes the place of others.
 /// </summary>
-internal sealed class IndexUpkeep(IHostDirectory directory, LayeredIndex index, Lock indexGate, IndexMemory memory, IReadOnlyCollection<uint> disks)
+internal sealed class IndexUpkeep(IHostDirectory directory, LayeredIndex index, Lock indexGate, IndexMemory memory, IReadOnlyCollection<uint> disks, JournalCounters counters)
 {
     // After something failed so many steps are passed over.
     private const int RestSteps = 256;
@@ -107,6 +107,8 @@ internal sealed class IndexUpkeep(IHostDirectory directory, LayeredIndex index, 
         var file = IndexFile.Open(directory, merge!.Name, memory.Cache);
         lock (indexGate) index.Replace(sources, file);
         merge = null;
+        counters.IndexFilesWritten++;
+        if (sources[0] is IndexFile) counters.IndexMerges++;
         foreach (var source in sources)
         {
             frozen.Remove(source);
