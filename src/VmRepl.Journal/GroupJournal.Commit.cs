@@ -55,6 +55,7 @@ public sealed partial class GroupJournal
             tail.Flush();
             Counters.Commits++;
             lastChecksum = checksum;
+            endsInCheckpoint = false;
             next += fitting;
             lock (indexGate)
             {
@@ -175,6 +176,7 @@ public sealed partial class GroupJournal
         var p = Position with { Checkpoint = Position.Applied };
         Commit([Checkpoint(p.Checkpoint, p.Start, segments[0].Serial)]);
         lock (indexGate) position = p;
+        endsInCheckpoint = true;
         appliedSinceCheckpoint = 0;
     }
 

@@ -25,14 +25,16 @@ public sealed partial class GroupJournal
     private CheckpointRecord? lastCheckpoint;
 
     /// <summary>Reads everything. False where index files do not fit the records after all, which a store that lost a flush can come back with: they must not be used.</summary>
-    private bool TryRecover(bool withFiles)
+    /// <param name="whyUnfit">What of the records they cover does not verify, where that is why.</param>
+    private bool TryRecover(bool withFiles, out JournalDamagedException? whyUnfit)
     {
+        whyUnfit = null;
         var names = directory.ListFiles();
         var first = names.Select(n => SegmentLayout.TryParseName(n, out var serial) ? serial : 0).FirstOrDefault(s => s > 0);
         var found = withFiles && first > 0 ? IndexFileSet.Choose(directory, first, WhyNot, memory.Cache) : null;
         index.Begin(found?.Files ?? [], found?.End ?? new CommitPlace(Math.Max(1, first), 0));
         var covered = Covered(found?.Files ?? [], first);
-        if (covered.Count > 0 && !EndsAsSaid(covered[^1])) return false;
+        if (covered.Count > 0 && !EndsAsSaid(covered[^1], out whyUnfit)) return false;
         if (covered.Count > 0)
         {
             position = position with { Durable = covered[^1].LastSequence };
@@ -52,6 +54,7 @@ public sealed partial class GroupJournal
         if (isReadOnly) return true;
         foreach (var name in withFiles ? found?.Unused.Keys ?? [] : names.Where(n => IndexFileName.IsSpare(n) || IndexFileName.TryParse(n, out _, out _))) directory.Delete(name);
         BringUp(recovery);
+        endsInCheckpoint = Counters.CommitsReadAtOpening == 0;
         return true;
     }
 
@@ -73,8 +76,9 @@ public sealed partial class GroupJournal
     }
 
     /// <summary>Whether the last commit that the files cover is where they say, the same one.</summary>
-    private bool EndsAsSaid(CoveredSegment last)
+    private bool EndsAsSaid(CoveredSegment last, out JournalDamagedException? whyNot)
     {
+        whyNot = null;
         try
         {
             using var segment = SegmentFile.Known(directory, Blocks.Files.HostFileAccess.Read, last.Header, new SegmentCursor(last.RecordsEnd, last.PayloadStart, last.Commits), last.LastChecksum, last.Incarnation, new SegmentHandles());
@@ -82,8 +86,9 @@ public sealed partial class GroupJournal
             foreach (var commit in segment.ReadCommits(segment.End)) checksum = commit.Checksum;
             return checksum == last.LastChecksum;
         }
-        catch (JournalDamagedException)
+        catch (JournalDamagedException e)
         {
+            whyNot = e;
             return false;
         }
     }

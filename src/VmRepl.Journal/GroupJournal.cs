@@ -58,6 +58,9 @@ public sealed partial class GroupJournal : IDisposable
     // The start that a retirement under way will have. A view may not be opened before it any more.
     private ulong startDue;
     private uint lastChecksum;
+
+    // Whether the last commit is a checkpoint and nothing else, which can be lost without harm.
+    private bool endsInCheckpoint = true;
     private long appliedSinceCheckpoint;
     private Exception? failure;
     private bool isOpen;
@@ -134,11 +137,19 @@ public sealed partial class GroupJournal : IDisposable
         var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
         try
         {
-            if (!journal.TryRecover(withFiles: true))
+            if (!journal.TryRecover(withFiles: true, out var whyUnfit))
             {
                 journal.Dispose();
                 journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
-                journal.TryRecover(withFiles: false);
+                try
+                {
+                    journal.TryRecover(withFiles: false, out _);
+                }
+                catch (JournalDamagedException) when (whyUnfit is not null)
+                {
+                    // The files were right: what they speak of is damaged.
+                    throw whyUnfit;
+                }
             }
 
             journal.isOpen = true;
@@ -247,7 +258,7 @@ public sealed partial class GroupJournal : IDisposable
             {
                 try
                 {
-                    if (position.Checkpoint != position.Applied) WriteCheckpoint();
+                    if (segments.Count > 0 && (position.Checkpoint != position.Applied || !endsInCheckpoint)) WriteCheckpoint();
                     FlushIndex();
                 }
                 catch (IOException e)

@@ -110,6 +110,7 @@ public sealed class PointInTimeView : IBlockDevice
         var found = resolved.Find(chunk);
         if (found is null || !IsTrue(found, range))
         {
+            if (!resolved.IsWorthwhile(chunk)) return false;
             var whole = new Extent(chunk * ResolvedChunks.ChunkBytes, Math.Min(ResolvedChunks.ChunkBytes, Length - (chunk * ResolvedChunks.ChunkBytes)));
             if (journal.TryResolve(disk, whole, point) is not { } anew) return false;
             found = anew with { Chunk = chunk };
