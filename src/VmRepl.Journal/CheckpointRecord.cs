@@ -1,5 +1,4 @@
 using System.Globalization;
-using VmRepl.Journal.Index;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Records;
 
@@ -30,10 +29,11 @@ internal sealed record CheckpointRecord(ulong Applied, ulong Start, ulong FirstS
         return Record.Create(new RecordHeader { Kind = RecordKind.Checkpoint, Attributes = attributes }, default);
     }
 
+    /// <param name="path">Of the file that it stands in.</param>
     /// <exception cref="JournalDamagedException">An attribute is missing or no number.</exception>
-    public static CheckpointRecord Read(StoredRecord record)
+    public static CheckpointRecord Read(RecordHeader record, string path)
     {
-        var attributes = record.Header.Attributes;
+        var attributes = record.Attributes;
         var start = Number(RecordAttribute.Start);
         var consistency = attributes?.GetValueOrDefault(RecordAttribute.StartConsistency);
         var point = consistency is null ? null : new RecoveryPoint(start, (long)Number(RecordAttribute.StartTimeUs), attributes!.GetValueOrDefault(RecordAttribute.StartBookmark), consistency);
@@ -42,6 +42,6 @@ internal sealed record CheckpointRecord(ulong Applied, ulong Start, ulong FirstS
         ulong Number(string attribute) =>
             attributes is not null && attributes.TryGetValue(attribute, out var text) && ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
                 ? number
-                : throw new JournalDamagedException(record.Segment.Path, -1, $"a checkpoint has no {attribute}");
+                : throw new JournalDamagedException(path, -1, $"a checkpoint has no {attribute}");
     }
 }

@@ -1,4 +1,7 @@
+using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
@@ -10,7 +13,8 @@ public sealed partial class GroupJournal
     /// <summary>Records waiting for one commit hold at most about this much payload in memory.</summary>
     private const long CommitBytesMax = 32 << 20;
 
-    /// <summary>Commits records as they are made, in as few commits as memory and segments allow; on return all are durable and indexed.</summary>
+    /// <summary>Commits records as they are made, in as few commits as memory and segments allow; on return all are durable and, what is handed down apart, indexed.</summary>
+    /// <returns>What is handed down: it counts only when the start has moved.</returns>
     private List<StoredRecord> Commit(IEnumerable<Record> records)
     {
         var all = new List<StoredRecord>();
@@ -53,13 +57,15 @@ public sealed partial class GroupJournal
             tail.Flush();
             Counters.Commits++;
             lastChecksum = checksum;
+            endsInCheckpoint = false;
             next += fitting;
             lock (indexGate)
             {
-                foreach (var record in stored) Index(record);
+                foreach (var record in stored) Index(record, tail);
+                index.Growing.Extend(new CommitPlace(tail.Serial, tail.CommitCount));
             }
 
-            all.AddRange(stored);
+            all.AddRange(stored.Where(r => IsHandedDown(r.Header)));
         }
     }
 
@@ -84,9 +90,10 @@ public sealed partial class GroupJournal
         var serial = segments.Count > 0 ? segments[^1].Serial + 1 : 1;
         var spare = Spares().FirstOrDefault();
         if (spare is not null) Counters.SegmentsRecycled++;
-        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs, lastChecksum));
+        var segment = SegmentFile.Create(directory, spare, new SegmentHeader(serial, options.NewNonce(), options.SegmentBytes, nowUs, lastChecksum), handles);
         if (segments.Count > 0)
         {
+            segments[^1].Close();
             segment.LastSequence = segments[^1].LastSequence;
             segment.LastTimeUs = segments[^1].LastTimeUs;
         }
@@ -95,18 +102,19 @@ public sealed partial class GroupJournal
         return segment;
     }
 
-    private List<string> Spares() => [.. directory.ListFiles().Where(n => n.StartsWith(SegmentLayout.SparePrefix, StringComparison.Ordinal))];
+    private List<string> Spares() => [.. directory.ListFiles().Where(n => n.StartsWith(SegmentLayout.SparePrefix + SegmentLayout.NamePrefix, StringComparison.Ordinal))];
 
-    /// <summary>Under the index lock: takes a record that has just become durable into every index.</summary>
-    private void Index(StoredRecord record)
+    /// <summary>Under the index lock: takes a record that has just become durable into every index. What is handed down is taken when the start has moved.</summary>
+    private void Index(StoredRecord record, SegmentFile segment)
     {
         var header = record.Header;
+        if (IndexFact.IsFact(header.Kind)) index.Growing.AddFact(IndexFact.Of(record.Record, record.Place, record.Ref.HeaderOffset, record.Ref.PayloadOffset));
         switch (header.Kind)
         {
             case RecordKind.Undo:
                 Counters.UndoRecords++;
                 Counters.UndoBytes += record.PayloadLength;
-                disks[header.Disk].SetUndo(record);
+                index.Growing.SetUndo(header.Disk, record.Ref);
                 return;
             case RecordKind.HandDown:
                 Counters.HandDowns++;
@@ -118,20 +126,24 @@ public sealed partial class GroupJournal
             case RecordKind.Metadata when header.Sequence == 0:
                 return;
             case RecordKind.Metadata:
-                metadata.AddVersion(record);
+                metadata.AddVersion(new StoredValue(header, record.Ref));
                 break;
             case RecordKind.Write or RecordKind.Zero or RecordKind.Punch:
-                disks[header.Disk].AddVersion(record);
+                index.Growing.AddVersion(header.Disk, record.Ref);
+                // Before it is applied: a view that reads the live image asks for this afterwards.
+                touches[header.Disk].Note(new Extent(header.Offset, header.Length), header.Sequence);
                 break;
             default:
                 points.Observe(header);
                 break;
         }
 
-        record.Segment.LastSequence = header.Sequence;
-        record.Segment.LastTimeUs = header.TimeUs;
+        segment.LastSequence = header.Sequence;
+        segment.LastTimeUs = header.TimeUs;
         position = position with { Durable = header.Sequence };
     }
+
+    private static bool IsHandedDown(RecordHeader header) => header.Kind == RecordKind.HandDown || (header.Kind == RecordKind.Metadata && header.Sequence == 0);
 
     private void Apply(IReadOnlyList<Record> records)
     {
@@ -167,6 +179,7 @@ public sealed partial class GroupJournal
         var p = Position with { Checkpoint = Position.Applied };
         Commit([Checkpoint(p.Checkpoint, p.Start, segments[0].Serial)]);
         lock (indexGate) position = p;
+        endsInCheckpoint = true;
         appliedSinceCheckpoint = 0;
     }
 

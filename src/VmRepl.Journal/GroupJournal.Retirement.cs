@@ -1,5 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
@@ -14,6 +16,9 @@ namespace VmRepl.Journal;
 public sealed partial class GroupJournal
 {
     private const long RecordOverhead = 1024;
+
+    // The last answer of HandDownOf, and what it was asked.
+    private (ulong Serial, ulong Start, ulong Durable, List<(uint Disk, ContentSource Source)> Contents)? handDown;
 
     /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view. Under the index lock.</summary>
     private ulong Floor() => pins.Values.Aggregate(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start), Math.Min);
@@ -81,19 +86,37 @@ public sealed partial class GroupJournal
         }
     }
 
-    private static Dictionary<uint, List<Extent>> Touched(SegmentFile segment) =>
-        segment.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
-            .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
-
     /// <summary>Most bytes that handing down the oldest segment writes.</summary>
     private long HandDownBytes(SegmentFile oldest, ulong start)
     {
-        lock (indexGate)
+        var contents = HandDownOf(oldest, start).Sum(c => RecordOverhead + (c.Source.Record!.Value.Content == RecordContent.Payload ? Sectors.AlignUp(c.Source.Range.Length, SegmentLayout.PayloadAlignment) : 0));
+        lock (indexGate) return contents + metadata.Resolve(start).Sum(v => RecordOverhead + Sectors.AlignUp(v.Record.PayloadLength, SegmentLayout.PayloadAlignment)) + RecordOverhead;
+    }
+
+    /// <summary>What has to be handed down when a segment goes and the range will start at <paramref name="start"/>. Found out once for each retirement: only a record that is added changes it.</summary>
+    /// <exception cref="JournalDamagedException">A commit of the segment does not verify.</exception>
+    private List<(uint Disk, ContentSource Source)> HandDownOf(SegmentFile segment, ulong start)
+    {
+        if (handDown is { } known && known.Serial == segment.Serial && known.Start == start && known.Durable == position.Durable) return known.Contents;
+        var touched = new Dictionary<uint, ExtentSet>();
+        foreach (var record in segment.ReadCommits(segment.End).SelectMany(c => c.Stored))
         {
-            var contents = Touched(oldest).SelectMany(t => disks[t.Key].HandDown(t.Value, oldest, start)).Sum(s => RecordOverhead
-                + (s.Record!.Content == RecordContent.Payload ? Sectors.AlignUp(s.Range.Length, SegmentLayout.PayloadAlignment) : 0));
-            return contents + metadata.Resolve(start).Sum(v => RecordOverhead + Sectors.AlignUp(v.Record.PayloadLength, SegmentLayout.PayloadAlignment)) + RecordOverhead;
+            if (IndexFact.IsFact(record.Header.Kind)) continue;
+            if (!touched.TryGetValue(record.Header.Disk, out var set)) touched[record.Header.Disk] = set = new ExtentSet();
+            set.Add(new Extent(record.Header.Offset, record.Header.Length));
         }
+
+        var contents = new List<(uint, ContentSource)>();
+        foreach (var (disk, set) in touched)
+        {
+            foreach (var extent in set.Extents)
+            {
+                lock (indexGate) contents.AddRange(index.HandDown(disk, extent, segment.Serial, start).Select(s => (disk, s)));
+            }
+        }
+
+        handDown = (segment.Serial, start, position.Durable, contents);
+        return contents;
     }
 
     private void RetireOldest()
@@ -114,16 +137,11 @@ public sealed partial class GroupJournal
     {
         var oldest = segments[0];
         var start = startDue;
-        var touched = Touched(oldest);
-        List<(uint Disk, ContentSource Source)> contents;
-        List<StoredRecord> values;
-        lock (indexGate)
-        {
-            contents = [.. touched.SelectMany(t => disks[t.Key].HandDown(t.Value, oldest, start).Select(s => (t.Key, s)))];
-            values = [.. metadata.Resolve(start).Select(v => v.Record)];
-        }
+        var contents = HandDownOf(oldest, start);
+        List<StoredValue> values;
+        lock (indexGate) values = [.. metadata.Resolve(start).Select(v => v.Record)];
 
-        var handDowns = contents.SelectMany(c => HandDown(c.Disk, c.Source, start)).Concat(values.Select(v => HandDown(v, start)));
+        var handDowns = contents.SelectMany(c => HandDown(c.Disk, c.Source, oldest, start)).Concat(values.Select(v => HandDown(v, start)));
         var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropBeforeHandDown)) Commit([checkpoint]);
@@ -133,20 +151,20 @@ public sealed partial class GroupJournal
         bool recyclable;
         lock (indexGate)
         {
-            foreach (var (disk, extents) in touched) disks[disk].Retire(extents, start);
+            // From here on what was handed down counts. No layer was frozen since it was committed (that happens between appends), so it is in the layer of the interval that its commits lie in.
+            foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.HandDown)) index.Growing.SetUndo(record.Header.Disk, record.Ref);
+            upkeep.Drop(index.Retire(start, segments[1].Serial));
             metadata.Retire(start);
-            foreach (var record in stored)
-            {
-                if (record.Header.Kind == RecordKind.HandDown) disks[record.Header.Disk].SetUndo(record);
-                else if (record.Header.Kind == RecordKind.Metadata) metadata.SetBase(record);
-            }
-
+            foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.Metadata)) metadata.SetBase(new StoredValue(record.Header, record.Ref));
             points.Retire(start);
             position = position with { Start = start };
+            Volatile.Write(ref startNow, start);
+            Volatile.Write(ref retirements, retirements + 1);
             segments.RemoveAt(0);
             recyclable = oldest.Retire();
         }
 
+        handDown = null;
         Counters.SegmentsRetired++;
         GiveUpFile(oldest.Serial, recyclable);
     }
@@ -166,21 +184,21 @@ public sealed partial class GroupJournal
         return spares.Count > 0;
     }
 
-    private IEnumerable<Record> HandDown(uint disk, ContentSource source, ulong start)
+    private IEnumerable<Record> HandDown(uint disk, ContentSource source, SegmentFile segment, ulong start)
     {
-        var record = source.Record!;
+        var record = source.Record!.Value;
         for (var at = source.Range.Offset; at < source.Range.End;)
         {
             var isPayload = record.Content == RecordContent.Payload;
             var length = isPayload ? Math.Min(pieceBytes, source.Range.End - at) : source.Range.End - at;
             var payload = isPayload ? new byte[length] : [];
-            if (isPayload) record.Read(new Extent(at, length), payload);
+            if (isPayload) segment.Read(record, new Extent(at, length), payload);
             yield return Record.Create(
                 new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = at, Length = length, Content = record.Content, Undoes = start }, payload);
             at += length;
         }
     }
 
-    private static Record HandDown(StoredRecord value, ulong start) => Record.Create(
-        new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes }, value.ReadPayload());
+    private Record HandDown(StoredValue value, ulong start) => Record.Create(
+        new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes }, SegmentOf(value.Ref).ReadPayload(value.Ref));
 }

@@ -66,11 +66,11 @@ public sealed partial class GroupJournal
     internal long[] BytesTouchedAfter(ulong[] sequences)
     {
         var bytes = new long[sequences.Length];
-        foreach (var disk in disks.Values)
+        foreach (var disk in live.Keys)
         {
             for (long? from = 0; from is { } at;)
             {
-                lock (indexGate) from = disk.CountTouched(sequences, bytes, at, RunsAtOnce);
+                lock (indexGate) from = index.CountTouched(disk, sequences, bytes, at, RunsAtOnce);
             }
         }
 
@@ -78,9 +78,9 @@ public sealed partial class GroupJournal
         return bytes;
     }
 
-    /// <summary>The next parts of a disk that a record after <paramref name="point"/> touches; see <see cref="Index.DiskIndex.TouchedAfter"/>.</summary>
+    /// <summary>The next parts of a disk that a record after <paramref name="point"/> touches; see <see cref="Index.LayeredIndex.TouchedAfter"/>.</summary>
     internal (List<Extent> Touched, long? Next) TouchedAfter(uint disk, long from, ulong point)
     {
-        lock (indexGate) return disks[disk].TouchedAfter(from, point, RunsAtOnce);
+        lock (indexGate) return index.TouchedAfter(disk, from, point, RunsAtOnce);
     }
 }

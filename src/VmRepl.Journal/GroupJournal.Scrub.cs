@@ -27,7 +27,7 @@ public sealed partial class GroupJournal
     /// <exception cref="StoreException">The journal has failed or is closed.</exception>
     internal SegmentSnapshot? HoldSegment(ulong serial)
     {
-        // The writer adds to the newest segment's lists outside the index's lock.
+        // The writer goes on in the newest segment outside the index's lock.
         lock (writerGate)
         {
             ThrowIfFailed();
@@ -35,7 +35,7 @@ public sealed partial class GroupJournal
             {
                 if (segments.Find(s => s.Serial == serial) is not { } segment) return null;
                 segment.AddReader();
-                return new SegmentSnapshot(segment, [.. segment.Records], [.. segment.Commits], segment.RecordsEnd);
+                return new SegmentSnapshot(segment, segment.End, segment == segments[0] ? position.Start : segments[segments.IndexOf(segment) - 1].LastSequence, segment.LastSequence);
             }
         }
     }
@@ -48,92 +48,62 @@ public sealed partial class GroupJournal
     /// <summary>Tells what was appended since the live images were last known to be flushed.</summary>
     internal void ForEachUnflushed(Action<uint, Extent> tell)
     {
-        foreach (var record in segments.SelectMany(s => s.Records))
-        {
-            if (IsContents(record.Header.Kind) && record.Sequence > position.Checkpoint) tell(record.Header.Disk, record.Extent);
-        }
+        foreach (var (_, record) in Unflushed()) tell(record.Header.Disk, new Extent(record.Header.Offset, record.Header.Length));
     }
 
-    /// <summary>Holds a slice of a disk's index against its records.</summary>
+    /// <summary>Holds a slice of a disk's index against what must hold of it.</summary>
     /// <param name="from">First byte looked at; on return where the next slice begins, the disk's end after the last.</param>
     internal IReadOnlyList<IndexFault> CheckIndex(uint disk, ref long from)
     {
-        var faults = new List<IndexFault>();
-        lock (indexGate)
-        {
-            var left = ScrubRunsAtOnce;
-            var rest = Extent.FromEnds(from, live[disk].Length);
-            from = rest.End;
-            long end = 0;
-            foreach (var run in disks[disk].Runs(rest))
-            {
-                if (left-- == 0)
-                {
-                    from = run.Start;
-                    break;
-                }
-
-                if (WhyWrong(disk, run, end) is { } reason) faults.Add(new IndexFault(run.Extent, reason));
-                end = run.End;
-            }
-        }
-
-        return faults;
+        lock (indexGate) return index.Check(disk, live[disk].Length, ref from, ScrubRunsAtOnce);
     }
 
-    /// <summary>The points whose view reads this record within <paramref name="part"/>; for a value of the group's keys <paramref name="part"/> does not matter.</summary>
-    internal List<RecoveryPoint> PointsReading(StoredRecord record, Extent part)
+    /// <summary>Why a record of the stream, read from its segment, is not in the index as it should be, or null. A record that was retired meanwhile is void.</summary>
+    internal string? WhyNotIndexed(uint disk, RecordRef record)
     {
-        var spans = new List<(ulong First, ulong Last)>();
         lock (indexGate)
         {
-            if (record.Header.Kind == RecordKind.Metadata)
-            {
-                if (metadata.RangeOf(record) is { } span) spans.Add(span);
-            }
-            else if (disks.TryGetValue(record.Header.Disk, out var index))
-            {
-                foreach (var run in index.Runs(part)) AddSpans(run, record, spans);
-            }
-
-            return spans.Count == 0 ? [] : [.. points.All.Where(p => spans.Exists(s => p.Sequence >= s.First && p.Sequence <= s.Last))];
+            if (record.Number <= position.Start || index.Resolve(disk, record.Extent, record.Number) is [{ Record: { } found }] && found == record) return null;
+            return $"record {record.Number} is not found by it";
         }
     }
+
+    /// <summary>The contents that the index has of a part of a segment's records area, by disk.</summary>
+    internal List<(uint Disk, RecordRef Record)> RecordsIn(ulong serial, long from, long to)
+    {
+        var found = new Dictionary<(uint, uint), RecordRef>();
+        foreach (var disk in live.Keys)
+        {
+            for (long? at = 0; at is { } next;)
+            {
+                lock (indexGate) at = index.ForEachRecord(disk, next, ScrubRunsAtOnce, r => { if (r.Serial == serial && r.HeaderOffset >= from && r.HeaderOffset < to) found[(disk, r.HeaderOffset)] = r; });
+            }
+        }
+
+        return [.. found.OrderBy(f => f.Key.Item2).Select(f => (f.Key.Item1, f.Value))];
+    }
+
+    /// <summary>The points whose view reads this record within <paramref name="part"/>.</summary>
+    internal List<RecoveryPoint> PointsReading(uint disk, RecordRef record, Extent part)
+    {
+        lock (indexGate)
+        {
+            var spans = live.ContainsKey(disk) ? index.SpansReading(disk, record, part) : [];
+            return PointsIn(spans);
+        }
+    }
+
+    /// <summary>The points as of which this record holds the value of a key.</summary>
+    internal List<RecoveryPoint> PointsReading(string key, RecordRef value)
+    {
+        lock (indexGate) return PointsIn(metadata.RangeOf(key, value) is { } span ? [span] : []);
+    }
+
+    private List<RecoveryPoint> PointsIn(List<(ulong First, ulong Last)> spans) =>
+        spans.Count == 0 ? [] : [.. points.All.Where(p => spans.Exists(s => p.Sequence >= s.First && p.Sequence <= s.Last))];
 
     private void ThrowIfFailed()
     {
         if (Volatile.Read(ref failure) is { } cause) throw new StoreException($"{directory.Path}: the group is not open any more: {cause.Message}", "Scrub it again.");
-    }
-
-    private void AddSpans(SectorRun run, StoredRecord record, List<(ulong First, ulong Last)> spans)
-    {
-        for (var i = -1; i < run.Versions.Count; i++)
-        {
-            if (!ReferenceEquals(i < 0 ? run.Undo : run.Versions[i], record)) continue;
-            var span = (i < 0 ? position.Start : record.Sequence, i + 1 < run.Versions.Count ? run.Versions[i + 1].Sequence - 1 : ulong.MaxValue);
-            // Neighbouring runs mostly have one history.
-            if (!spans.Contains(span)) spans.Add(span);
-        }
-    }
-
-    private string? WhyWrong(uint disk, SectorRun run, long endBefore)
-    {
-        if (run.Start < endBefore || run.End <= run.Start) return "the run overlaps the one before it, or is empty";
-        if (run.Versions.Count == 0) return "no record names the sectors";
-        if (run.Undo is null) return "the old contents were not kept";
-        if (!Covers(run.Undo)) return $"the {run.Undo.Header.Kind} of sequence {run.Undo.Header.Undoes} does not cover the sectors";
-        ulong before = position.Start;
-        foreach (var version in run.Versions)
-        {
-            if (version.Sequence <= before) return $"record {version.Sequence} comes after {before}";
-            if (!Covers(version)) return $"record {version.Sequence} does not cover the sectors";
-            before = version.Sequence;
-        }
-
-        return null;
-
-        bool Covers(StoredRecord record) => record.Header.Disk == disk && record.Extent.Contains(run.Extent)
-            && (record.Content != RecordContent.Payload || (record.PayloadLength == record.Header.Length && record.PayloadOffset >= 0
-                && record.PayloadOffset + record.PayloadLength <= record.Segment.Header.SegmentBytes));
     }
 }

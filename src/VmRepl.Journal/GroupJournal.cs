@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
@@ -38,7 +39,11 @@ public sealed partial class GroupJournal : IDisposable
     private readonly Lock writerGate = new();
     private readonly Lock indexGate = new();
 
-    private readonly Dictionary<uint, DiskIndex> disks;
+    private readonly LayeredIndex index;
+    private readonly IndexMemory memory;
+    private readonly IndexUpkeep upkeep;
+    private readonly Dictionary<uint, NewestTouches> touches;
+    private readonly SegmentHandles handles = new();
     private readonly List<SegmentFile> segments = [];
     private readonly PointList points = new();
     private readonly MetadataIndex metadata = new();
@@ -55,11 +60,14 @@ public sealed partial class GroupJournal : IDisposable
     // The start that a retirement under way will have. A view may not be opened before it any more.
     private ulong startDue;
     private uint lastChecksum;
+
+    // Whether the last commit is a checkpoint and nothing else, which can be lost without harm.
+    private bool endsInCheckpoint = true;
     private long appliedSinceCheckpoint;
     private Exception? failure;
     private bool isOpen;
 
-    internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    internal GroupJournal(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly, IndexMemory memory)
     {
         if (options.SegmentBytes is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax || !System.Numerics.BitOperations.IsPow2(options.SegmentBytes))
             throw new ArgumentOutOfRangeException(nameof(options), options.SegmentBytes, "a segment has a power of two from 1 MiB to 1 GiB");
@@ -69,10 +77,13 @@ public sealed partial class GroupJournal : IDisposable
         this.time = time;
         this.incarnation = incarnation;
         this.isReadOnly = isReadOnly;
-        disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
+        touches = live.ToDictionary(d => d.Key, d => new NewestTouches(d.Value.Length));
+        this.memory = memory;
+        index = new LayeredIndex();
+        upkeep = new IndexUpkeep(directory, index, indexGate, memory, [.. live.Keys], Counters);
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         sharing = new ExtentSharing(live, options, Counters);
-        undo = new UndoCapture(live, disks, indexGate, pieceBytes, sharing);
+        undo = new UndoCapture(live, Untouched, pieceBytes, sharing);
         freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
     }
 
@@ -121,15 +132,29 @@ public sealed partial class GroupJournal : IDisposable
 
     /// <summary>Reads the journal and, for writing, brings the live images up to it.</summary>
     /// <param name="incarnation">Greater than at any earlier opening for writing.</param>
-    /// <exception cref="JournalDamagedException">A segment in the middle does not verify.</exception>
-    public static GroupJournal Open(IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly)
+    /// <param name="memory">The store's memory for indexes.</param>
+    /// <exception cref="JournalDamagedException">Something that has to be read does not verify.</exception>
+    internal static GroupJournal Open(
+        IHostDirectory directory, IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, TimeProvider time, ulong incarnation, bool isReadOnly, IndexMemory memory)
     {
-        var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly);
+        var journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
         try
         {
-            var recovery = JournalRecovery.Read(directory, isReadOnly);
-            journal.Load(recovery);
-            if (!isReadOnly) journal.BringUp(recovery);
+            if (!journal.TryRecover(withFiles: true, out var whyUnfit))
+            {
+                journal.Dispose();
+                journal = new GroupJournal(directory, live, options, time, incarnation, isReadOnly, memory);
+                try
+                {
+                    journal.TryRecover(withFiles: false, out _);
+                }
+                catch (JournalDamagedException) when (whyUnfit is not null)
+                {
+                    // The files were right: what they speak of is damaged.
+                    throw whyUnfit;
+                }
+            }
+
             journal.isOpen = true;
             return journal;
         }
@@ -169,12 +194,14 @@ public sealed partial class GroupJournal : IDisposable
 #endif
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
+                KeepIndex(records.Count);
                 rate.Observe(records.Sum(r => r.Header.Kind == RecordKind.Write ? r.Header.Length : 0), time.GetElapsedTime(started));
             }
             catch (Exception e) when (e is not JournalFullException)
             {
                 // A writer that failed stays failed: what reached the disk is known again only after a recovery.
                 failure = e;
+                NoteDamagedIndex(e);
                 throw;
             }
         }
@@ -202,39 +229,40 @@ public sealed partial class GroupJournal : IDisposable
     /// <summary>The values of the group's keys as of <paramref name="point"/>.</summary>
     public IReadOnlyDictionary<string, byte[]> MetadataAt(ulong point)
     {
-        List<(string Key, StoredRecord Record)> records;
+        List<(string Key, RecordRef Value, SegmentFile Segment)> values;
         lock (indexGate)
         {
-            records = [.. metadata.Resolve(point)];
-            foreach (var (_, record) in records) record.Segment.AddReader();
+            values = [.. metadata.Resolve(point).Select(v => (v.Key, v.Record.Ref, SegmentOf(v.Record.Ref)))];
+            foreach (var value in values) value.Segment.AddReader();
         }
 
         try
         {
-            return records.ToDictionary(r => r.Key, r => r.Record.ReadPayload());
+            return values.ToDictionary(v => v.Key, v => v.Segment.ReadPayload(v.Value));
         }
         finally
         {
             lock (indexGate)
             {
-                foreach (var (_, record) in records) record.Segment.ReleaseReader();
+                foreach (var value in values) value.Segment.ReleaseReader();
             }
         }
     }
 
     /// <summary>
     /// Closes the files. A journal that is open for writing and has not failed is checkpointed first, so that the next opening redoes nothing and no commit with contents is the last,
-    /// where damage could be taken for a torn end.
+    /// where damage could be taken for a torn end; and all of its index is brought into files, so that the next opening reads no records.
     /// </summary>
     public void Dispose()
     {
         lock (writerGate)
         {
-            if (isOpen && !isReadOnly && failure is null && position.Checkpoint != position.Applied)
+            if (isOpen && !isReadOnly && failure is null)
             {
                 try
                 {
-                    WriteCheckpoint();
+                    if (segments.Count > 0 && (position.Checkpoint != position.Applied || !endsInCheckpoint)) WriteCheckpoint();
+                    FlushIndex();
                 }
                 catch (IOException e)
                 {
@@ -245,9 +273,13 @@ public sealed partial class GroupJournal : IDisposable
 
             lock (indexGate)
             {
+                upkeep.Close();
+                memory.Forget(this);
                 foreach (var segment in segments) segment.Dispose();
                 segments.Clear();
             }
+
+            RemoveDamagedIndex();
 
             encoder.Dispose();
             failure ??= new ObjectDisposedException(nameof(GroupJournal));
@@ -269,25 +301,6 @@ public sealed partial class GroupJournal : IDisposable
     internal void Unpin(object owner)
     {
         lock (indexGate) pins.Remove(owner);
-    }
-
-    /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release"/>.</summary>
-    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
-    {
-        lock (indexGate)
-        {
-            var sources = disks[disk].Resolve(range, point);
-            foreach (var source in sources) source.Record?.Segment.AddReader();
-            return sources;
-        }
-    }
-
-    internal void Release(List<ContentSource> sources)
-    {
-        lock (indexGate)
-        {
-            foreach (var source in sources) source.Record?.Segment.ReleaseReader();
-        }
     }
 
 #if SIMULATION_PLANTS

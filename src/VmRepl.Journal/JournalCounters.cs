@@ -31,6 +31,15 @@ public sealed class JournalCounters
 
     public long Checkpoints { get; internal set; }
 
+    /// <summary>Index files made, those that others were merged into with them.</summary>
+    public long IndexFilesWritten { get; internal set; }
+
+    /// <summary>Index files made of others.</summary>
+    public long IndexMerges { get; internal set; }
+
+    /// <summary>Commits that no index file covers, read at opening.</summary>
+    public long CommitsReadAtOpening { get; internal set; }
+
     /// <summary>Records applied again at opening.</summary>
     public long RecordsRedone { get; internal set; }
 

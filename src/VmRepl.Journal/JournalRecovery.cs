@@ -1,32 +1,39 @@
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Segments;
 
 namespace VmRepl.Journal;
 
 /// <summary>
 /// Reads the segments of a group in order and finds where the journal ends. A commit is written only after the one before it was flushed, so at most the very last one can be torn;
-/// anything else that does not verify is damage and is named, never cut away.
+/// anything else that does not verify is damage and is named, never cut away. What an index covers is not read.
 /// </summary>
 internal sealed class JournalRecovery
 {
-    public List<SegmentFile> Segments { get; } = [];
+    private readonly Action<Commit, IReadOnlyList<SegmentFile>> take;
+    private ulong sequence;
+    private long timeUs;
 
-    /// <summary>Every record of every commit, in order.</summary>
-    public List<StoredRecord> Records { get; } = [];
+    private JournalRecovery(Action<Commit, IReadOnlyList<SegmentFile>> take) => this.take = take;
+
+    public List<SegmentFile> Segments { get; } = [];
 
     public uint LastChecksum { get; private set; }
 
     /// <summary>Whether a commit was passed over at the end because not all of it is there.</summary>
     public bool TailWasTorn { get; private set; }
 
-    public static JournalRecovery Read(IHostDirectory directory, bool isReadOnly)
+    /// <param name="covered">What an index says of the segments up to the place from which on commits are read; empty where there is none.</param>
+    /// <param name="take">Told each commit that counts, in order, and all segments; when a segment's first commit comes, those before it are complete.</param>
+    /// <exception cref="JournalDamagedException">Something that is read does not verify, or a segment is missing or cut off.</exception>
+    public static JournalRecovery Read(IHostDirectory directory, bool isReadOnly, IReadOnlyList<CoveredSegment> covered, SegmentHandles handles, Action<Commit, IReadOnlyList<SegmentFile>> take)
     {
-        var recovery = new JournalRecovery();
+        var recovery = new JournalRecovery(take);
         try
         {
-            recovery.OpenSegments(directory, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
-            recovery.ReadCommits();
+            recovery.OpenSegments(directory, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite, covered, handles);
+            recovery.ReadCommits(covered.Count > 0 ? covered[^1] : null);
             return recovery;
         }
         catch
@@ -36,82 +43,113 @@ internal sealed class JournalRecovery
         }
     }
 
-    private void OpenSegments(IHostDirectory directory, HostFileAccess access)
+    private void OpenSegments(IHostDirectory directory, HostFileAccess access, IReadOnlyList<CoveredSegment> covered, SegmentHandles handles)
     {
+        var known = covered.ToDictionary(c => c.Serial);
         foreach (var name in directory.ListFiles())
         {
             if (!SegmentLayout.TryParseName(name, out var serial)) continue;
-            var segment = SegmentFile.Open(directory, name, access);
+            var segment = known.TryGetValue(serial, out var says) ? Known(directory, name, access, says, handles) : SegmentFile.Open(directory, name, access, handles);
             Segments.Add(segment);
             if (segment.Serial != serial) throw new JournalDamagedException(segment.Path, 0, $"says that it is segment {segment.Serial}");
             if (Segments.Count > 1 && Segments[^2].Serial + 1 != serial)
                 throw new JournalDamagedException(directory.Path, -1, $"{SegmentLayout.FileName(Segments[^2].Serial + 1)} is missing");
+            // One at a time is written, and which one that is is known at the end.
+            if (Segments.Count > 1) Segments[^2].Close();
         }
     }
 
-    private void ReadCommits()
+    private static SegmentFile Known(IHostDirectory directory, string name, HostFileAccess access, CoveredSegment says, SegmentHandles handles)
     {
-        ulong incarnation = 0, sequence = 0;
-        long timeUs = 0;
-        uint? previous = null;
-        (List<StoredRecord> Stored, long RecordsEnd, long PayloadStart, uint? Previous)? last = null;
+        using (var file = directory.Open(name, access))
+        {
+            if (file.Length < says.Header.SegmentBytes)
+                throw new JournalDamagedException(file.Path, file.Length, $"the segment was cut off: it has {file.Length} bytes, and the index says that it has {says.Header.SegmentBytes}");
+        }
+
+        var segment = SegmentFile.Known(directory, access, says.Header, new SegmentCursor(says.RecordsEnd, says.PayloadStart, says.Commits), says.LastChecksum, says.Incarnation, handles);
+        segment.LastSequence = says.LastSequence;
+        segment.LastTimeUs = says.LastTimeUs;
+        return segment;
+    }
+
+    private void ReadCommits(CoveredSegment? behind)
+    {
+        var incarnation = behind?.Incarnation ?? 0;
+        var previous = behind?.LastChecksum;
+        (sequence, timeUs) = (behind?.LastSequence ?? 0, behind?.LastTimeUs ?? 0);
+        Commit? last = null;
+        uint beforeLast = 0;
         for (var i = 0; i < Segments.Count; i++)
         {
             var segment = Segments[i];
-            if (i > 0 && segment.Header.Previous != previous) throw Damaged(Segments[i - 1]);
-            // The oldest segment's first commit names one that was retired; its header names the same one.
-            previous ??= segment.Header.Previous;
-            last = null;
-            while (true)
+            if (behind is not null && segment.Serial < behind.Serial) continue;
+            if (segment.CommitCount == 0)
             {
-                var (recordsEnd, payloadStart, before) = (segment.RecordsEnd, segment.PayloadStart, previous);
-                if (segment.ReadCommit(previous, ref incarnation) is not { } commit) break;
-                last = (commit.Stored, recordsEnd, payloadStart, before);
-                previous = commit.Checksum;
-                Records.AddRange(commit.Stored);
-                foreach (var record in commit.Stored)
-                {
-                    if (record.Sequence == 0) continue;
-                    if (record.Sequence <= sequence) throw new JournalDamagedException(segment.Path, recordsEnd, $"record {record.Sequence} comes after record {sequence}");
-                    (sequence, timeUs) = (record.Sequence, record.Header.TimeUs);
-                }
+                if (i > 0 && segment.Header.Previous != previous) throw Damaged(Segments[i - 1]);
+                // The oldest segment's first commit names one that was retired; its header names the same one.
+                previous ??= segment.Header.Previous;
             }
 
-            segment.LastSequence = sequence;
-            segment.LastTimeUs = timeUs;
-            if (segment.HasCommitFurtherOn()) throw Damaged(segment);
+            if (last is not null) Take(last);
+            last = null;
+            (segment.LastSequence, segment.LastTimeUs) = (sequence, timeUs);
+            while (true)
+            {
+                var before = previous;
+                if (segment.ReadCommit(previous, ref incarnation) is not { } commit) break;
+                if (last is not null) Take(last);
+                (last, beforeLast, previous) = (commit, before ?? 0, commit.Checksum);
+            }
+
+            if (segment.HasCommitFurtherOn())
+            {
+                if (last is not null) Take(last);
+                throw Damaged(segment);
+            }
         }
 
-        if (last is { } tail && IsTorn(tail.Stored)) PassOver(tail.Stored, tail.RecordsEnd, tail.PayloadStart, ref previous, tail.Previous);
         LastChecksum = previous ?? 0;
+        if (last is null) return;
+        if (!IsTorn(last))
+        {
+            Take(last);
+            return;
+        }
+
+        // Its records verify and their payloads do not, which a crash before its flush leaves.
+        Segments[^1].Forget(last, beforeLast);
+        LastChecksum = beforeLast;
+        TailWasTorn = true;
     }
 
-    /// <summary>Drops the last commit: its records verify and their payloads do not, which a crash before its flush leaves.</summary>
-    private void PassOver(List<StoredRecord> stored, long recordsEnd, long payloadStart, ref uint? previous, uint? before)
+    private void Take(Commit commit)
     {
-        var segment = Segments[^1];
-        segment.Forget(stored, recordsEnd, payloadStart);
-        Records.RemoveRange(Records.Count - stored.Count, stored.Count);
-        previous = before;
-        var newest = Records.FindLast(r => r.Sequence > 0);
-        segment.LastSequence = newest?.Sequence ?? 0;
-        segment.LastTimeUs = newest?.Header.TimeUs ?? 0;
-        TailWasTorn = true;
+        var segment = Segments[(int)(commit.Serial - Segments[0].Serial)];
+        foreach (var record in commit.Stored)
+        {
+            if (record.Sequence == 0) continue;
+            if (record.Sequence <= sequence) throw new JournalDamagedException(segment.Path, commit.Before.RecordsEnd, $"record {record.Sequence} comes after record {sequence}");
+            (sequence, timeUs) = (record.Sequence, record.Header.TimeUs);
+        }
+
+        (segment.LastSequence, segment.LastTimeUs) = (sequence, timeUs);
+        take(commit, Segments);
     }
 
     private static JournalDamagedException Damaged(SegmentFile segment) => new(segment.Path, segment.RecordsEnd,
         $"commit {segment.CommitCount} does not verify, and something was written after it: points from sequence {segment.LastSequence + 1} on are spoiled");
 
-    private static bool IsTorn(List<StoredRecord> records)
+    private bool IsTorn(Commit commit)
     {
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.TrustTornTail)) return false;
 #endif
         try
         {
-            foreach (var record in records)
+            foreach (var record in commit.Stored)
             {
-                if (record.PayloadLength > 0) record.ReadPayload();
+                if (record.PayloadLength > 0) Segments[^1].ReadPayload(record.Ref);
             }
 
             return false;

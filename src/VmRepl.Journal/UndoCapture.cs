@@ -10,9 +10,10 @@ namespace VmRepl.Journal;
 /// Makes the undo records of a batch: what the live images hold in the sectors that it touches for the first time in the recovery range.
 /// Holds because the live images do not change before the whole batch, undo included, is durable.
 /// </summary>
+/// <param name="untouched">The parts of a range of a disk that no record of the recovery range touches.</param>
 /// <param name="pieceBytes">Most bytes of payload in one undo record.</param>
 /// <param name="sharing">Decides how old contents are cut, so that they can share extents.</param>
-internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, IReadOnlyDictionary<uint, DiskIndex> disks, Lock indexGate, int pieceBytes, ExtentSharing sharing)
+internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, Func<uint, Extent, List<Extent>> untouched, int pieceBytes, ExtentSharing sharing)
 {
     // The memory of undo records that wait for their commit: a punch of a terabyte goes through that of one commit.
     private readonly List<byte[]> rented = [];
@@ -42,14 +43,13 @@ internal sealed class UndoCapture(IReadOnlyDictionary<uint, IBlockDevice> live, 
         if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch)
         {
             var extent = new Extent(header.Offset, header.Length);
-            List<Extent> untouched;
-            lock (indexGate) untouched = pending.Untouched(disks[header.Disk], header.Disk, extent);
+            var first = pending.Untouched(header.Disk, untouched(header.Disk, extent));
             pending.Add(header.Disk, extent);
 #if SIMULATION_PLANTS
-            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.SkipPreImage)) untouched.Clear();
-            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.UndoForWholeExtent) && untouched.Count > 0) untouched = [extent];
+            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.SkipPreImage)) first.Clear();
+            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.UndoForWholeExtent) && first.Count > 0) first = [extent];
 #endif
-            foreach (var undo in untouched.SelectMany(part => Capture(header, part))) yield return undo;
+            foreach (var undo in first.SelectMany(part => Capture(header, part))) yield return undo;
         }
 
         yield return record;

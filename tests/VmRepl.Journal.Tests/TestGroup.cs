@@ -25,7 +25,7 @@ internal sealed class TestGroup : IDisposable
 
     public SimulatedVolume Volume { get; } = new(1, 1L << 30);
 
-    public IHostDirectory Directory { get; }
+    public IHostDirectory Directory { get; private set; }
 
     public StoreSettings Settings { get; set; }
 
@@ -106,6 +106,7 @@ internal sealed class TestGroup : IDisposable
     {
         if (!Volume.IsDown) Volume.Crash(kind);
         Volume.Restart();
+        Directory = Volume.Directory("group");
         isAbandoned = true;
     }
 
@@ -115,6 +116,13 @@ internal sealed class TestGroup : IDisposable
         Abandon(kind);
         Store = GroupStore.Open(Volume.Directory("group"), Settings, 2, isReadOnly: false);
         isAbandoned = false;
+    }
+
+    /// <summary>Removes the index files, so that every commit is read.</summary>
+    public void RemoveIndex()
+    {
+        var journal = Directory.Directory("journal");
+        foreach (var name in journal.ListFiles().Where(n => n.EndsWith(".vri", StringComparison.Ordinal))) journal.Delete(name);
     }
 
     public GroupStore Open(bool isReadOnly) => GroupStore.Open(Directory, Settings, 2, isReadOnly);

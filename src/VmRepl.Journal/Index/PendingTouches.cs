@@ -15,10 +15,9 @@ internal sealed class PendingTouches
         set.Add(extent);
     }
 
-    /// <summary>The parts of <paramref name="extent"/> that neither the index nor this batch has.</summary>
-    public List<Extent> Untouched(DiskIndex index, uint disk, Extent extent)
+    /// <summary>The parts of <paramref name="untouched"/>, which the index does not have, that this batch does not have either.</summary>
+    public List<Extent> Untouched(uint disk, List<Extent> untouched)
     {
-        var untouched = index.Untouched(extent);
         return touched.TryGetValue(disk, out var set) ? [.. untouched.SelectMany(set.Gaps)] : untouched;
     }
 }

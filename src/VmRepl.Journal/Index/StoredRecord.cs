@@ -1,96 +1,40 @@
-using VmRepl.Blocks;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Index;
 
-/// <summary>A record of the journal as the index knows it: what it says, and where its payload lies.</summary>
-internal sealed class StoredRecord(RecordHeader header, SegmentFile segment, long payloadOffset, int payloadLength, ReadOnlyMemory<byte> checksums)
+/// <summary>A record as it stands in a segment, while it is taken into the index or looked at; it keeps the memory of its whole commit, so nothing keeps it.</summary>
+internal sealed class StoredRecord(Record record, CommitPlace place, uint headerOffset, long payloadOffset)
 {
-    public RecordHeader Header { get; } = header;
+    public Record Record => record;
 
-    public SegmentFile Segment { get; } = segment;
+    public RecordHeader Header => record.Header;
 
-    /// <summary>Where the payload begins in the segment's file; -1 where there is none.</summary>
-    public long PayloadOffset { get; } = payloadOffset;
+    public ulong Sequence => record.Header.Sequence;
 
-    public int PayloadLength { get; } = payloadLength;
+    public int PayloadLength => record.PayloadLength;
 
-    public Extent Extent => new(Header.Offset, Header.Length);
+    /// <summary>Segment and commit.</summary>
+    public CommitPlace Place => place;
 
-    public ulong Sequence => Header.Sequence;
-
-    /// <summary>How the sectors it restores read: stored bytes, zeros, or a hole.</summary>
-    public RecordContent Content => Header.Kind switch
+    /// <summary>Where it lies, as the index keeps it.</summary>
+    public RecordRef Ref { get; } = new()
     {
-        RecordKind.Zero => RecordContent.Zero,
-        RecordKind.Punch => RecordContent.Hole,
-        _ => Header.Content,
+        Kind = record.Header.Kind,
+        Number = record.Header.Sequence != 0 ? record.Header.Sequence : record.Header.Undoes,
+        Content = record.Header.Kind switch
+        {
+            RecordKind.Zero => RecordContent.Zero,
+            RecordKind.Punch => RecordContent.Hole,
+            _ => record.Header.Content,
+        },
+        Offset = record.Header.Offset,
+        Length = record.Header.Length,
+        Serial = place.Serial,
+        HeaderOffset = headerOffset,
+        HeaderLength = record.EncodedHeader.Length,
+        PayloadOffset = record.PayloadLength > 0 ? (uint)payloadOffset : 0,
+        PayloadLength = record.PayloadLength,
+        FirstChecksum = record.PayloadLength > 0 ? System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(record.Checksums) : 0,
     };
-
-    /// <summary>Reads the bytes that this record holds for <paramref name="range"/> of the disk, verified against the record's checksums.</summary>
-    /// <exception cref="JournalDamagedException">They do not verify.</exception>
-    public void Read(Extent range, Span<byte> target)
-    {
-        if (Content != RecordContent.Payload)
-        {
-            target.Clear();
-            return;
-        }
-
-        // Checksums cover 4096-byte chunks counted from the payload's start: whole chunks are read so that each byte handed out has been verified.
-        const int chunk = RecordLimits.ChecksumChunkBytes;
-        var from = range.Offset - Header.Offset;
-        var wideFrom = Sectors.AlignDown(from, chunk);
-        var wideTo = Math.Min(Sectors.AlignUp(from + range.Length, chunk), PayloadLength);
-        if (wideFrom == from && wideTo == from + range.Length)
-        {
-            Segment.ReadPayload(PayloadOffset + from, target);
-            Verify(wideFrom, target);
-            return;
-        }
-
-        using var whole = PooledBuffer.Rent((int)(wideTo - wideFrom));
-        Segment.ReadPayload(PayloadOffset + wideFrom, whole.Span);
-        Verify(wideFrom, whole.Span);
-        whole.Span.Slice((int)(from - wideFrom), target.Length).CopyTo(target);
-    }
-
-    /// <summary>Reads the whole payload, verified.</summary>
-    /// <exception cref="JournalDamagedException">It does not verify.</exception>
-    public byte[] ReadPayload()
-    {
-        var payload = new byte[PayloadLength];
-        if (PayloadLength == 0) return payload;
-        Segment.ReadPayload(PayloadOffset, payload);
-        Verify(0, payload);
-        return payload;
-    }
-
-    /// <summary>Compares the whole payload with its checksums, a piece at a time.</summary>
-    /// <exception cref="JournalDamagedException">It does not verify.</exception>
-    public void Verify()
-    {
-        const int pieceBytes = 1 << 20;
-        using var piece = PooledBuffer.Rent(Math.Min(pieceBytes, PayloadLength));
-        for (long at = 0; at < PayloadLength; at += pieceBytes)
-        {
-            var length = (int)Math.Min(pieceBytes, PayloadLength - at);
-            Read(new Extent(Header.Offset + at, length), piece.Span[..length]);
-        }
-    }
-
-    private void Verify(long offset, ReadOnlySpan<byte> chunks)
-    {
-        const int chunk = RecordLimits.ChecksumChunkBytes;
-        for (var at = 0; at < chunks.Length; at += chunk)
-        {
-            var stored = System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(checksums.Span[(int)((offset + at) / chunk * sizeof(uint))..]);
-            if (Crc32C.Compute(chunks.Slice(at, Math.Min(chunk, chunks.Length - at))) == stored) continue;
-            var sector = (Header.Offset + offset + at) / Sectors.Size;
-            var name = Header.Kind is RecordKind.Undo or RecordKind.HandDown ? $"{Header.Kind} of sequence {Header.Undoes}" : $"{Header.Kind} {Header.Sequence}";
-            throw new JournalDamagedException(Segment.Path, PayloadOffset + offset + at,
-                $"the contents of record {name}, disk {Header.Disk}, from sector {sector} on, do not match their checksum");
-        }
-    }
 }

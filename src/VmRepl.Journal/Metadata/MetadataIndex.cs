@@ -10,13 +10,13 @@ namespace VmRepl.Journal.Metadata;
 internal sealed class MetadataIndex
 {
     // For each key its records in order; the first may be one handed down, which holds at the start of the range.
-    private readonly SortedDictionary<string, List<StoredRecord>> histories = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, List<StoredValue>> histories = new(StringComparer.Ordinal);
 
     /// <summary>Adds a record of the stream.</summary>
-    public void AddVersion(StoredRecord record) => History(record).Add(record);
+    public void AddVersion(StoredValue record) => History(record).Add(record);
 
     /// <summary>Sets what a key held at the start of the range; it goes before everything else.</summary>
-    public void SetBase(StoredRecord handedDown)
+    public void SetBase(StoredValue handedDown)
     {
         var history = History(handedDown);
         history.RemoveAll(r => At(r) <= handedDown.Header.Undoes);
@@ -24,7 +24,7 @@ internal sealed class MetadataIndex
     }
 
     /// <summary>The records that hold the values as of <paramref name="point"/>, by key.</summary>
-    public IEnumerable<(string Key, StoredRecord Record)> Resolve(ulong point)
+    public IEnumerable<(string Key, StoredValue Record)> Resolve(ulong point)
     {
         foreach (var (key, history) in histories)
         {
@@ -32,12 +32,12 @@ internal sealed class MetadataIndex
         }
     }
 
-    /// <summary>The first and the last sequence as of which this record holds its key's value; null where it is void.</summary>
-    public (ulong First, ulong Last)? RangeOf(StoredRecord record)
+    /// <summary>The first and the last sequence as of which this record of <paramref name="key"/> holds its value; null where it is void.</summary>
+    public (ulong First, ulong Last)? RangeOf(string key, RecordRef record)
     {
-        if (!histories.TryGetValue(record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", out var history)) return null;
-        var i = history.IndexOf(record);
-        return i < 0 ? null : (At(record), i + 1 < history.Count ? At(history[i + 1]) - 1 : ulong.MaxValue);
+        if (!histories.TryGetValue(key, out var history)) return null;
+        var i = history.FindIndex(r => r.Ref.Serial == record.Serial && r.Ref.HeaderOffset == record.HeaderOffset);
+        return i < 0 ? null : (At(history[i]), i + 1 < history.Count ? At(history[i + 1]) - 1 : ulong.MaxValue);
     }
 
     /// <summary>Forgets what lies before the newest value at the new start.</summary>
@@ -52,9 +52,9 @@ internal sealed class MetadataIndex
     }
 
     /// <summary>Where in the order a record stands: a handed-down one at the start that it holds for.</summary>
-    private static ulong At(StoredRecord record) => record.Sequence != 0 ? record.Sequence : record.Header.Undoes;
+    private static ulong At(StoredValue record) => record.Header.Sequence != 0 ? record.Header.Sequence : record.Header.Undoes;
 
-    private List<StoredRecord> History(StoredRecord record)
+    private List<StoredValue> History(StoredValue record)
     {
         var key = record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "";
         if (!histories.TryGetValue(key, out var history)) histories[key] = history = [];

@@ -126,7 +126,10 @@ internal sealed class LiveImageScrub(GroupStore group, DiskDescription disk, Dig
         try
         {
             foreach (var source in sources)
-                source.Record?.Read(source.Range, contents.AsSpan((int)(source.Range.Offset - region.Offset), (int)source.Range.Length));
+            {
+                if (source.Record is { } record) source.Segment!.Read(record, source.Range, contents.AsSpan((int)(source.Range.Offset - region.Offset), (int)source.Range.Length));
+            }
+
             return true;
         }
         catch (Exception e) when (e is JournalDamagedException or IOException)

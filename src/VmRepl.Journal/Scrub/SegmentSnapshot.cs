@@ -1,10 +1,9 @@
-using VmRepl.Journal.Index;
 using VmRepl.Journal.Segments;
 
 namespace VmRepl.Journal.Scrub;
 
 /// <summary>A segment as it was at one moment: what is appended later is not in it.</summary>
-/// <param name="Records">Its records, in order.</param>
-/// <param name="Commits">Where each commit begins, and the number of its first record.</param>
-/// <param name="RecordsEnd">Where the last commit ends.</param>
-internal sealed record SegmentSnapshot(SegmentFile Segment, StoredRecord[] Records, (long Offset, int FirstRecord)[] Commits, long RecordsEnd);
+/// <param name="End">Behind its last commit.</param>
+/// <param name="SequenceBefore">Newest sequence before its first record.</param>
+/// <param name="LastSequence">Newest sequence in it.</param>
+internal sealed record SegmentSnapshot(SegmentFile Segment, SegmentCursor End, ulong SequenceBefore, ulong LastSequence);

@@ -33,7 +33,7 @@ internal static class UnopenedGroup
                 for (uint? previous = null; segment.ReadCommit(previous, ref incarnation) is { } commit; previous = commit.Checksum)
                 {
                     facts.AddRange(commit.Stored.Select(r => r.Header).Where(h => h.Sequence > 0));
-                    if (commit.Stored.FindLast(r => r.Header.Kind == RecordKind.Checkpoint) is { } found) checkpoint = CheckpointRecord.Read(found);
+                    if (commit.Stored.FindLast(r => r.Header.Kind == RecordKind.Checkpoint) is { } found) checkpoint = CheckpointRecord.Read(found.Header, segment.Path);
                 }
             }
             catch (Exception e) when (e is JournalDamagedException or IOException)

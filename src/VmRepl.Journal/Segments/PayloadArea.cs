@@ -10,14 +10,15 @@ internal static class PayloadArea
 {
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
+    /// <param name="file">The segment's.</param>
     /// <param name="payloads">With their places, which follow one another without a gap but for padding.</param>
-    public static void Write(IHostFile file, IReadOnlyList<(Record Record, long Place)> payloads, ExtentSharing? sharing)
+    public static void Write(SegmentFile segment, IHostFile file, IReadOnlyList<(Record Record, long Place)> payloads, ExtentSharing? sharing)
     {
         var parts = new List<ReadOnlyMemory<byte>>();
         long start = 0;
         foreach (var (record, place) in payloads)
         {
-            if (sharing?.TryStore(record, file, place) == true)
+            if (sharing?.TryStore(record, segment, file, place) == true)
             {
                 WriteParts();
                 continue;

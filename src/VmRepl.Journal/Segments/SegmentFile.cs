@@ -2,56 +2,60 @@ using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Sharing;
-using VmRepl.Protocol;
 using VmRepl.Protocol.MessagePack;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Segments;
 
 /// <summary>
-/// One open segment. States: <em>tail</em> (commits are added), <em>closed</em> (only read), <em>retired</em> (unlinked; readers that resolved into it before may finish).
+/// One segment. States: <em>tail</em> (commits are added), <em>closed</em> (only read; its file is opened when it is needed), <em>retired</em> (unlinked; readers that resolved into it before may finish).
+/// Nothing of what is in it is kept in memory.
 /// Crash cases: a torn commit fails its checksum or its payloads', and was not acknowledged; everything before it was flushed before it was written.
-/// Writes come from one writer; payload reads may be concurrent.
+/// Writes come from one writer; reads may be concurrent.
 /// </summary>
-internal sealed class SegmentFile : IDisposable
+internal sealed partial class SegmentFile : IDisposable
 {
     private const int ScanBytes = 1 << 20;
 
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
-    private readonly IHostFile file;
+    private readonly SegmentHandles handles;
+    private readonly SegmentHandles.Handle handle;
     private int readers;
     private bool retired;
 
-    private SegmentFile(IHostFile file, SegmentHeader header)
+    private SegmentFile(string path, SegmentHeader header, SegmentHandles handles, Func<IHostFile> open)
     {
-        this.file = file;
+        Path = path;
         Header = header;
-        PayloadStart = header.SegmentBytes;
+        this.handles = handles;
+        handle = new SegmentHandles.Handle(handles, open);
+        End = new SegmentCursor(SegmentLayout.HeaderBytes, header.SegmentBytes, 0);
+        LastChecksum = header.Previous;
     }
 
     public SegmentHeader Header { get; }
 
     public ulong Serial => Header.Serial;
 
-    public string Path => file.Path;
+    public string Path { get; }
 
-    /// <summary>For sharing extents; written by this class only.</summary>
-    public IHostFile File => file;
+    /// <summary>Behind the last commit.</summary>
+    public SegmentCursor End { get; private set; }
 
     /// <summary>Where the next commit goes.</summary>
-    public long RecordsEnd { get; private set; } = SegmentLayout.HeaderBytes;
+    public long RecordsEnd => End.RecordsEnd;
 
-    /// <summary>Where the payload area begins; it grows towards <see cref="RecordsEnd"/>.</summary>
-    public long PayloadStart { get; private set; }
+    /// <summary>Where the payload area begins.</summary>
+    public long PayloadStart => End.PayloadStart;
 
-    public uint CommitCount { get; private set; }
+    public uint CommitCount => End.Commits;
 
-    /// <summary>Every record kept here that the index may point to, in order.</summary>
-    public List<StoredRecord> Records { get; } = [];
+    /// <summary>Checksum of the last commit; where there is none, of the last one before the segment.</summary>
+    public uint LastChecksum { get; private set; }
 
-    /// <summary>Where each commit begins, and the number of its first record in <see cref="Records"/>.</summary>
-    public List<(long Offset, int FirstRecord)> Commits { get; } = [];
+    /// <summary>The store's incarnation at the last commit.</summary>
+    public ulong Incarnation { get; private set; }
 
     /// <summary>Newest sequence of the stream in this or an earlier segment.</summary>
     public ulong LastSequence { get; set; }
@@ -61,7 +65,7 @@ internal sealed class SegmentFile : IDisposable
 
     /// <summary>Makes a segment. It gets its name only when its header is durable, so that a crash leaves a spare file or a whole segment.</summary>
     /// <param name="spare">A file to use again, or null. Its contents stay, so that a commit overwrites and need not grow the file; its nonce tells them apart.</param>
-    public static SegmentFile Create(IHostDirectory directory, string? spare, SegmentHeader header)
+    public static SegmentFile Create(IHostDirectory directory, string? spare, SegmentHeader header, SegmentHandles handles)
     {
         var name = SegmentLayout.FileName(header.Serial);
         var preparing = spare ?? SegmentLayout.SparePrefix + name;
@@ -74,22 +78,37 @@ internal sealed class SegmentFile : IDisposable
 
         directory.Rename(preparing, name);
         directory.Flush();
-        return Open(directory, name, HostFileAccess.ReadWrite);
+        return Open(directory, name, HostFileAccess.ReadWrite, handles);
     }
 
+    /// <summary>Opens a segment of which nothing is known yet; its file stays open.</summary>
     /// <exception cref="JournalDamagedException">Its header does not verify.</exception>
-    public static SegmentFile Open(IHostDirectory directory, string name, HostFileAccess access)
+    public static SegmentFile Open(IHostDirectory directory, string name, HostFileAccess access, SegmentHandles? handles = null)
     {
         var file = directory.Open(name, access);
         try
         {
-            return new SegmentFile(file, SegmentHeader.Read(file));
+            var header = SegmentHeader.Read(file);
+            IHostFile? first = file;
+            var own = handles ?? new SegmentHandles();
+            var segment = new SegmentFile(file.Path, header, own, () => Interlocked.Exchange(ref first, null) ?? Reopen(directory, name, access, header, own));
+            segment.handle.Keep();
+            return segment;
         }
         catch
         {
             file.Dispose();
             throw;
         }
+    }
+
+    /// <summary>A segment of which an index file says what is in it. Nothing is read before it is needed; its header is verified then.</summary>
+    /// <param name="end">Behind the last commit that is known of.</param>
+    /// <param name="checksum">Of that commit.</param>
+    public static SegmentFile Known(IHostDirectory directory, HostFileAccess access, SegmentHeader header, SegmentCursor end, uint checksum, ulong incarnation, SegmentHandles handles)
+    {
+        var name = SegmentLayout.FileName(header.Serial);
+        return new SegmentFile(System.IO.Path.Combine(directory.Path, name), header, handles, () => Reopen(directory, name, access, header, handles)) { End = end, LastChecksum = checksum, Incarnation = incarnation };
     }
 
     /// <summary>Bytes that a record takes at most: in the records area, and in the payload area.</summary>
@@ -124,6 +143,7 @@ internal sealed class SegmentFile : IDisposable
         foreach (var record in records)
         {
             long at = -1;
+            var headerAt = RecordsEnd + writer.Length + HeadBytes(record.EncodedHeader.Length);
             if (record.PayloadLength >= SegmentLayout.InlinePayloadMax)
             {
                 at = place;
@@ -137,126 +157,39 @@ internal sealed class SegmentFile : IDisposable
                 if (record.PayloadLength > 0) at = RecordsEnd + writer.Length - record.PayloadLength;
             }
 
-            stored.Add(new StoredRecord(record.Header, this, at, record.PayloadLength, record.Checksums.ToArray()));
+            stored.Add(new StoredRecord(record, new CommitPlace(Serial, CommitCount), (uint)headerAt, at));
         }
 
         var checksum = Frame.End(writer);
         var commitBytes = Sectors.AlignUp(writer.Length, SegmentLayout.CommitAlignment);
         if (RecordsEnd + commitBytes > payloadStart) throw new InvalidOperationException($"{Path}: a commit of {commitBytes} + {payloadBytes} bytes was written past the free space");
-        PayloadArea.Write(file, payloads, sharing);
-        file.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(commitBytes - writer.Length))]);
-        Advance(commitBytes, payloadStart, stored);
+        using var lease = new Lease(handle);
+        PayloadArea.Write(this, lease.File, payloads, sharing);
+        lease.File.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(commitBytes - writer.Length))]);
+        Advance(new SegmentCursor(RecordsEnd + commitBytes, payloadStart, CommitCount + 1), checksum, incarnation);
         return (stored, checksum);
     }
 
-    public void Flush() => file.Flush();
-
-    public void ReadPayload(long offset, Span<byte> target)
+    /// <summary>Lends the file for sharing extents with it. It is not to be written.</summary>
+    public bool Lend(Func<IHostFile, bool> use)
     {
-        try
-        {
-            file.ReadExactly(offset, target);
-        }
-        catch (EndOfStreamException e)
-        {
-            throw new JournalDamagedException(Path, offset, "the file ends inside a payload", e);
-        }
+        using var lease = new Lease(handle);
+        return use(lease.File);
     }
 
-    /// <summary>Reads the commit at <see cref="RecordsEnd"/> and goes past it. Null where no commit of this segment verifies there.</summary>
-    /// <param name="previous">Checksum that the commit must name as its predecessor; null for the oldest segment's first.</param>
-    /// <param name="incarnation">In: the least incarnation accepted. Out: the commit's.</param>
-    /// <exception cref="JournalDamagedException">One verifies and does not follow the commit before it, or says what no writer wrote.</exception>
-    public (List<StoredRecord> Stored, uint Checksum)? ReadCommit(uint? previous, ref ulong incarnation)
+    public void Flush()
     {
-        if (ReadOwnBody(RecordsEnd, PayloadStart, out var checksum) is not { } body) return null;
-        try
-        {
-            var reader = new MessagePackReader(body);
-            var header = CommitHeader.Read(ref reader);
-            if (header.Index != CommitCount || header.Incarnation < incarnation || (previous is { } p && header.Previous != p))
-                throw new JournalDamagedException(Path, RecordsEnd, $"commit {header.Index} stands where commit {CommitCount} is due, or does not follow the one before it: something in between is lost");
-            incarnation = header.Incarnation;
-            var commitBytes = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + body.Length, SegmentLayout.CommitAlignment);
-            var stored = new List<StoredRecord>();
-            var payloadStart = PayloadStart;
-            for (var i = 0; i < header.Records; i++)
-            {
-                var record = Record.Read(ref reader, body, out var place);
-                if (place >= 0)
-                {
-                    if (place < RecordsEnd + commitBytes || place > PayloadStart - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PayloadAlignment))
-                        throw new JournalDamagedException(Path, RecordsEnd, $"record {record.Header.Sequence} has its payload at {place}, which is outside the payload area");
-                    payloadStart = Math.Min(payloadStart, place);
-                }
-                else if (record.PayloadLength > 0)
-                {
-                    place = RecordsEnd + SegmentLayout.FramePrefixBytes + reader.Position - record.PayloadLength;
-                }
-
-                stored.Add(new StoredRecord(record.Header, this, place, record.PayloadLength, record.Checksums.ToArray()));
-            }
-
-            Advance(commitBytes, payloadStart, stored);
-            return (stored, checksum);
-        }
-        catch (ProtocolException e)
-        {
-            // The checksum holds, so these bytes are what was written: not a torn tail.
-            throw new JournalDamagedException(Path, RecordsEnd, $"a commit does not parse: {e.Message}", e);
-        }
+        using var lease = new Lease(handle);
+        lease.File.Flush();
     }
 
-    /// <summary>Whether a whole commit of this segment stands anywhere behind <see cref="RecordsEnd"/>: then what is at that place is damage and not a torn end.</summary>
-    public bool HasCommitFurtherOn()
+    /// <summary>Goes past a commit that was read.</summary>
+    /// <param name="end">Behind it.</param>
+    public void Advance(SegmentCursor end, uint checksum, ulong incarnation)
     {
-        using var buffer = PooledBuffer.Rent(ScanBytes);
-        for (var at = RecordsEnd; at < PayloadStart; at += ScanBytes)
-        {
-            var wanted = (int)Math.Min(ScanBytes, PayloadStart - at);
-            var read = file.Read(at, buffer.Span[..wanted]);
-            for (var i = 0; i + SegmentLayout.FramePrefixBytes <= read; i += SegmentLayout.CommitAlignment)
-            {
-                if (at + i > RecordsEnd && Frame.TryReadPrefix(buffer.Span[i..read], SegmentLayout.CommitMagic, out _, out _)
-                    && ReadOwnBody(at + i, Header.SegmentBytes, out _) is not null) return true;
-            }
-
-            if (read < wanted) break;
-        }
-
-        return false;
-    }
-
-    /// <summary>Takes back the last commit read, whose payloads turned out torn.</summary>
-    public void Forget(List<StoredRecord> stored, long recordsEnd, long payloadStart)
-    {
-        Records.RemoveRange(Records.Count - stored.Count, stored.Count);
-        Commits.RemoveAt(Commits.Count - 1);
-        RecordsEnd = recordsEnd;
-        PayloadStart = payloadStart;
-        CommitCount--;
-    }
-
-    /// <summary>Why the header on the disk is not the one that was read when the segment was opened, or null.</summary>
-    public string? WhyHeaderIsDamaged()
-    {
-        try
-        {
-            return SegmentHeader.Read(file) == Header ? null : $"{Path}, offset 0: the header is that of another segment";
-        }
-        catch (Exception e) when (e is JournalDamagedException or IOException)
-        {
-            return e.Message;
-        }
-    }
-
-    /// <summary>Whether the commit of that number still stands, whole, between these two places. Safe beside the writer.</summary>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public bool VerifyCommit(uint index, long offset, long end)
-    {
-        if (ReadOwnBody(offset, end, out _) is not { } body) return false;
-        var reader = new MessagePackReader(body);
-        return CommitHeader.Read(ref reader).Index == index;
+        End = end;
+        LastChecksum = checksum;
+        Incarnation = incarnation;
     }
 
     /// <summary>
@@ -265,9 +198,14 @@ internal sealed class SegmentFile : IDisposable
     /// </summary>
     public void Settle(bool eraseNext)
     {
-        if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) file.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
-        file.Flush();
+        handle.Keep();
+        using var lease = new Lease(handle);
+        if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) lease.File.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
+        lease.File.Flush();
     }
+
+    /// <summary>Nothing is written to it any more: its file may be closed while nobody reads it.</summary>
+    public void Close() => handle.Unkeep();
 
     /// <summary>Keeps the file readable for somebody who resolved into it. Under the journal's index lock.</summary>
     public void AddReader() => readers++;
@@ -275,39 +213,45 @@ internal sealed class SegmentFile : IDisposable
     /// <summary>Under the journal's index lock.</summary>
     public void ReleaseReader()
     {
-        if (--readers == 0 && retired) file.Dispose();
+        if (--readers == 0 && retired) handle.Dispose();
     }
 
     /// <summary>No reader will come any more. Under the journal's index lock. True where nobody reads, so that the file may be recycled.</summary>
     public bool Retire()
     {
+        // Its name goes: whoever reads it needs the file that is open.
+        if (readers > 0) handle.Keep();
         retired = true;
         if (readers > 0) return false;
-        file.Dispose();
+        handle.Dispose();
         return true;
     }
 
-    public void Dispose() => file.Dispose();
+    public void Dispose() => handle.Dispose();
 
-    /// <summary>The body of the commit at <paramref name="offset"/>, or null where no whole commit of this use of the file stands there.</summary>
-    private byte[]? ReadOwnBody(long offset, long end, out uint checksum)
+    private static IHostFile Reopen(IHostDirectory directory, string name, HostFileAccess access, SegmentHeader header, SegmentHandles handles)
     {
-        checksum = 0;
-        Span<byte> head = stackalloc byte[SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax];
-        head = head[..(int)Math.Min(head.Length, Math.Max(0, end - offset))];
-        head = head[..file.Read(offset, head)];
-        if (!Frame.TryReadPrefix(head, SegmentLayout.CommitMagic, out checksum, out var bodyBytes) || bodyBytes > end - offset - SegmentLayout.FramePrefixBytes) return null;
-        if (!CommitHeader.IsOf(head[SegmentLayout.FramePrefixBytes..], Header)) return null;
-        var body = new byte[bodyBytes];
-        return file.Read(offset + SegmentLayout.FramePrefixBytes, body) == body.Length && Crc32C.Compute(body) == checksum ? body : null;
+        var file = directory.Open(name, access);
+        handles.CountRead(SegmentLayout.HeaderBytes);
+        try
+        {
+            return SegmentHeader.Read(file) == header ? file : throw new JournalDamagedException(file.Path, 0, "the header is that of another segment");
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
-    private void Advance(long commitBytes, long payloadStart, List<StoredRecord> stored)
+    /// <summary>Bytes of a record before its encoded header: array(3), and the bin's head.</summary>
+    private static int HeadBytes(int headerLength) => 1 + (headerLength <= byte.MaxValue ? 2 : headerLength <= ushort.MaxValue ? 3 : 5);
+
+    /// <summary>The file for as long as it is needed.</summary>
+    private readonly ref struct Lease(SegmentHandles.Handle handle)
     {
-        Commits.Add((RecordsEnd, Records.Count));
-        RecordsEnd += commitBytes;
-        PayloadStart = payloadStart;
-        CommitCount++;
-        Records.AddRange(stored);
+        public IHostFile File { get; } = handle.Acquire();
+
+        public void Dispose() => handle.Release();
     }
 }

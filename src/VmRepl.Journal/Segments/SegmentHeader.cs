@@ -32,16 +32,14 @@ internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentByte
         file.Write(0, page);
     }
 
+    /// <summary>Whether a header stands there that is what was written, whatever it says.</summary>
+    public static bool Verifies(IHostFile file) => TryReadBody(file, out _);
+
     /// <summary>Reads and verifies the header; a segment gets its name only when its header is durable, so that one that does not verify is damage.</summary>
     /// <exception cref="JournalDamagedException">It does not verify, is of a newer version or contradicts itself.</exception>
     public static SegmentHeader Read(IHostFile file)
     {
-        var page = new byte[SegmentLayout.HeaderBytes];
-        if (file.Read(0, page) != page.Length || !Frame.TryReadPrefix(page, SegmentLayout.HeaderMagic, out var checksum, out var bodyBytes)
-            || bodyBytes > page.Length - SegmentLayout.FramePrefixBytes
-            || Blocks.Crc32C.Compute(page.AsSpan(SegmentLayout.FramePrefixBytes, (int)bodyBytes)) != checksum)
-            throw new JournalDamagedException(file.Path, 0, "the segment's header does not verify");
-        var body = page.AsSpan(SegmentLayout.FramePrefixBytes, (int)bodyBytes);
+        if (!TryReadBody(file, out var body)) throw new JournalDamagedException(file.Path, 0, "the segment's header does not verify");
         try
         {
             var reader = new MessagePackReader(body);
@@ -60,5 +58,14 @@ internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentByte
         {
             throw new JournalDamagedException(file.Path, 0, $"has a header that does not parse: {e.Message}", e);
         }
+    }
+
+    private static bool TryReadBody(IHostFile file, out ReadOnlySpan<byte> body)
+    {
+        body = default;
+        var page = new byte[SegmentLayout.HeaderBytes];
+        if (file.Read(0, page) != page.Length || !Frame.TryReadPrefix(page, SegmentLayout.HeaderMagic, out var checksum, out var bodyBytes) || bodyBytes > page.Length - SegmentLayout.FramePrefixBytes) return false;
+        body = page.AsSpan(SegmentLayout.FramePrefixBytes, (int)bodyBytes);
+        return Blocks.Crc32C.Compute(body) == checksum;
     }
 }

@@ -21,7 +21,7 @@ internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live
     private const int Block = SegmentLayout.PayloadAlignment;
 
     // Where the records of the batch in hand have their payloads.
-    private readonly Dictionary<ulong, (IHostFile Segment, long Place)> places = [];
+    private readonly Dictionary<ulong, (SegmentFile Segment, long Place)> places = [];
     private bool isRefused;
 
     /// <summary>Length of the next undo record of old contents from <paramref name="at"/> on: cut so that as much as possible of what is worth it can be shared.</summary>
@@ -37,12 +37,12 @@ internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live
     }
 
     /// <summary>Puts the payload of an undo record into its place by sharing. False where it has to be written.</summary>
-    public bool TryStore(Record record, IHostFile segment, long place)
+    public bool TryStore(Record record, SegmentFile segment, IHostFile file, long place)
     {
         var header = record.Header;
         if (header.Kind == RecordKind.Write && options.ShareNewContents && record.PayloadLength >= BytesMin && !isRefused) places[header.Sequence] = (segment, place);
         if (header.Kind != RecordKind.Undo || !options.ShareOldContents || !IsWorthIt(header, out var device) || !Sectors.IsAligned(header.Length, Block)) return false;
-        if (!Try(() => device.TryCloneTo(segment, place, header.Offset, header.Length))) return false;
+        if (!Try(() => device.TryCloneTo(file, place, header.Offset, header.Length))) return false;
         counters.UndoBytesShared += header.Length;
         return true;
     }
@@ -53,25 +53,25 @@ internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live
 
     /// <summary>The same at opening, for a record that was read from the journal.</summary>
     /// <exception cref="JournalDamagedException">Its payload does not verify.</exception>
-    public bool TryRedo(StoredRecord record)
+    public bool TryRedo(SegmentFile segment, StoredRecord record)
     {
         var header = record.Header;
-        if (!options.ShareNewContents || record.PayloadOffset < 0 || !Sectors.IsAligned(record.PayloadOffset, Block) || !IsWorthIt(header, out _)) return false;
-        record.Verify();
+        if (!options.ShareNewContents || record.Ref.PayloadOffset == 0 || !Sectors.IsAligned(record.Ref.PayloadOffset, Block) || !IsWorthIt(header, out _)) return false;
+        segment.Verify(record.Ref);
         var shared = Sectors.AlignDown(header.Length, Block);
         var tail = new byte[header.Length - shared];
-        if (tail.Length > 0) record.Read(new Extent(header.Offset + shared, tail.Length), tail);
-        return TryApply(header, record.Segment.File, record.PayloadOffset, tail);
+        if (tail.Length > 0) segment.Read(record.Ref, new Extent(header.Offset + shared, tail.Length), tail);
+        return TryApply(header, segment, record.Ref.PayloadOffset, tail);
     }
 
     /// <summary>The batch in hand is applied.</summary>
     public void Clear() => places.Clear();
 
-    private bool TryApply(RecordHeader header, IHostFile segment, long place, ReadOnlyMemory<byte> tail)
+    private bool TryApply(RecordHeader header, SegmentFile segment, long place, ReadOnlyMemory<byte> tail)
     {
         if (!IsWorthIt(header, out var device)) return false;
         var length = header.Length - tail.Length;
-        if (!Try(() => device.TryCloneFrom(segment, place, header.Offset, length))) return false;
+        if (!Try(() => segment.Lend(file => device.TryCloneFrom(file, place, header.Offset, length)))) return false;
         if (tail.Length > 0) live[header.Disk].Write(header.Offset + length, tail.Span);
         counters.AppliedBytesShared += length;
         return true;

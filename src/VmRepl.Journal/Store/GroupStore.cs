@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Images.LiveContainer;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Views;
@@ -53,7 +54,11 @@ public sealed class GroupStore : IDisposable
     public GroupPhase Phase => Journal.Points.Count > 0 ? GroupPhase.Following : GroupPhase.Baseline;
 
     /// <summary>Makes a group with empty live images.</summary>
-    public static GroupStore Create(IHostDirectory directory, GroupDescription description, StoreSettings settings, ulong incarnation)
+    public static GroupStore Create(IHostDirectory directory, GroupDescription description, StoreSettings settings, ulong incarnation) =>
+        Create(directory, description, settings, incarnation, new IndexMemory(settings.IndexMemoryBytes));
+
+    /// <param name="memory">The store's memory for indexes.</param>
+    internal static GroupStore Create(IHostDirectory directory, GroupDescription description, StoreSettings settings, ulong incarnation, IndexMemory memory)
     {
         var liveDirectory = directory.Directory(LiveName);
         // Making a group begins with removing what a crash left of one; it must never remove one that is there.
@@ -72,12 +77,16 @@ public sealed class GroupStore : IDisposable
         liveDirectory.Flush();
         directory.Flush();
         StoreJson.Write(directory, DescriptionName, description);
-        return Open(directory, settings, incarnation, isReadOnly: false);
+        return Open(directory, settings, incarnation, isReadOnly: false, memory);
     }
 
     /// <exception cref="StoreException">There is no group here, or its description is no description.</exception>
     /// <exception cref="JournalDamagedException">The journal does not verify.</exception>
-    public static GroupStore Open(IHostDirectory directory, StoreSettings settings, ulong incarnation, bool isReadOnly)
+    public static GroupStore Open(IHostDirectory directory, StoreSettings settings, ulong incarnation, bool isReadOnly) =>
+        Open(directory, settings, incarnation, isReadOnly, new IndexMemory(settings.IndexMemoryBytes));
+
+    /// <param name="memory">The store's memory for indexes.</param>
+    internal static GroupStore Open(IHostDirectory directory, StoreSettings settings, ulong incarnation, bool isReadOnly, IndexMemory memory)
     {
         var description = StoreJson.Read<GroupDescription>(directory, DescriptionName);
         if (description.Disks is null || description.Disks.Count == 0 || description.Disks.Any(d => d is null || d.Name is null || !NameRule.IsValid(d.Name)) || !NameRule.IsValid(description.Name ?? ""))
@@ -103,7 +112,7 @@ public sealed class GroupStore : IDisposable
             }
 
             var live = images.ToDictionary(i => i.Key, i => (IBlockDevice)i.Value);
-            var journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly);
+            var journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly, memory);
             // A baseline is not redone, so nothing forgets the digests of what it wrote: there are none until it has ended.
             if (journal.Points.Count == 0 && !isReadOnly) Array.ForEach([.. images.Values], i => i.Digests.Remove());
             // What was written since the last flush is in an unknown state, and a reader does not write it again.

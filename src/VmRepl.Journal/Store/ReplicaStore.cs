@@ -1,4 +1,5 @@
 using VmRepl.Blocks.Files;
+using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Scrub;
 using VmRepl.Protocol.Names;
 
@@ -16,6 +17,7 @@ public sealed class ReplicaStore : IDisposable
 
     private readonly IHostDirectory groupsDirectory;
     private readonly StoreSettings settings;
+    private readonly IndexMemory memory;
     private readonly bool isReadOnly;
     private readonly Lock gate = new();
     private readonly Dictionary<string, GroupStore> groups = new(StringComparer.Ordinal);
@@ -25,6 +27,7 @@ public sealed class ReplicaStore : IDisposable
     {
         groupsDirectory = directory.Directory(GroupsName);
         this.settings = settings;
+        memory = new IndexMemory(settings.IndexMemoryBytes);
         this.isReadOnly = isReadOnly;
         Identity = identity;
     }
@@ -110,7 +113,7 @@ public sealed class ReplicaStore : IDisposable
         if (!NameRule.IsValid(description.Name)) throw new StoreException($"\"{description.Name}\" is no valid group name");
         lock (gate)
         {
-            var group = GroupStore.Create(groupsDirectory.Directory(description.Name), description, settings, Identity.Incarnation);
+            var group = GroupStore.Create(groupsDirectory.Directory(description.Name), description, settings, Identity.Incarnation, memory);
             groupsDirectory.Flush();
             groups.Add(description.Name, group);
             return group;
@@ -156,7 +159,7 @@ public sealed class ReplicaStore : IDisposable
         if (!directory.FileExists("group.json")) return;
         try
         {
-            groups.Add(name, GroupStore.Open(directory, settings, Identity.Incarnation, isReadOnly));
+            groups.Add(name, GroupStore.Open(directory, settings, Identity.Incarnation, isReadOnly, memory));
         }
         catch (Exception e) when (e is StoreException or JournalDamagedException or Images.ImageFormatException or IOException or UnauthorizedAccessException)
         {

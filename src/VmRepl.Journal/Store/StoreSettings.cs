@@ -5,6 +5,9 @@ public sealed record StoreSettings
 {
     public JournalOptions Journal { get; init; } = new();
 
+    /// <summary>Most bytes of memory that the indexes of all groups of the store take together, from 1 MiB. Only what has to be there anyway goes beyond it. Default 64 MiB.</summary>
+    public long IndexMemoryBytes { get; init; } = 64L << 20;
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     public required Func<Guid> NewGuid { get; init; }

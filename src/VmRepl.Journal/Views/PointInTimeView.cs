@@ -7,6 +7,7 @@ namespace VmRepl.Journal.Views;
 /// <summary>
 /// One disk of a group as of a point, read-only. It does not move, whatever is applied while it is open: records reach the index before the live image,
 /// so sectors taken from the live image are looked up once more after the read, and what a record names by then is read from its undo instead.
+/// The look is at a table of what was touched last, which costs no lock; the index is asked where that does not settle it.
 /// While it is open the start of the recovery range cannot pass its point. Safe for concurrent reads.
 /// </summary>
 public sealed class PointInTimeView : IBlockDevice
@@ -15,6 +16,7 @@ public sealed class PointInTimeView : IBlockDevice
     private readonly uint disk;
     private readonly IBlockDevice live;
     private readonly ulong point;
+    private readonly ResolvedChunks resolved;
 
     /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
     internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, ulong point)
@@ -24,6 +26,7 @@ public sealed class PointInTimeView : IBlockDevice
         this.live = live;
         this.point = point;
         journal.Pin(this, point);
+        resolved = new ResolvedChunks(journal.PageCache);
     }
 
     public long Length => live.Length;
@@ -37,10 +40,13 @@ public sealed class PointInTimeView : IBlockDevice
     {
         if (buffer.IsEmpty) return;
         var range = new Extent(offset, buffer.Length);
+        if (TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
+        var stamp = journal.TouchStamp(disk, range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return;
 #endif
+        if (fromLive.Count == 0 || (stamp != NewestTouches.Unknown && stamp == journal.TouchStamp(disk, range))) return;
         foreach (var part in fromLive) ReadSources(part, buffer, range.Offset, readLive: false);
     }
 
@@ -77,7 +83,65 @@ public sealed class PointInTimeView : IBlockDevice
         }
     }
 
-    public void Dispose() => journal.Unpin(this);
+    public void Dispose()
+    {
+        journal.Unpin(this);
+        resolved.Dispose();
+    }
+
+    /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
+    private bool TryReadUntouched(Extent range, Span<byte> buffer)
+    {
+        if (!journal.IsUntouched(disk, range)) return false;
+        live.Read(range.Offset, buffer);
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
+#endif
+        // The read comes before the second look on every processor.
+        Interlocked.MemoryBarrier();
+        return journal.IsUntouched(disk, range);
+    }
+
+    /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>
+    private bool TryReadResolved(Extent range, Span<byte> buffer)
+    {
+        var chunk = range.Offset / ResolvedChunks.ChunkBytes;
+        if ((range.End - 1) / ResolvedChunks.ChunkBytes != chunk) return false;
+        var found = resolved.Find(chunk);
+        if (found is null || !IsTrue(found, range))
+        {
+            if (!resolved.IsWorthwhile(chunk)) return false;
+            var whole = new Extent(chunk * ResolvedChunks.ChunkBytes, Math.Min(ResolvedChunks.ChunkBytes, Length - (chunk * ResolvedChunks.ChunkBytes)));
+            if (journal.TryResolve(disk, whole, point) is not { } anew) return false;
+            found = anew with { Chunk = chunk };
+            resolved.Keep(found);
+        }
+
+        try
+        {
+            for (var i = found.FirstBehind(range.Offset); i < found.Sources.Length && found.Sources[i].Range.Offset < range.End; i++)
+            {
+                var source = found.Sources[i];
+                var part = source.Range.Intersect(range);
+                var target = buffer.Slice((int)(part.Offset - range.Offset), (int)part.Length);
+                if (source.Record is { } record) source.Segment!.Read(record, part, target);
+                else live.Read(part.Offset, target);
+            }
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !IsTrue(found, range))
+        {
+            // The segment was retired meanwhile, and its file may be another one already.
+            return false;
+        }
+
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
+#endif
+        Interlocked.MemoryBarrier();
+        return IsTrue(found, range);
+    }
+
+    private bool IsTrue(ResolvedChunk chunk, Extent range) => chunk.Stamp == journal.TouchStamp(disk, range) && chunk.Retirements == journal.Retirements;
 
     /// <summary>Fills the parts of <paramref name="range"/> from where they are; returns those taken, or due to be taken, from the live image.</summary>
     private List<Extent> ReadSources(Extent range, Span<byte> buffer, long origin, bool readLive)
@@ -91,7 +155,7 @@ public sealed class PointInTimeView : IBlockDevice
                 var target = buffer.Slice((int)(source.Range.Offset - origin), (int)source.Range.Length);
                 if (source.Record is { } record)
                 {
-                    record.Read(source.Range, target);
+                    source.Segment!.Read(record, source.Range, target);
                     continue;
                 }
 

@@ -4,30 +4,52 @@ namespace VmRepl.Journal.Tests.Index;
 
 public class RunListTests
 {
+    private const int Length = 12_000;
+
     [Test]
-    public void RunList_RandomInsertionsAndRemovals_FindsWhatASortedListFinds()
+    public void RunList_RandomChanges_HoldsWhatAnArrayOfCellsDoes()
     {
         var random = new Random(7);
         var runs = new RunList();
-        var model = new SortedDictionary<long, SectorRun>();
-        for (var step = 0; step < 20_000; step++)
+        var cells = Enumerable.Repeat((-1, -1), Length).ToArray();
+        var found = new List<SectorRun>();
+        for (var step = 0; step < 6000; step++)
         {
-            long start = random.Next(0, 4000) * 4;
-            if (model.Remove(start, out var present)) runs.Remove(present);
-            else
-            {
-                var run = new SectorRun(start, start + random.Next(1, 5));
-                model.Add(start, run);
-                runs.Insert(run);
-            }
-
+            var start = random.Next(0, Length - 1);
+            var end = Math.Min(Length, start + random.Next(1, random.Next(10) == 0 ? 200 : 5));
+            var isUndo = random.Next(3) == 0;
+            runs.ForExactly(start, end, (ref SectorRun run) => run = isUndo ? run with { Undo = step } : run with { Version = step });
+            for (var i = start; i < end; i++) cells[i] = isUndo ? (cells[i].Item1, step) : (step, cells[i].Item2);
             if (step % 50 != 0) continue;
-            var (from, to) = (random.Next(0, 16_000), random.Next(0, 16_000));
-            var expected = model.Values.Where(r => r.End > from && r.Start < to).ToList();
-            Assert.That(runs.Overlapping(from, to).ToList(), Is.EqualTo(expected), $"step {step}, [{from}, {to})");
+            var from = random.Next(0, Length);
+            var to = random.Next(from, Length) + 1;
+            found.Clear();
+            runs.Overlapping(from, to, found, r => r);
+            Assert.That(found.Zip(found.Skip(1)).All(p => p.First.End <= p.Second.Start), Is.True, "in order, disjoint");
+            var seen = Enumerable.Repeat((-1, -1), Length).ToArray();
+            foreach (var run in found) Array.Fill(seen, (run.Version, run.Undo), (int)run.Start, (int)(run.End - run.Start));
+            Assert.That(seen.AsSpan(from, to - from).SequenceEqual(cells.AsSpan(from, to - from)), Is.True, $"step {step}, [{from}, {to})");
+            found.Clear();
+            runs.Overlapping(from, to, found, r => r, 3);
+            Assert.That(found, Has.Count.LessThanOrEqualTo(3));
         }
 
-        Assert.That(runs.Count, Is.EqualTo(model.Count));
-        Assert.That(runs.All(), Is.EqualTo(model.Values));
+        Assert.That(runs.Count, Is.GreaterThan(1000));
+    }
+
+    [Test]
+    public void VersionTable_DeepHistory_FindsEveryVersionInFewSteps()
+    {
+        var versions = new VersionTable();
+        var newest = -1;
+        for (var i = 0; i < 5000; i++) newest = versions.Add(newest, i, (ulong)(i * 2) + 10);
+        Assert.That(versions.Depth(newest), Is.EqualTo(5000));
+        for (var i = 0; i < 5000; i += 7)
+        {
+            Assert.That(versions.Record(versions.At(newest, i)), Is.EqualTo(i));
+            Assert.That(versions.Record(versions.NewestAt(newest, (ulong)(i * 2) + 11)), Is.EqualTo(i));
+        }
+
+        Assert.That(versions.NewestAt(newest, 9), Is.EqualTo(-1));
     }
 }

@@ -111,6 +111,12 @@ internal sealed class ScrubbedStore : IDisposable
         isDown = true;
     }
 
+    /// <summary>Removes the index files, so that every commit is read.</summary>
+    public void RemoveIndex()
+    {
+        foreach (var name in Segments.ListFiles().Where(n => n.EndsWith(".vri", StringComparison.Ordinal))) Segments.Delete(name);
+    }
+
     public void Open()
     {
         Store = ReplicaStore.OpenForWriting(Volume.Directory("store"), Settings);

@@ -1,0 +1,147 @@
+using VmRepl.Blocks;
+using VmRepl.Journal.Index;
+using VmRepl.Protocol;
+using VmRepl.Protocol.MessagePack;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal.Segments;
+
+/// <content>Reading commits.</content>
+internal sealed partial class SegmentFile
+{
+    /// <summary>Reads the commit at <see cref="End"/> and goes past it. Null where no commit of this segment verifies there.</summary>
+    /// <param name="previous">Checksum that the commit must name as its predecessor; null for the oldest segment's first.</param>
+    /// <param name="incarnation">In: the least incarnation accepted. Out: the commit's.</param>
+    /// <exception cref="JournalDamagedException">One verifies and does not follow the commit before it, or says what no writer wrote.</exception>
+    public Commit? ReadCommit(uint? previous, ref ulong incarnation)
+    {
+        if (ReadCommit(End, previous, incarnation, out var end) is not { } commit) return null;
+        incarnation = commit.Incarnation;
+        Advance(end, commit.Checksum, commit.Incarnation);
+        return commit;
+    }
+
+    /// <summary>Reads the segment's commits from its file, up to <paramref name="end"/>.</summary>
+    /// <param name="end">A place in the segment, of a moment before.</param>
+    /// <exception cref="JournalDamagedException">One of them does not verify.</exception>
+    public IEnumerable<Commit> ReadCommits(SegmentCursor end)
+    {
+        uint? previous = Header.Previous;
+        ulong incarnation = 0;
+        for (var at = new SegmentCursor(SegmentLayout.HeaderBytes, Header.SegmentBytes, 0); at.Commits < end.Commits;)
+        {
+            var commit = ReadCommit(at, previous, incarnation, out at)
+                ?? throw new JournalDamagedException(Path, at.RecordsEnd, $"commit {at.Commits} does not verify");
+            (previous, incarnation) = (commit.Checksum, commit.Incarnation);
+            yield return commit;
+        }
+    }
+
+    /// <summary>Reads the commit at a place.</summary>
+    /// <param name="end">The place behind it; the same place where there is none.</param>
+    /// <exception cref="JournalDamagedException">One verifies and does not follow the commit before it, or says what no writer wrote.</exception>
+    public Commit? ReadCommit(SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
+    {
+        end = at;
+        if (ReadOwnBody(at.RecordsEnd, at.PayloadStart, out var checksum) is not { } body) return null;
+        try
+        {
+            var reader = new MessagePackReader(body);
+            var header = CommitHeader.Read(ref reader);
+            if (header.Index != at.Commits || header.Incarnation < incarnation || (previous is { } p && header.Previous != p))
+                throw new JournalDamagedException(Path, at.RecordsEnd, $"commit {header.Index} stands where commit {at.Commits} is due, or does not follow the one before it: something in between is lost");
+            var commitBytes = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + body.Length, SegmentLayout.CommitAlignment);
+            var stored = new List<StoredRecord>();
+            var payloadStart = at.PayloadStart;
+            for (var i = 0; i < header.Records; i++)
+            {
+                var recordAt = at.RecordsEnd + SegmentLayout.FramePrefixBytes + reader.Position;
+                var record = Record.Read(ref reader, body, out var place);
+                if (place >= 0)
+                {
+                    if (place < at.RecordsEnd + commitBytes || place > at.PayloadStart - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PayloadAlignment))
+                        throw new JournalDamagedException(Path, at.RecordsEnd, $"record {record.Header.Sequence} has its payload at {place}, which is outside the payload area");
+                    payloadStart = Math.Min(payloadStart, place);
+                }
+                else if (record.PayloadLength > 0)
+                {
+                    place = at.RecordsEnd + SegmentLayout.FramePrefixBytes + reader.Position - record.PayloadLength;
+                }
+
+                stored.Add(new StoredRecord(record, new CommitPlace(Serial, at.Commits), (uint)(recordAt + HeadBytes(record.EncodedHeader.Length)), place));
+            }
+
+            end = new SegmentCursor(at.RecordsEnd + commitBytes, payloadStart, at.Commits + 1);
+            return new Commit(Serial, at, checksum, header.Incarnation, stored);
+        }
+        catch (ProtocolException e)
+        {
+            // The checksum holds, so these bytes are what was written: not a torn tail.
+            throw new JournalDamagedException(Path, at.RecordsEnd, $"a commit does not parse: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Whether a whole commit of this segment stands anywhere behind <see cref="RecordsEnd"/>: then what is at that place is damage and not a torn end.</summary>
+    public bool HasCommitFurtherOn() => FindCommit(RecordsEnd + SegmentLayout.CommitAlignment, PayloadStart) is not null;
+
+    /// <summary>The next place from <paramref name="from"/> on at which a whole commit of this use of the file stands, and its number; null where there is none before <paramref name="to"/>.</summary>
+    public (long Offset, uint Index)? FindCommit(long from, long to)
+    {
+        using var buffer = PooledBuffer.Rent(ScanBytes);
+        for (var at = from; at < to; at += ScanBytes)
+        {
+            var wanted = (int)Math.Min(ScanBytes, to - at);
+            int read;
+            using (var lease = new Lease(handle)) read = lease.File.Read(at, buffer.Span[..wanted]);
+            for (var i = 0; i + SegmentLayout.FramePrefixBytes <= read; i += SegmentLayout.CommitAlignment)
+            {
+                if (!Frame.TryReadPrefix(buffer.Span[i..read], SegmentLayout.CommitMagic, out _, out _) || ReadOwnBody(at + i, Header.SegmentBytes, out _) is not { } body) continue;
+                var reader = new MessagePackReader(body);
+                return (at + i, CommitHeader.Read(ref reader).Index);
+            }
+
+            if (read < wanted) break;
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes back the last commit read, whose payloads turned out torn.</summary>
+    /// <param name="checksum">Of the commit before it.</param>
+    public void Forget(Commit commit, uint checksum)
+    {
+        End = commit.Before;
+        LastChecksum = checksum;
+        // Another record will stand where one of these did.
+        handles.Checksums.Clear();
+    }
+
+    /// <summary>Why the header on the disk is not the one that was read when the segment was opened, or null.</summary>
+    public string? WhyHeaderIsDamaged()
+    {
+        try
+        {
+            using var lease = new Lease(handle);
+            return SegmentHeader.Read(lease.File) == Header ? null : $"{Path}, offset 0: the header is that of another segment";
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException)
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>The body of the commit at <paramref name="offset"/>, or null where no whole commit of this use of the file stands there.</summary>
+    private byte[]? ReadOwnBody(long offset, long end, out uint checksum)
+    {
+        checksum = 0;
+        using var lease = new Lease(handle);
+        Span<byte> head = stackalloc byte[SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax];
+        head = head[..(int)Math.Min(head.Length, Math.Max(0, end - offset))];
+        head = head[..lease.File.Read(offset, head)];
+        if (!Frame.TryReadPrefix(head, SegmentLayout.CommitMagic, out checksum, out var bodyBytes) || bodyBytes > end - offset - SegmentLayout.FramePrefixBytes) return null;
+        if (!CommitHeader.IsOf(head[SegmentLayout.FramePrefixBytes..], Header)) return null;
+        var body = new byte[bodyBytes];
+        handles.CountRead(head.Length + bodyBytes);
+        return lease.File.Read(offset + SegmentLayout.FramePrefixBytes, body) == body.Length && Crc32C.Compute(body) == checksum ? body : null;
+    }
+}

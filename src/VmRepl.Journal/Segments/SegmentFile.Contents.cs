@@ -1,0 +1,115 @@
+using System.Buffers.Binary;
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+using VmRepl.Journal.Index;
+using VmRepl.Protocol;
+using VmRepl.Protocol.MessagePack;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Journal.Segments;
+
+/// <content>Reading what a record holds, verified: a payload of one chunk by the checksum that the index has, a larger one by those in its header, which is read and verified first.</content>
+internal sealed partial class SegmentFile
+{
+    private const int Chunk = RecordLimits.ChecksumChunkBytes;
+
+    /// <summary>The most that stands between the encoded header and the payload: the header's checksum and the payload's place.</summary>
+    private const int BehindHeaderBytes = 5 + 9;
+
+    /// <summary>Reads the bytes that a record holds for <paramref name="range"/> of the disk, verified against the record's checksums.</summary>
+    /// <exception cref="JournalDamagedException">They do not verify.</exception>
+    public void Read(in RecordRef record, Extent range, Span<byte> target)
+    {
+        if (record.Content != RecordContent.Payload)
+        {
+            target.Clear();
+            return;
+        }
+
+        // Checksums cover 4096-byte chunks counted from the payload's start: whole chunks are read so that each byte handed out has been verified.
+        var from = range.Offset - record.Offset;
+        var wideFrom = Sectors.AlignDown(from, Chunk);
+        var wideTo = Math.Min(Sectors.AlignUp(from + range.Length, Chunk), record.PayloadLength);
+        if (wideFrom == from && wideTo == from + range.Length)
+        {
+            ReadVerified(record, from, target);
+            return;
+        }
+
+        using var whole = PooledBuffer.Rent((int)(wideTo - wideFrom));
+        ReadVerified(record, wideFrom, whole.Span);
+        whole.Span.Slice((int)(from - wideFrom), target.Length).CopyTo(target);
+    }
+
+    /// <summary>Reads a whole payload, verified.</summary>
+    /// <exception cref="JournalDamagedException">It does not verify.</exception>
+    public byte[] ReadPayload(in RecordRef record)
+    {
+        var payload = new byte[record.PayloadLength];
+        if (payload.Length > 0) ReadVerified(record, 0, payload);
+        return payload;
+    }
+
+    /// <summary>Compares a whole payload with its checksums, a piece at a time.</summary>
+    /// <exception cref="JournalDamagedException">It does not verify.</exception>
+    public void Verify(in RecordRef record)
+    {
+        const int pieceBytes = 1 << 20;
+        using var piece = PooledBuffer.Rent(Math.Min(pieceBytes, record.PayloadLength));
+        for (long at = 0; at < record.PayloadLength; at += pieceBytes) ReadVerified(record, at, piece.Span[..(int)Math.Min(pieceBytes, record.PayloadLength - at)]);
+    }
+
+    private void ReadVerified(in RecordRef record, long offset, Span<byte> chunks)
+    {
+        handles.CountRead(chunks.Length);
+        using (var lease = new Lease(handle))
+        {
+            try
+            {
+                lease.File.ReadExactly(record.PayloadOffset + offset, chunks);
+            }
+            catch (EndOfStreamException e)
+            {
+                throw new JournalDamagedException(Path, record.PayloadOffset + offset, "the file ends inside a payload", e);
+            }
+        }
+
+        ReadOnlySpan<byte> checksums = default;
+        if (record.PayloadLength > Chunk) checksums = handles.Checksums.Find(Serial, record.HeaderOffset) ?? ReadChecksums(record);
+        for (var at = 0; at < chunks.Length; at += Chunk)
+        {
+            var expected = checksums.IsEmpty ? record.FirstChecksum : BinaryPrimitives.ReadUInt32LittleEndian(checksums[(int)((offset + at) / Chunk * sizeof(uint))..]);
+            if (Crc32C.Compute(chunks.Slice(at, Math.Min(Chunk, chunks.Length - at))) == expected) continue;
+            throw new JournalDamagedException(Path, record.PayloadOffset + offset + at,
+                $"the contents of record {Name(record)}, from sector {(record.Offset + offset + at) / Sectors.Size} on, do not match their checksum");
+        }
+    }
+
+    /// <summary>Reads the record's header for its checksums.</summary>
+    private byte[] ReadChecksums(in RecordRef reference)
+    {
+        var head = HeadBytes(reference.HeaderLength);
+        var encoded = new byte[head + reference.HeaderLength + BehindHeaderBytes];
+        handles.CountRead(encoded.Length);
+        int read;
+        using (var lease = new Lease(handle)) read = lease.File.Read(reference.HeaderOffset - head, encoded);
+        try
+        {
+            var reader = new MessagePackReader(encoded.AsSpan(0, read));
+            var record = Record.Read(ref reader, encoded, out _);
+            var header = record.Header;
+            if (header.Kind != reference.Kind || (header.Sequence != 0 ? header.Sequence : header.Undoes) != reference.Number || header.Offset != reference.Offset || header.Length != reference.Length
+                || record.PayloadLength != reference.PayloadLength || record.EncodedHeader.Length != reference.HeaderLength)
+                throw new JournalDamagedException(Path, reference.HeaderOffset, $"{record} stands where the index has {Name(reference)}");
+            var checksums = record.Checksums.ToArray();
+            handles.Checksums.Add(Serial, reference.HeaderOffset, checksums);
+            return checksums;
+        }
+        catch (ProtocolException e)
+        {
+            throw new JournalDamagedException(Path, reference.HeaderOffset, $"the header of record {Name(reference)} does not verify: {e.Message}", e);
+        }
+    }
+
+    private static string Name(in RecordRef record) => record.Kind is RecordKind.Undo or RecordKind.HandDown ? $"{record.Kind} of sequence {record.Number}" : $"{record.Kind} {record.Number}";
+}
