@@ -13,74 +13,6 @@ namespace VmRepl.Journal;
 /// </content>
 public sealed partial class GroupJournal
 {
-    private const long RecordOverhead = 1024;
-
-    /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view. Under the index lock.</summary>
-    private ulong Floor() => pins.Values.Aggregate(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start), Math.Min);
-
-    /// <summary>Retires segments as the options ask; refuses the records, before anything is written, where they would pass a limit all the same.</summary>
-    private void MakeRoom(IReadOnlyList<Record> records)
-    {
-        long journalBytes = 0, volumeBytes = 0;
-        foreach (var record in records)
-        {
-            var (undoBytes, undoRuns) = undo.MostFor(record.Header);
-            journalBytes += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
-                + undoBytes + (undoRuns * (RecordOverhead + SegmentLayout.PayloadAlignment));
-            volumeBytes += record.PayloadLength;
-        }
-
-        volumeBytes += journalBytes;
-        for (var attempts = segments.Count; attempts > 0 && segments.Count > 1 && Limit(journalBytes, volumeBytes) is not null; attempts--)
-        {
-            var oldest = segments[0];
-            if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
-            var start = Math.Max(Position.Start, oldest.LastSequence);
-            // What is handed down is written before anything is given back: begun without room for that it would end half-way, with the volume full and the journal failed.
-            if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start)) break;
-            RetireOldest();
-        }
-
-        if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
-        // A spare file is space as well.
-        if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
-        throw new JournalFullException($"{directory.Path}: {limit.Reason}; {WhatHolds()}");
-    }
-
-    /// <summary>Notes the start that is due, unless something still needs what lies before it. From then on no view opens before it.</summary>
-    private bool TryAnnounceStart(ulong start)
-    {
-        lock (indexGate)
-        {
-            if (start > Floor()) return false;
-            startDue = start;
-            return true;
-        }
-    }
-
-    private (string Reason, bool IsHard)? Limit(long journalBytes, long volumeBytes)
-    {
-        var tailFree = segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0;
-        var newSegments = Math.Max(0, (journalBytes - tailFree + options.SegmentBytes - 1) / options.SegmentBytes);
-        var free = directory.FreeBytes;
-        if (free - volumeBytes < freeBytesMin)
-            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve", true);
-        if ((segments.Count + newSegments) * options.SegmentBytes > options.CapacityBytes)
-            return ($"the journal may take {options.CapacityBytes} bytes", true);
-        if (segments.Count > 0 && segments[0].LastTimeUs < (time.GetUtcNow() - options.AgeMax - DateTimeOffset.UnixEpoch).Ticks / 10) return ("age", false);
-        return null;
-    }
-
-    private string WhatHolds()
-    {
-        lock (indexGate)
-        {
-            return segments.Count > 1 && segments[0].LastSequence <= Floor() ? "to retire the oldest segment, what newer points still need of it would have to be written first, and there is no room for that"
-                : pins.Count > 0 ? $"{pins.Count} open views hold what could be retired"
-                : "nothing older than the newest recovery point is left to be retired";
-        }
-    }
-
     private static Dictionary<uint, List<Extent>> Touched(SegmentFile segment) =>
         segment.Records.Where(r => IsContents(r.Header.Kind) || r.Header.Kind is RecordKind.Undo or RecordKind.HandDown)
             .GroupBy(r => r.Header.Disk).ToDictionary(g => g.Key, g => g.Select(r => r.Extent).ToList());
@@ -154,7 +86,7 @@ public sealed partial class GroupJournal
     private void GiveUpFile(ulong serial, bool recyclable)
     {
         var name = SegmentLayout.FileName(serial);
-        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > freeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
+        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > limits.FreeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
         else directory.Delete(name);
         directory.Flush();
     }

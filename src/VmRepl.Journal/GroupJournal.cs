@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
@@ -30,7 +31,6 @@ public sealed partial class GroupJournal : IDisposable
     private readonly TimeProvider time;
     private readonly ulong incarnation;
     private readonly bool isReadOnly;
-    private readonly long freeBytesMin;
     private readonly MessagePackWriter encoder = new(64 * 1024);
 
     // The writer's lock is taken first, the index's inside it. Views take only the latter, and never hold it over I/O.
@@ -41,7 +41,6 @@ public sealed partial class GroupJournal : IDisposable
     private readonly List<SegmentFile> segments = [];
     private readonly PointList points = new();
     private readonly MetadataIndex metadata = new();
-    private readonly Dictionary<object, ulong> pins = [];
 
     private readonly UndoCapture undo;
 
@@ -70,7 +69,7 @@ public sealed partial class GroupJournal : IDisposable
         disks = live.Keys.ToDictionary(d => d, _ => new DiskIndex());
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         undo = new UndoCapture(live, disks, indexGate, pieceBytes);
-        freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
+        limits = new JournalLimits(options, isReadOnly ? 0 : JournalLimits.ReserveOf(options, directory.FreeBytes));
     }
 
     /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
@@ -251,28 +250,14 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
-    /// <summary>Keeps every point from <paramref name="point"/> on reachable until <see cref="Unpin"/>; views do this.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
-    internal void Pin(object owner, ulong point)
-    {
-        lock (indexGate)
-        {
-            var start = Math.Max(position.Start, startDue);
-            if (point < start || point > position.Durable) throw new ArgumentOutOfRangeException(nameof(point), $"sequence {point} is outside the recovery range {start} to {position.Durable}");
-            pins.Add(owner, point);
-        }
-    }
-
-    internal void Unpin(object owner)
-    {
-        lock (indexGate) pins.Remove(owner);
-    }
-
     /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release"/>.</summary>
-    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
+    /// <param name="hold">What keeps the point within the range, where that may give way.</param>
+    /// <exception cref="Views.ViewClosedException">It gave way.</exception>
+    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point, RangeHold? hold = null)
     {
         lock (indexGate)
         {
+            hold?.ThrowIfClosed();
             var sources = disks[disk].Resolve(range, point);
             foreach (var source in sources) source.Record?.Segment.AddReader();
             return sources;

@@ -1,4 +1,5 @@
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Tests;
@@ -57,26 +58,105 @@ public class RetirementTests
     }
 
     [Test]
-    public void Append_ViewOpenAtAnOldPoint_HoldsTheRangeAndDoesNotMove()
+    public void Append_ViewOpenAtAnOldPoint_HoldsTheRangeUntilAHardLimitAndIsClosedThen()
+    {
+        var told = new List<(string Group, string Sentence)>();
+        using var group = new TestGroup(Small);
+        group.Settings = group.Settings with { Notice = (name, sentence) => told.Add((name, sentence)) };
+        group.Reopen();
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        var first = group.EndBaseline();
+        using var old = group.Store.OpenView(group.Store.FindPoint("latest"));
+        using var other = group.Store.OpenView(group.Store.FindPoint("latest"));
+        var found = new byte[TestGroup.DiskBytes];
+        var rounds = 0;
+        for (; !old.IsClosed; rounds++)
+        {
+            Assert.That(group.Journal.Position.Start, Is.LessThanOrEqualTo(first));
+            old.Disks[1].Read(0, found);
+            Assert.That(found.AsSpan().SequenceEqual(group.History[first]), Is.True);
+            Rounds(group, 1);
+        }
+
+        Assert.That(rounds, Is.GreaterThan(5), "the limit came into play");
+        Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(Small.CapacityBytes));
+        Assert.That(group.Journal.Position.Start, Is.GreaterThan(first), "what it held was retired");
+        var closed = Assert.Throws<ViewClosedException>(() => old.Disks[1].Read(0, found))!;
+        Assert.That(closed.Message, Does.Contain("group g").And.Contain($"point {first}").And.Contain($"{Small.CapacityBytes} bytes"));
+        Assert.That(closed.Hint, Is.Not.Empty);
+        Assert.That(() => old.Disks[1].Map(0, 4096).ToList(), Throws.TypeOf<ViewClosedException>());
+        Assert.That(() => other.Disks[1].Read(4096, found.AsSpan(0, 512)), Throws.TypeOf<ViewClosedException>(), "and again, and for every reader");
+        Assert.That(told, Has.One.Matches<(string Group, string Sentence)>(t => t.Group == "g" && t.Sentence.Contains($"point {first}", StringComparison.Ordinal)));
+        Assert.That(() => group.Store.OpenView(new RecoveryPoint(first, 0, null, RecoveryPoint.Crash)).Dispose(), Throws.TypeOf<ArgumentOutOfRangeException>(), "a point outside the range is refused");
+        Rounds(group, 20);
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Append_ViewOfAPointThatStays_IsNotClosed()
     {
         using var group = new TestGroup(Small);
         group.Baseline(0, TestGroup.DiskBytes, 0xEE);
-        var first = group.EndBaseline();
-        using (var view = group.Store.OpenView(group.Store.FindPoint("latest")))
+        group.EndBaseline();
+        Rounds(group, 6);
+        var newest = group.Journal.Points[^1];
+        using var view = group.Store.OpenView(newest);
+        group.Append(group.Make(RecordKind.ResyncBegin));
+        FillUp(group);
+        Assert.That(view.IsClosed, Is.False, "the last offered point is never retired");
+        var found = new byte[TestGroup.DiskBytes];
+        view.Disks[1].Read(0, found);
+        Assert.That(found.AsSpan().SequenceEqual(group.History[newest.Sequence]), Is.True);
+    }
+
+    [Test]
+    public void Append_ViewAtAnAgeLimit_HoldsTheRange()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 64 << 20, AgeMax = TimeSpan.FromDays(1) });
+        group.EndBaseline();
+        using var view = group.Store.OpenView(group.Store.FindPoint("latest"));
+        Rounds(group, 20);
+        Assert.That(view.IsClosed, Is.False, "age is no hard limit");
+        Assert.That(group.Journal.Counters.SegmentsRetired, Is.Zero);
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Open_JournalOverALoweredCapacity_IsBroughtDownAtOnce()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 32 << 20, AgeMax = TimeSpan.FromDays(36_500) });
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        Rounds(group, 40);
+        Assert.That(group.Journal.SegmentBytes, Is.GreaterThan(8 << 20));
+        group.Settings = group.Settings with { Journal = Small with { AgeMax = TimeSpan.FromDays(36_500) } };
+        group.Reopen();
+        Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(Small.CapacityBytes));
+        Assert.That(group.Journal.Points, Is.Not.Empty);
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Append_SegmentsOfAnotherSizeThanNow_CountAsTheyAre()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 32 << 20, AgeMax = TimeSpan.FromDays(36_500) });
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        Rounds(group, 30);
+        Assert.That(group.Journal.SegmentBytes, Is.GreaterThan(8 << 20));
+        group.Settings = group.Settings with { Journal = new JournalOptions { SegmentBytes = 2 << 20, CapacityBytes = 8 << 20, AgeMax = TimeSpan.FromDays(36_500), FreeBytesMin = 0 } };
+        group.Reopen();
+        for (var i = 0; i < 20; i++)
         {
-            Assert.That(() => Rounds(group, 60), Throws.TypeOf<JournalFullException>());
-            Assert.That(group.Journal.Position.Start, Is.LessThanOrEqualTo(first));
-            var found = new byte[TestGroup.DiskBytes];
-            view.Disks[1].Read(0, found);
-            Assert.That(found.AsSpan().SequenceEqual(group.History[first]), Is.True);
+            Rounds(group, 1);
+            Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(8 << 20));
         }
 
-        Rounds(group, 20);
-        Assert.That(group.Journal.Position.Start, Is.GreaterThan(first));
-        Assert.That(
-            () => group.Store.OpenView(new RecoveryPoint(first, 0, null, RecoveryPoint.Crash)).Dispose(),
-            Throws.TypeOf<ArgumentOutOfRangeException>(),
-            "a point outside the range is refused");
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
     }
 
     [Test]
@@ -121,6 +201,22 @@ public class RetirementTests
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
         group.Append(group.Write(0, 12_288, 3));
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
+    }
+
+    private static void FillUp(TestGroup group)
+    {
+        for (var i = 0; ; i++)
+        {
+            Assert.That(i, Is.LessThan(100));
+            try
+            {
+                group.Append(group.Write(0, 200 << 10, (byte)i), group.Write(512 << 10, 200 << 10, (byte)i));
+            }
+            catch (JournalFullException)
+            {
+                return;
+            }
+        }
     }
 
     private static void Rounds(TestGroup group, int count)

@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Limits;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Views;
@@ -7,23 +8,25 @@ namespace VmRepl.Journal.Views;
 /// <summary>
 /// One disk of a group as of a point, read-only. It does not move, whatever is applied while it is open: records reach the index before the live image,
 /// so sectors taken from the live image are looked up once more after the read, and what a record names by then is read from its undo instead.
-/// While it is open the start of the recovery range cannot pass its point. Safe for concurrent reads.
+/// While it is open the start of the recovery range cannot pass its point, until it gives way at a hard limit of the journal: then every read ends in a <see cref="ViewClosedException"/>, also one under way.
+/// Safe for concurrent reads.
 /// </summary>
 public sealed class PointInTimeView : IBlockDevice
 {
     private readonly GroupJournal journal;
     private readonly uint disk;
     private readonly IBlockDevice live;
+    private readonly RangeHold hold;
     private readonly ulong point;
 
-    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
-    internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, ulong point)
+    /// <param name="hold">Keeps the point within the range; its owner's to give back.</param>
+    internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, RangeHold hold)
     {
         this.journal = journal;
         this.disk = disk;
         this.live = live;
-        this.point = point;
-        journal.Pin(this, point);
+        this.hold = hold;
+        point = hold.Point;
     }
 
     public long Length => live.Length;
@@ -33,6 +36,7 @@ public sealed class PointInTimeView : IBlockDevice
     public bool IsReadOnly => true;
 
     /// <exception cref="JournalDamagedException">The contents do not verify.</exception>
+    /// <exception cref="ViewClosedException">The view gave way.</exception>
     public void Read(long offset, Span<byte> buffer)
     {
         if (buffer.IsEmpty) return;
@@ -57,7 +61,7 @@ public sealed class PointInTimeView : IBlockDevice
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         var range = new Extent(offset, length);
-        var sources = journal.Resolve(disk, range, point);
+        var sources = journal.Resolve(disk, range, point, hold);
         try
         {
             foreach (var source in sources)
@@ -77,13 +81,16 @@ public sealed class PointInTimeView : IBlockDevice
         }
     }
 
-    public void Dispose() => journal.Unpin(this);
+    /// <summary>Nothing: the view of the group keeps what it needs.</summary>
+    public void Dispose()
+    {
+    }
 
     /// <summary>Fills the parts of <paramref name="range"/> from where they are; returns those taken, or due to be taken, from the live image.</summary>
     private List<Extent> ReadSources(Extent range, Span<byte> buffer, long origin, bool readLive)
     {
         var fromLive = new List<Extent>();
-        var sources = journal.Resolve(disk, range, point);
+        var sources = journal.Resolve(disk, range, point, hold);
         try
         {
             foreach (var source in sources)
@@ -111,7 +118,7 @@ public sealed class PointInTimeView : IBlockDevice
     private List<MapExtent> MapLive(Extent range)
     {
         var runs = live.Map(range.Offset, range.Length).ToList();
-        var again = journal.Resolve(disk, range, point);
+        var again = journal.Resolve(disk, range, point, hold);
         try
         {
             if (again is [{ Record: null }]) return runs;
