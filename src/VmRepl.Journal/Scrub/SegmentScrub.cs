@@ -20,6 +20,9 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         await VerifyCommitsAsync(segment);
         foreach (var record in segment.Records)
         {
+#if SIMULATION_PLANTS
+            if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ScrubSkipsUndo) && record.Header.Kind == RecordKind.Undo) continue;
+#endif
             if (record.PayloadLength > 0) await VerifyPayloadAsync(record);
         }
 

@@ -14,6 +14,7 @@ namespace VmRepl.Journal.Store;
 /// <code>
 /// NAME/group.json     description
 /// NAME/live/          DISK.vhdx, DISK.vmdk: the live images; regions-DISK.digests: what a scrub compares them with
+/// NAME/digests.json   the last incarnation that kept those up
 /// NAME/journal/       segments
 /// </code>
 /// States: <see cref="GroupPhase.Baseline"/> until the first point is durable, then <see cref="GroupPhase.Following"/>. A crash in the baseline leaves live images that are
@@ -95,14 +96,16 @@ public sealed class GroupStore : IDisposable
         GroupJournal? journal = null;
         try
         {
+            var areDigestsKept = DigestKeeping.AreKept(directory, incarnation, isReadOnly);
             foreach (var disk in description.Disks)
             {
                 var liveDirectory = directory.Directory(LiveName);
                 var image = LiveContainer.Open(liveDirectory, LiveFile(disk), isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
-                images.Add(disk.Id, new DigestedImage(image, new RegionDigests(liveDirectory, disk.Name, image.Length, isReadOnly)));
+                images.Add(disk.Id, new DigestedImage(image, new RegionDigests(liveDirectory, disk.Name, image.Length, isReadOnly, areDigestsKept)));
                 if (image.Length != disk.Length) throw new StoreException($"{image.File.Path} is a disk of {image.Length} bytes, the group's {disk.Name} has {disk.Length}");
             }
 
+            if (!isReadOnly && !DigestKeeping.TryBegin(directory, incarnation)) Array.ForEach([.. images.Values], i => i.Digests.Remove());
             var live = images.ToDictionary(i => i.Key, i => (IBlockDevice)i.Value);
             journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly);
             // A baseline is not redone, so nothing forgets the digests of what it wrote: there are none until it has ended.
