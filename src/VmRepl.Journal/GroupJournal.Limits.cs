@@ -119,11 +119,14 @@ public sealed partial class GroupJournal
 
     private void RetireFor(long journalBytes, long volumeBytes, bool onlyHard)
     {
-        for (var attempts = segments.Count; attempts > 0 && segments.Count > 1 && Limit(journalBytes, volumeBytes) is { } limit && (limit.IsHard || !onlyHard); attempts--)
+        // What is handed down is written behind: without an end to it, segments of nothing but hand-downs would go round for ever.
+        var idle = 0;
+        while (idle <= segments.Count && segments.Count > 1 && Limit(journalBytes, volumeBytes) is { } limit && (limit.IsHard || !onlyHard))
         {
             var oldest = segments[0];
             if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
             var start = Math.Max(Position.Start, oldest.LastSequence);
+            if (start == Position.Start) idle++;
             // What is handed down is written before anything is given back: begun without room for that it would end half-way, with the volume full and the journal failed.
             if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start, limit)) break;
             RetireOldest();

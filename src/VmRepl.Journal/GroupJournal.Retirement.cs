@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
@@ -80,6 +81,7 @@ public sealed partial class GroupJournal
         }
 
         Counters.SegmentsRetired++;
+        NoticeDamage(stored, oldest.Serial);
         GiveUpFile(oldest.Serial, recyclable);
     }
 
@@ -101,18 +103,50 @@ public sealed partial class GroupJournal
     private IEnumerable<Record> HandDown(uint disk, ContentSource source, ulong start)
     {
         var record = source.Record!;
-        for (var at = source.Range.Offset; at < source.Range.End;)
+        if (record.Content != RecordContent.Payload)
         {
-            var isPayload = record.Content == RecordContent.Payload;
-            var length = isPayload ? Math.Min(pieceBytes, source.Range.End - at) : source.Range.End - at;
-            var payload = isPayload ? new byte[length] : [];
-            if (isPayload) record.Read(new Extent(at, length), payload);
-            yield return Record.Create(
-                new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = at, Length = length, Content = record.Content, Undoes = start }, payload);
-            at += length;
+            yield return HandDown(disk, source.Range, record.Content, [], start);
+            yield break;
+        }
+
+        foreach (var (piece, contents) in HandDownContents.Read(source.Range, record.Header.Offset, pieceBytes, ReadOf(record)))
+            yield return HandDown(disk, piece, contents is null ? RecordContent.Damaged : RecordContent.Payload, contents ?? [], start);
+
+        static Func<Extent, byte[]> ReadOf(StoredRecord record) => part =>
+        {
+            var contents = new byte[part.Length];
+            record.Read(part, contents);
+            return contents;
+        };
+    }
+
+    private static Record HandDown(uint disk, Extent range, RecordContent content, byte[] payload, ulong start) => Record.Create(
+        new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = range.Offset, Length = range.Length, Content = content, Undoes = start }, payload);
+
+    private static Record HandDown(StoredRecord value, ulong start)
+    {
+        var header = new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes };
+        try
+        {
+            return Record.Create(header, value.ReadPayload());
+        }
+        catch (JournalDamagedException)
+        {
+            return Record.Create(header with { Content = RecordContent.Damaged }, default);
         }
     }
 
-    private static Record HandDown(StoredRecord value, ulong start) => Record.Create(
-        new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes }, value.ReadPayload());
+    /// <summary>Says what of a retired segment was damaged, once, by disk, sectors and the points that it spoils.</summary>
+    private void NoticeDamage(IEnumerable<StoredRecord> handedDown, ulong segment)
+    {
+        foreach (var lost in handedDown.Where(r => r.Header.Content == RecordContent.Damaged))
+        {
+            Counters.DamagedHandDowns++;
+            if (Notice is null) continue;
+            var points = PointsReading(lost, lost.Extent);
+            var what = lost.Header.Kind == RecordKind.Metadata ? $"the value of key {lost.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key)}"
+                : $"disk {lost.Header.Disk}, sectors {lost.Header.Offset / Sectors.Size} to {((lost.Header.Offset + lost.Header.Length) / Sectors.Size) - 1},";
+            Notice($"{what} was damaged in segment {segment}, which is retired; spoiled by it: {(points.Count == 0 ? "no point" : $"{points.Count} points, {points[0].Sequence} to {points[^1].Sequence}")}");
+        }
+    }
 }

@@ -1,3 +1,4 @@
+extern alias simulation;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
@@ -201,6 +202,77 @@ public class RetirementTests
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
         group.Append(group.Write(0, 12_288, 3));
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
+    }
+
+    [Test]
+    public void Retirement_PayloadOfTheOldestSegmentDamaged_GoesOnAndNamesWhatIsLost()
+    {
+        var told = new List<string>();
+        using var group = new TestGroup(Small with { AgeMax = TimeSpan.FromDays(36_500) });
+        group.Settings = group.Settings with { Notice = (_, sentence) => told.Add(sentence) };
+        group.Reopen();
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        group.Append(group.Metadata("definition", [.. Enumerable.Repeat((byte)7, 5000)]), group.Bookmark("start"));
+        group.Append(group.Write(600 << 10, 32 << 10, 0x41), group.Bookmark("damaged"));
+        // The write's payload and its undo are the newest in the first segment; the fourth 4 KiB of the write's is hit.
+        var segment = group.Directory.Directory("journal");
+        var start = group.Journal.HoldSegment(1)!;
+        var place = start.Records.Last(r => r.Header.Kind == RecordKind.Write).PayloadOffset;
+        var value = start.Records.Last(r => r.Header.Kind == RecordKind.Metadata).PayloadOffset;
+        group.Journal.Release(start);
+        ((simulation::VmRepl.Simulation.Storage.SimulatedDirectory)segment).FlipBit("segment-0000000001.vrj", place + (3 * 4096) + 17, 2);
+        ((simulation::VmRepl.Simulation.Storage.SimulatedDirectory)segment).FlipBit("segment-0000000001.vrj", value + 17, 2);
+        while (group.Journal.SegmentBytes < 2 << 20) group.Append(group.Write(0, 100 << 10, 1));
+        group.Append(group.Bookmark("between"), group.Write(600 << 10, 32 << 10, 0x42), group.Bookmark("later"));
+        for (var i = 0; group.Journal.Counters.SegmentsRetired == 0; i++) group.Append(group.Write(0, 100 << 10, (byte)i), group.Bookmark($"r{i}"));
+        Assert.That(group.Journal.Counters.DamagedHandDowns, Is.GreaterThan(0));
+        Assert.That(told, Has.Some.Matches($"disk 1, sectors {((600 << 10) + (3 * 4096)) / 512} to {(((600 << 10) + (4 * 4096)) / 512) - 1}, was damaged in segment 1.* [0-9]+ points"));
+        Assert.That(told, Has.Some.Contains("the value of key definition"));
+        Check(group);
+        Assert.That(group.Journal.IsFailed, Is.False);
+        group.Reopen();
+        Check(group);
+        var named = Journal.Scrub.GroupScrub.RunAsync(group.Store, new Journal.Scrub.ScrubOptions(), default).GetAwaiter().GetResult();
+        Assert.That(named.Damage.Select(d => (d.FirstSector, d.SectorCount)), Does.Contain((((600L << 10) + (3 * 4096)) / 512, 8L)));
+        // With the points that read it, the damage leaves the range.
+        group.Append(group.Metadata("definition", [1]));
+        Rounds(group, 60);
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+
+        static void Check(TestGroup group)
+        {
+            var (whole, lost) = (0, 0);
+            foreach (var point in group.Journal.Points)
+            {
+                Assert.That(() => group.Journal.MetadataAt(point.Sequence), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("keys"), "the definition is lost");
+                var hold = new Journal.Limits.RangeHold("g", point.Sequence, false);
+                using var disk = new Journal.Views.PointInTimeView(group.Journal, 1, group.Store.Live[1], hold);
+                for (var at = 0; at < TestGroup.DiskBytes; at += 4096)
+                {
+                    var found = new byte[4096];
+                    try
+                    {
+                        disk.Read(at, found);
+                    }
+                    catch (JournalDamagedException e)
+                    {
+                        Assert.That(at, Is.EqualTo((600 << 10) + (3 * 4096)));
+                        Assert.That(e.Message, Does.Contain("sectors"));
+                        lost++;
+                        continue;
+                    }
+
+                    Assert.That(found.AsSpan().SequenceEqual(group.History[point.Sequence].AsSpan(at, 4096)), Is.True, $"{at} at {point}");
+                    whole++;
+                }
+            }
+
+            Assert.That(whole, Is.GreaterThan(0));
+            Assert.That(lost, Is.GreaterThan(0));
+        }
     }
 
     private static void FillUp(TestGroup group)

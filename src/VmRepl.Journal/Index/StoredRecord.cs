@@ -32,6 +32,7 @@ internal sealed class StoredRecord(RecordHeader header, SegmentFile segment, lon
     /// <exception cref="JournalDamagedException">They do not verify.</exception>
     public void Read(Extent range, Span<byte> target)
     {
+        if (Content == RecordContent.Damaged) throw Lost(range);
         if (Content != RecordContent.Payload)
         {
             target.Clear();
@@ -60,12 +61,17 @@ internal sealed class StoredRecord(RecordHeader header, SegmentFile segment, lon
     /// <exception cref="JournalDamagedException">It does not verify.</exception>
     public byte[] ReadPayload()
     {
+        if (Content == RecordContent.Damaged) throw Lost(Extent);
         var payload = new byte[PayloadLength];
         if (PayloadLength == 0) return payload;
         Segment.ReadPayload(PayloadOffset, payload);
         Verify(0, payload);
         return payload;
     }
+
+    private JournalDamagedException Lost(Extent range) => new(Segment.Path, -1, Header.Kind == RecordKind.Metadata
+        ? $"a value of the group's keys was damaged before sequence {Header.Undoes}, when the segment that held it was retired"
+        : $"the contents of disk {Header.Disk}, sectors {range.Offset / Sectors.Size} to {(range.End / Sectors.Size) - 1}, were damaged before sequence {Header.Undoes}, when the segment that held them was retired");
 
     private void Verify(long offset, ReadOnlySpan<byte> chunks)
     {

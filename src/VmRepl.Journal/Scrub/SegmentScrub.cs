@@ -24,6 +24,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
             if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ScrubSkipsUndo) && record.Header.Kind == RecordKind.Undo) continue;
 #endif
             if (record.PayloadLength > 0) await VerifyPayloadAsync(record);
+            else if (record.Header.Content == RecordContent.Damaged) NameLost(record);
         }
 
         findings.Advance(segment.Segment.Header.SegmentBytes - segment.Records.Sum(r => (long)r.PayloadLength));
@@ -105,6 +106,13 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         var disk = record.Header.Kind == RecordKind.Metadata ? null : group.Description.Disks.FirstOrDefault(d => d.Id == record.Header.Disk);
         var part = new Extent(record.Header.Offset + from, to - from);
         findings.Add(disk?.Name, disk is null ? 0 : part.Offset, disk is null ? 0 : part.Length, reason, journal.PointsReading(record, part));
+    }
+
+    /// <summary>What was damaged when its segment was retired stays named for as long as a point reads it.</summary>
+    private void NameLost(StoredRecord record)
+    {
+        if (journal.PointsReading(record, record.Extent).Count > 0)
+            Name(record, 0, (int)record.Header.Length, $"{record.Segment.Path}: {Describe(record)} holds the place of contents that were damaged when the segment that held them was retired");
     }
 
     private string? TryRead(StoredRecord record, int at, int length)

@@ -138,7 +138,7 @@ public sealed class PointInTimeView : IBlockDevice
 
     private static BlockState StateOf(RecordContent content) => content switch
     {
-        RecordContent.Payload => BlockState.Data,
+        RecordContent.Payload or RecordContent.Damaged => BlockState.Data,
         RecordContent.Zero => BlockState.Zero,
         _ => BlockState.Unallocated,
     };

@@ -52,6 +52,8 @@ internal sealed class FullVolumeTests
         Assert.That(points, Is.Not.Empty);
         Verify(pair, points[0].GetProperty("sequence").ToString(), points[0].TryGetProperty("bookmark", out var name) && name.GetString() == "first" ? first : null);
 
+        // What was sent before stays, so that a little more room might do: it needs as much again.
+        disk.Overwrite((0, 24 << 20), (32 << 20, 24 << 20));
         using var waiting = pair.Begin("sync", Group);
         Assert.That(pair.AwaitWaiting(Group), Does.Contain("waiting for room at the replica").And.Contain("reserve"));
         ExternalTool.Run("mount", "-o", "remount,size=800m", volume);
