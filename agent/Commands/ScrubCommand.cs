@@ -9,10 +9,12 @@ internal static class ScrubCommand
     {
         var group = SharedOptions.Group();
         var command = new Command("scrub", "Verify everything that is kept of a group, and name what is damaged and the recovery points that it spoils. Exit status: 0 clean, 1 damaged.") { group };
+        var rate = QuantityOptions.Size("--rate", "Most bytes read in a second. Default: no limit.");
+        command.Options.Add(rate);
         var source = new PointSourceOptions(command, context);
         context.SetAction(
             command,
-            (parse, output, cancellation) => context.Commands().ScrubAsync(new ScrubArguments(parse.GetValue(group)!, source.Get(parse)), output, cancellation),
+            (parse, output, cancellation) => context.Commands().ScrubAsync(new ScrubArguments(parse.GetValue(group)!, source.Get(parse), parse.GetValue(rate) ?? 0), output, cancellation),
             group);
         return command;
     }

@@ -33,8 +33,8 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         application.MapGet("/v1/groups/{group}/replica", TunnelAsync);
     }
 
-    private Task StatusAsync(HttpContext context) =>
-        AnswerAsync(context, () => Task.FromResult(new StatusReport([.. agent.Status.Select(s => AgentReports.Status(s, DateTimeOffset.UtcNow))])));
+    private Task StatusAsync(HttpContext context) => AnswerAsync(context, async () =>
+        new StatusReport(await Task.WhenAll(agent.Status.Select(async s => AgentReports.Status(s, await ScrubStates.FindAsync(agent, s.Definition.Name, context.RequestAborted), DateTimeOffset.UtcNow)))));
 
     private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, () =>
     {
@@ -96,13 +96,13 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         {
             var (group, work) = await start();
             Forget(work);
-            long shown = -1;
+            (long, string?) shown = (-1, null);
             while (await Task.WhenAny(work, Task.Delay(ProgressInterval, stopping)) != work && !stopping.IsCancellationRequested)
             {
                 var status = agent.StatusOf(group);
-                if (status.DoneBytes == shown) continue;
-                shown = status.DoneBytes;
-                await WriteAsync(new AgentEvent { Progress = new AgentEvent.ProgressEvent(status.TotalBytes, status.DoneBytes) });
+                if ((status.DoneBytes, status.Waiting) == shown) continue;
+                shown = (status.DoneBytes, status.Waiting);
+                await WriteAsync(new AgentEvent { Progress = new AgentEvent.ProgressEvent(status.TotalBytes, status.DoneBytes, status.Waiting) });
             }
 
             last = await work;

@@ -4,7 +4,7 @@ using VmRepl.Replication.Source;
 
 namespace VmRepl.Agent.Hosting;
 
-/// <summary>Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, all time spans.</summary>
+/// <summary>Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans.</summary>
 internal static class AgentConfiguration
 {
     /// <exception cref="CommandFailure">A value is out of its range.</exception>
@@ -17,6 +17,7 @@ internal static class AgentConfiguration
             RetryFor = Positive("RetryFor", options.RetryFor),
             ConnectTimeout = Positive("ConnectTimeout", options.ConnectTimeout),
             SilenceMax = Positive("SilenceMax", options.SilenceMax),
+            RoomFor = Positive("RoomFor", options.RoomFor),
         };
         return options.SilenceMax > options.PingInterval ? options : options with { PingInterval = options.SilenceMax / 3 };
 

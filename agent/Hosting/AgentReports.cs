@@ -1,5 +1,6 @@
 using VmRepl.Agent.Output.Reports;
 using VmRepl.Images;
+using VmRepl.Replication.Reading;
 using VmRepl.Replication.Source;
 
 namespace VmRepl.Agent.Hosting;
@@ -7,7 +8,7 @@ namespace VmRepl.Agent.Hosting;
 /// <summary>Turns what the agent knows into what its commands print.</summary>
 internal static class AgentReports
 {
-    public static GroupStatus Status(SourceGroupStatus status, DateTimeOffset now)
+    public static GroupStatus Status(SourceGroupStatus status, ScrubCoverage? scrub, DateTimeOffset now)
     {
         var progress = status.Progress;
         RecoveryPointReport? point = progress.PointSequence == 0 ? null : new(progress.PointSequence, Time(progress.PointTimeUs), progress.Bookmark);
@@ -23,6 +24,8 @@ internal static class AgentReports
             point,
             point is null ? null : new RecoveryRangeReport(Time(progress.FirstPointTimeUs), point.Time),
             Promise(point),
+            status.Waiting,
+            scrub is null ? null : new ScrubStatus(scrub.Finished, scrub.Age?.TotalSeconds, Math.Round(scrub.Percent, 1), scrub.RegionsVerified, scrub.RegionsTotal, scrub.DamageCount),
             status.LastError);
     }
 

@@ -11,6 +11,9 @@ internal static partial class HostLog
     [LoggerMessage(3001, LogLevel.Error, "Replica: group {Group} cannot be opened: {Reason}")]
     public static partial void GroupFault(ILogger log, string group, string reason);
 
+    [LoggerMessage(3008, LogLevel.Warning, "Replica: group {Group}: {Sentence}")]
+    public static partial void GroupNotice(ILogger log, string group, string sentence);
+
     [LoggerMessage(3002, LogLevel.Warning, "Replica: a peer at {Peer} was turned away: {Reason}")]
     public static partial void TurnedAway(ILogger log, string peer, string reason);
 

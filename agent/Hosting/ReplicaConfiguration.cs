@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using VmRepl.Agent.Commands.Arguments;
 using VmRepl.Agent.Output;
 using VmRepl.Journal;
 using VmRepl.Replication.Replica;
@@ -8,24 +9,40 @@ namespace VmRepl.Agent.Hosting;
 /// <summary>What a replica reads from its configuration.</summary>
 internal static class ReplicaConfiguration
 {
-    /// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>, <c>ShareOldContents</c>, <c>ShareNewContents</c>.</summary>
+    private const long SmallestSegmentBytes = 2L << 20;
+
+    // So many segments at least: one is retired at a time, and one is being filled.
+    private const int SegmentsMin = 4, SegmentsWanted = 8;
+
+    /// <summary>Reads the section <c>Journal</c>: <c>CapacityBytes</c>, <c>AgeMax</c> (a time span), <c>FreeBytesMin</c>, <c>ShareOldContents</c>, <c>ShareNewContents</c>. A small capacity gets small segments.</summary>
+    /// <param name="arguments">Goes before what is configured; null for nothing.</param>
     /// <exception cref="CommandFailure">A value is out of its range.</exception>
-    public static JournalOptions Journal(IConfiguration configuration)
+    public static JournalOptions Journal(IConfiguration configuration, JournalArguments? arguments = null)
     {
         var section = configuration.GetSection("Journal");
         var options = new JournalOptions();
         options = options with
         {
-            CapacityBytes = section.GetValue("CapacityBytes", options.CapacityBytes),
-            AgeMax = section.GetValue("AgeMax", options.AgeMax),
-            FreeBytesMin = section.GetValue("FreeBytesMin", options.FreeBytesMin),
+            CapacityBytes = arguments?.CapacityBytes ?? section.GetValue("CapacityBytes", options.CapacityBytes),
+            AgeMax = arguments?.AgeMax ?? section.GetValue("AgeMax", options.AgeMax),
+            FreeBytesMin = arguments?.FreeBytesMin ?? section.GetValue("FreeBytesMin", options.FreeBytesMin),
             ShareOldContents = section.GetValue("ShareOldContents", options.ShareOldContents),
             ShareNewContents = section.GetValue("ShareNewContents", options.ShareNewContents),
         };
-        if (options.CapacityBytes < 4 * options.SegmentBytes) throw new CommandFailure($"Journal:CapacityBytes is {options.CapacityBytes}; at least {4 * options.SegmentBytes} bytes are needed.");
-        if (options.AgeMax <= TimeSpan.Zero) throw new CommandFailure($"Journal:AgeMax is {options.AgeMax}; it has to be more than nothing.");
-        if (options.FreeBytesMin < 0) throw new CommandFailure($"Journal:FreeBytesMin is {options.FreeBytesMin}; it cannot be less than 0.");
+        if (options.CapacityBytes < SegmentsMin * SmallestSegmentBytes)
+            throw new CommandFailure($"The journal's capacity (--journal-capacity, Journal:CapacityBytes) is {options.CapacityBytes} bytes; at least {SegmentsMin * SmallestSegmentBytes} are needed.");
+        if (options.AgeMax <= TimeSpan.Zero) throw new CommandFailure($"The age of points (--journal-age, Journal:AgeMax) is {options.AgeMax}; it has to be more than nothing.");
+        options = options with { SegmentBytes = SegmentBytes(options) };
+        if (options.FreeBytesMin < options.SegmentBytes)
+            throw new CommandFailure($"The reserve (--journal-reserve, Journal:FreeBytesMin) is {options.FreeBytesMin} bytes; retirement itself may need {options.SegmentBytes}, and so much has to be kept.");
         return options;
+    }
+
+    private static long SegmentBytes(JournalOptions options)
+    {
+        var bytes = options.SegmentBytes;
+        while (bytes > SmallestSegmentBytes && bytes > options.CapacityBytes / SegmentsWanted) bytes /= 2;
+        return bytes;
     }
 
     /// <summary>Reads the section <c>Scrub</c>: <c>BytesPerSecond</c>, <c>Interval</c> (a time span).</summary>

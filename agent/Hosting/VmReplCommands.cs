@@ -140,7 +140,7 @@ internal sealed class VmReplCommands : IVmReplCommands
         var report = await output.Progress.RunAsync(group =>
         {
             IProgress<long>? track = null;
-            return reader.ScrubAsync(arguments.Group, p =>
+            return reader.ScrubAsync(arguments.Group, arguments.BytesPerSecond, p =>
             {
                 // Nothing is known before the first word of it.
                 if (p.TotalBytes == 0) return;
@@ -152,10 +152,11 @@ internal sealed class VmReplCommands : IVmReplCommands
         return report.IsClean ? ExitCode.Done : ExitCode.Failed;
     }
 
-    /// <summary>Shows the agent's progress as this command's own.</summary>
+    /// <summary>Shows the agent's progress as this command's own; what it waits for is said once.</summary>
     private static async Task<AgentEvent> RunAsync(AgentClient client, string path, object? body, string title, CommandOutput output, CancellationToken cancellation)
     {
-        if (output.IsJson) return await client.RunAsync(path, body, _ => { }, cancellation);
+        string? waiting = null;
+        if (output.IsJson) return await client.RunAsync(path, body, SayWaiting, cancellation);
         return await output.Progress.RunAsync(group =>
         {
             IProgress<long>? track = null;
@@ -163,10 +164,18 @@ internal sealed class VmReplCommands : IVmReplCommands
             // The total grows while the disks' maps are read; a line is begun when it is known and begun anew when it has grown.
             return client.RunAsync(path, body, p =>
             {
+                SayWaiting(p);
                 if (p.TotalBytes == 0) return;
                 if (track is null || p.TotalBytes != total) track = group.Add(title, total = p.TotalBytes);
                 track.Report(p.DoneBytes);
             }, cancellation);
         });
+
+        void SayWaiting(AgentEvent.ProgressEvent p)
+        {
+            // Its bytes change all the time; that it waits is the news.
+            if (p.Waiting is not null && waiting is null) output.Note($"{title}: {p.Waiting}");
+            waiting = p.Waiting;
+        }
     }
 }

@@ -4,6 +4,7 @@ using VmRepl.Images;
 using VmRepl.Images.Opening;
 using VmRepl.Journal;
 using VmRepl.Journal.Store;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Security;
@@ -31,6 +32,7 @@ internal static class FailureReading
         ImageFormatException e => new(e.Message, "The image is damaged, not what its name says, or of a kind that is not supported; nothing was read past this point.", group, cause: e),
         ReplicationException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, e.Group, e.IsRefusal ? ExitCode.Refused : ExitCode.Failed, e),
         StoreException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, cause: e),
+        ViewClosedException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, cause: e),
         JournalDamagedException e => new($"The store is damaged: {e.Message}.", "Other points may be whole: vmrepl points lists them; look at the volume that the store lies on.", group, cause: e),
         RefusedException e => CommandFailure.Refused(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, e),
         PeerAuthenticationException e => CommandFailure.Refused(Sentence(e.Message), e.Hint, group, e),

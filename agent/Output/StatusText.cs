@@ -1,3 +1,4 @@
+using System.Globalization;
 using VmRepl.Agent.Output.Reports;
 
 namespace VmRepl.Agent.Output;
@@ -25,7 +26,14 @@ internal static class StatusText
         foreach (var group in report.Groups)
         {
             output.Line($"{group.Name}: {group.Promise}");
+            if (group.Waiting is { } waiting) output.Line($"{group.Name}: {waiting}");
+            if (group.Scrub is { } scrub) output.Line($"{group.Name}: {Describe(scrub)}");
             if (group.LastError is { } error) output.Line($"{group.Name}: last failure: {error}");
         }
     }
+
+    private static string Describe(ScrubStatus scrub) => scrub.AgeSeconds is { } age
+        ? string.Create(CultureInfo.InvariantCulture, $"last scrubbed {Quantities.Duration(TimeSpan.FromSeconds(age))} ago, {scrub.CoveragePercent:0.#} % of the live images verified")
+            + (scrub.DamageCount == 0 ? ", no damage" : string.Create(CultureInfo.InvariantCulture, $", DAMAGED in {scrub.DamageCount} places (vmrepl scrub names them)"))
+        : "not scrubbed yet";
 }

@@ -32,10 +32,13 @@ public sealed partial class GroupJournal
     public long IndexMemoryBytes => memory.Cache.UsedBytes;
 
     /// <summary>Where each part of a range is to be read as of a point. The segments named stay readable until <see cref="Release(List{ContentSource})"/>.</summary>
-    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point)
+    /// <param name="hold">What keeps the point within the range, where that may give way.</param>
+    /// <exception cref="Views.ViewClosedException">It gave way.</exception>
+    internal List<ContentSource> Resolve(uint disk, Extent range, ulong point, Limits.RangeHold? hold = null)
     {
         lock (indexGate)
         {
+            hold?.ThrowIfClosed();
             var sources = Find(disk, range, point);
             for (var i = 0; i < sources.Count; i++)
             {

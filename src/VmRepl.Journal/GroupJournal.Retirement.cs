@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
@@ -15,76 +16,8 @@ namespace VmRepl.Journal;
 /// </content>
 public sealed partial class GroupJournal
 {
-    private const long RecordOverhead = 1024;
-
     // The last answer of HandDownOf, and what it was asked.
     private (ulong Serial, ulong Start, ulong Durable, List<(uint Disk, ContentSource Source)> Contents)? handDown;
-
-    /// <summary>The start of the range may not pass this: the last checkpoint, the newest point, each view. Under the index lock.</summary>
-    private ulong Floor() => pins.Values.Aggregate(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start), Math.Min);
-
-    /// <summary>Retires segments as the options ask; refuses the records, before anything is written, where they would pass a limit all the same.</summary>
-    private void MakeRoom(IReadOnlyList<Record> records)
-    {
-        long journalBytes = 0, volumeBytes = 0;
-        foreach (var record in records)
-        {
-            var (undoBytes, undoRuns) = undo.MostFor(record.Header);
-            journalBytes += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
-                + undoBytes + (undoRuns * (RecordOverhead + SegmentLayout.PayloadAlignment));
-            volumeBytes += record.PayloadLength;
-        }
-
-        volumeBytes += journalBytes;
-        for (var attempts = segments.Count; attempts > 0 && segments.Count > 1 && Limit(journalBytes, volumeBytes) is not null; attempts--)
-        {
-            var oldest = segments[0];
-            if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
-            var start = Math.Max(Position.Start, oldest.LastSequence);
-            // What is handed down is written before anything is given back: begun without room for that it would end half-way, with the volume full and the journal failed.
-            if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start)) break;
-            RetireOldest();
-        }
-
-        if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
-        // A spare file is space as well.
-        if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
-        throw new JournalFullException($"{directory.Path}: {limit.Reason}; {WhatHolds()}");
-    }
-
-    /// <summary>Notes the start that is due, unless something still needs what lies before it. From then on no view opens before it.</summary>
-    private bool TryAnnounceStart(ulong start)
-    {
-        lock (indexGate)
-        {
-            if (start > Floor()) return false;
-            startDue = start;
-            return true;
-        }
-    }
-
-    private (string Reason, bool IsHard)? Limit(long journalBytes, long volumeBytes)
-    {
-        var tailFree = segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0;
-        var newSegments = Math.Max(0, (journalBytes - tailFree + options.SegmentBytes - 1) / options.SegmentBytes);
-        var free = directory.FreeBytes;
-        if (free - volumeBytes < freeBytesMin)
-            return ($"the volume has {free} bytes free, {volumeBytes} more are needed and {freeBytesMin} are kept in reserve", true);
-        if ((segments.Count + newSegments) * options.SegmentBytes > options.CapacityBytes)
-            return ($"the journal may take {options.CapacityBytes} bytes", true);
-        if (segments.Count > 0 && segments[0].LastTimeUs < (time.GetUtcNow() - options.AgeMax - DateTimeOffset.UnixEpoch).Ticks / 10) return ("age", false);
-        return null;
-    }
-
-    private string WhatHolds()
-    {
-        lock (indexGate)
-        {
-            return segments.Count > 1 && segments[0].LastSequence <= Floor() ? "to retire the oldest segment, what newer points still need of it would have to be written first, and there is no room for that"
-                : pins.Count > 0 ? $"{pins.Count} open views hold what could be retired"
-                : "nothing older than the newest recovery point is left to be retired";
-        }
-    }
 
     /// <summary>Most bytes that handing down the oldest segment writes.</summary>
     private long HandDownBytes(SegmentFile oldest, ulong start)
@@ -166,13 +99,14 @@ public sealed partial class GroupJournal
 
         handDown = null;
         Counters.SegmentsRetired++;
+        NoticeDamage(stored, oldest.Serial);
         GiveUpFile(oldest.Serial, recyclable);
     }
 
     private void GiveUpFile(ulong serial, bool recyclable)
     {
         var name = SegmentLayout.FileName(serial);
-        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > freeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
+        if (recyclable && Spares().Count < SpareMax && directory.FreeBytes > limits.FreeBytesMin) directory.Rename(name, SegmentLayout.SparePrefix + name);
         else directory.Delete(name);
         directory.Flush();
     }
@@ -187,18 +121,51 @@ public sealed partial class GroupJournal
     private IEnumerable<Record> HandDown(uint disk, ContentSource source, SegmentFile segment, ulong start)
     {
         var record = source.Record!.Value;
-        for (var at = source.Range.Offset; at < source.Range.End;)
+        if (record.Content != RecordContent.Payload)
         {
-            var isPayload = record.Content == RecordContent.Payload;
-            var length = isPayload ? Math.Min(pieceBytes, source.Range.End - at) : source.Range.End - at;
-            var payload = isPayload ? new byte[length] : [];
-            if (isPayload) segment.Read(record, new Extent(at, length), payload);
-            yield return Record.Create(
-                new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = at, Length = length, Content = record.Content, Undoes = start }, payload);
-            at += length;
+            yield return HandDown(disk, source.Range, record.Content, [], start);
+            yield break;
+        }
+
+        foreach (var (piece, contents) in HandDownContents.Read(source.Range, record.Offset, pieceBytes, ReadOf(record)))
+            yield return HandDown(disk, piece, contents is null ? RecordContent.Damaged : RecordContent.Payload, contents ?? [], start);
+
+        Func<Extent, byte[]> ReadOf(RecordRef record) => part =>
+        {
+            var contents = new byte[part.Length];
+            segment.Read(record, part, contents);
+            return contents;
+        };
+    }
+
+    private static Record HandDown(uint disk, Extent range, RecordContent content, byte[] payload, ulong start) => Record.Create(
+        new RecordHeader { Kind = RecordKind.HandDown, Disk = disk, Offset = range.Offset, Length = range.Length, Content = content, Undoes = start }, payload);
+
+    private Record HandDown(StoredValue value, ulong start)
+    {
+        var header = new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes };
+        try
+        {
+            return Record.Create(header, SegmentOf(value.Ref).ReadPayload(value.Ref));
+        }
+        catch (JournalDamagedException)
+        {
+            return Record.Create(header with { Content = RecordContent.Damaged }, default);
         }
     }
 
-    private Record HandDown(StoredValue value, ulong start) => Record.Create(
-        new RecordHeader { Kind = RecordKind.Metadata, Undoes = start, TimeUs = value.Header.TimeUs, Attributes = value.Header.Attributes }, SegmentOf(value.Ref).ReadPayload(value.Ref));
+    /// <summary>Says what of a retired segment was damaged, once, by disk, sectors and the points that it spoils.</summary>
+    private void NoticeDamage(IEnumerable<StoredRecord> handedDown, ulong segment)
+    {
+        foreach (var lost in handedDown.Where(r => r.Header.Content == RecordContent.Damaged))
+        {
+            Counters.DamagedHandDowns++;
+            if (Notice is null) continue;
+            var points = lost.Header.Kind == RecordKind.Metadata ? PointsReading(lost.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", lost.Ref)
+                : PointsReading(lost.Header.Disk, lost.Ref, lost.Ref.Extent);
+            var what = lost.Header.Kind == RecordKind.Metadata ? $"the value of key {lost.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key)}"
+                : $"disk {lost.Header.Disk}, sectors {lost.Header.Offset / Sectors.Size} to {((lost.Header.Offset + lost.Header.Length) / Sectors.Size) - 1},";
+            Notice($"{what} was damaged in segment {segment}, which is retired; spoiled by it: {(points.Count == 0 ? "no point" : $"{points.Count} points, {points[0].Sequence} to {points[^1].Sequence}")}");
+        }
+    }
 }

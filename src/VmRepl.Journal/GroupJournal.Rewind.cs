@@ -45,7 +45,8 @@ public sealed partial class GroupJournal
     /// <summary>Most bytes of payload in a record that is made here.</summary>
     internal int PieceBytes => pieceBytes;
 
-    internal long SegmentBytesEach => options.SegmentBytes;
+    /// <summary>Bytes of a segment that is made from now on. A batch of half of it is taken at any capacity, once what may be retired is.</summary>
+    public long SegmentBytesEach => options.SegmentBytes;
 
     /// <summary>
     /// For every point, as <see cref="Points"/> lists them, what it takes to go back to it. One pass over the index whatever the number of points.

@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Metadata;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
@@ -32,7 +33,6 @@ public sealed partial class GroupJournal : IDisposable
     private readonly TimeProvider time;
     private readonly ulong incarnation;
     private readonly bool isReadOnly;
-    private readonly long freeBytesMin;
     private readonly MessagePackWriter encoder = new(64 * 1024);
 
     // The writer's lock is taken first, the index's inside it. Views take only the latter, and never hold it over I/O.
@@ -47,7 +47,6 @@ public sealed partial class GroupJournal : IDisposable
     private readonly List<SegmentFile> segments = [];
     private readonly PointList points = new();
     private readonly MetadataIndex metadata = new();
-    private readonly Dictionary<object, ulong> pins = [];
 
     private readonly UndoCapture undo;
     private readonly ExtentSharing sharing;
@@ -84,7 +83,7 @@ public sealed partial class GroupJournal : IDisposable
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         sharing = new ExtentSharing(live, options, Counters);
         undo = new UndoCapture(live, Untouched, pieceBytes, sharing);
-        freeBytesMin = isReadOnly ? 0 : options.FreeBytesMin ?? Math.Min(1L << 30, directory.FreeBytes / 20);
+        limits = new JournalLimits(options, isReadOnly ? 0 : JournalLimits.ReserveOf(options, directory.FreeBytes));
     }
 
     /// <summary>Whether a write did not end well, so that it has to be opened again.</summary>
@@ -284,23 +283,6 @@ public sealed partial class GroupJournal : IDisposable
             encoder.Dispose();
             failure ??= new ObjectDisposedException(nameof(GroupJournal));
         }
-    }
-
-    /// <summary>Keeps every point from <paramref name="point"/> on reachable until <see cref="Unpin"/>; views do this.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
-    internal void Pin(object owner, ulong point)
-    {
-        lock (indexGate)
-        {
-            var start = Math.Max(position.Start, startDue);
-            if (point < start || point > position.Durable) throw new ArgumentOutOfRangeException(nameof(point), $"sequence {point} is outside the recovery range {start} to {position.Durable}");
-            pins.Add(owner, point);
-        }
-    }
-
-    internal void Unpin(object owner)
-    {
-        lock (indexGate) pins.Remove(owner);
     }
 
 #if SIMULATION_PLANTS

@@ -24,6 +24,12 @@ public sealed class JournalCounters
     /// <summary>Bytes of contents handed down.</summary>
     public long HandDownBytes { get; internal set; }
 
+    /// <summary>Hand-downs of contents that were damaged.</summary>
+    public long DamagedHandDowns { get; internal set; }
+
+    /// <summary>Views that gave way at a hard limit.</summary>
+    public long ViewsClosed { get; internal set; }
+
     public long SegmentsRetired { get; internal set; }
 
     /// <summary>Segments that took over the file of a retired one.</summary>

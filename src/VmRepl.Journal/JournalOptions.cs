@@ -6,13 +6,14 @@ public sealed record JournalOptions
     /// <summary>Size of a segment file in bytes; a power of two from 1 MiB to 1 GiB. A record with a payload of more than half of it is refused. Default 64 MiB.</summary>
     public long SegmentBytes { get; init; } = 64L << 20;
 
-    /// <summary>Most bytes of segments kept; older ones are retired down to the floor. Default: no limit of its own.</summary>
+    /// <summary>Most bytes of segments kept; older ones are retired down to the floor, views of what goes are closed for it. Default: no limit of its own.</summary>
     public long CapacityBytes { get; init; } = long.MaxValue;
 
     /// <summary>How long points are kept at least to be offered; segments older than this are retired. Default 14 days.</summary>
     public TimeSpan AgeMax { get; init; } = TimeSpan.FromDays(14);
 
-    /// <summary>Bytes of the volume left free: below it segments are retired, and when nothing may be retired commits are refused. Default: the least of 1 GiB and a twentieth of what is free at opening.</summary>
+    /// <summary>Bytes of the volume left free, out of which retirement itself is paid: below it segments are retired, and when nothing may be retired commits are refused.
+    /// Default: a twentieth of what is free at opening, at most 1 GiB and at least a segment.</summary>
     public long? FreeBytesMin { get; init; }
 
     /// <summary>The live image is flushed and a checkpoint written after this many applied bytes. Default 256 MiB.</summary>

@@ -49,6 +49,34 @@ internal sealed class ScrubTests
     }
 
     [Test]
+    public void Status_AfterScrubs_TellsCoverageAgeAndDamage()
+    {
+        Assert.That(pair.Status(Group).GetProperty("scrub").GetProperty("finished").ValueKind, Is.EqualTo(JsonValueKind.Null), "none yet");
+        pair.Run("scrub", Group).MustSucceed();
+        Assert.That(Scrubbed().GetProperty("coveragePercent").GetDouble(), Is.Zero, "digests were taken, none compared");
+        pair.Run("scrub", Group, "--rate", "1GiB").MustSucceed();
+        Assert.That(Scrubbed().GetProperty("coveragePercent").GetDouble(), Is.EqualTo(100));
+        Assert.That(Scrubbed().GetProperty("ageSeconds").GetDouble(), Is.InRange(0, 60));
+        Assert.That(Scrubbed().GetProperty("damageCount").GetInt64(), Is.Zero);
+        Change(3 << 20);
+        pair.Run("scrub", Group).MustSucceed();
+        Assert.That(Scrubbed().GetProperty("coveragePercent").GetDouble(), Is.InRange(50, 99));
+        Assert.That(VmReplCommand.Run(pair.Socket, "status", Group).Output, Does.Match("last scrubbed .* ago, [0-9.]+ % of the live images verified, no damage"));
+        pair.Replica!.Kill();
+        Assert.That(pair.Status(Group).GetProperty("scrub").ValueKind, Is.EqualTo(JsonValueKind.Null), "nobody to be asked");
+
+        JsonElement Scrubbed() => pair.Status(Group).GetProperty("scrub");
+    }
+
+    [Test]
+    public void Scrub_WithARate_TakesItsTime()
+    {
+        var started = System.Diagnostics.Stopwatch.StartNew();
+        pair.Run("scrub", Group, "--rate", "4MiB").MustSucceed();
+        Assert.That(started.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(1.5)), "8 MiB of live images and more of journal");
+    }
+
+    [Test]
     public void Scrub_BareStoreAfterAKill_IsCleanAndKnowsTheDigests()
     {
         pair.Run("scrub", Group).MustSucceed();

@@ -1,4 +1,6 @@
+extern alias simulation;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Tests;
@@ -57,26 +59,105 @@ public class RetirementTests
     }
 
     [Test]
-    public void Append_ViewOpenAtAnOldPoint_HoldsTheRangeAndDoesNotMove()
+    public void Append_ViewOpenAtAnOldPoint_HoldsTheRangeUntilAHardLimitAndIsClosedThen()
+    {
+        var told = new List<(string Group, string Sentence)>();
+        using var group = new TestGroup(Small);
+        group.Settings = group.Settings with { Notice = (name, sentence) => told.Add((name, sentence)) };
+        group.Reopen();
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        var first = group.EndBaseline();
+        using var old = group.Store.OpenView(group.Store.FindPoint("latest"));
+        using var other = group.Store.OpenView(group.Store.FindPoint("latest"));
+        var found = new byte[TestGroup.DiskBytes];
+        var rounds = 0;
+        for (; !old.IsClosed; rounds++)
+        {
+            Assert.That(group.Journal.Position.Start, Is.LessThanOrEqualTo(first));
+            old.Disks[1].Read(0, found);
+            Assert.That(found.AsSpan().SequenceEqual(group.History[first]), Is.True);
+            Rounds(group, 1);
+        }
+
+        Assert.That(rounds, Is.GreaterThan(5), "the limit came into play");
+        Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(Small.CapacityBytes));
+        Assert.That(group.Journal.Position.Start, Is.GreaterThan(first), "what it held was retired");
+        var closed = Assert.Throws<ViewClosedException>(() => old.Disks[1].Read(0, found))!;
+        Assert.That(closed.Message, Does.Contain("group g").And.Contain($"point {first}").And.Contain($"{Small.CapacityBytes} bytes"));
+        Assert.That(closed.Hint, Is.Not.Empty);
+        Assert.That(() => old.Disks[1].Map(0, 4096).ToList(), Throws.TypeOf<ViewClosedException>());
+        Assert.That(() => other.Disks[1].Read(4096, found.AsSpan(0, 512)), Throws.TypeOf<ViewClosedException>(), "and again, and for every reader");
+        Assert.That(told, Has.One.Matches<(string Group, string Sentence)>(t => t.Group == "g" && t.Sentence.Contains($"point {first}", StringComparison.Ordinal)));
+        Assert.That(() => group.Store.OpenView(new RecoveryPoint(first, 0, null, RecoveryPoint.Crash)).Dispose(), Throws.TypeOf<ArgumentOutOfRangeException>(), "a point outside the range is refused");
+        Rounds(group, 20);
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Append_ViewOfAPointThatStays_IsNotClosed()
     {
         using var group = new TestGroup(Small);
         group.Baseline(0, TestGroup.DiskBytes, 0xEE);
-        var first = group.EndBaseline();
-        using (var view = group.Store.OpenView(group.Store.FindPoint("latest")))
+        group.EndBaseline();
+        Rounds(group, 6);
+        var newest = group.Journal.Points[^1];
+        using var view = group.Store.OpenView(newest);
+        group.Append(group.Make(RecordKind.ResyncBegin));
+        FillUp(group);
+        Assert.That(view.IsClosed, Is.False, "the last offered point is never retired");
+        var found = new byte[TestGroup.DiskBytes];
+        view.Disks[1].Read(0, found);
+        Assert.That(found.AsSpan().SequenceEqual(group.History[newest.Sequence]), Is.True);
+    }
+
+    [Test]
+    public void Append_ViewAtAnAgeLimit_HoldsTheRange()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 64 << 20, AgeMax = TimeSpan.FromDays(1) });
+        group.EndBaseline();
+        using var view = group.Store.OpenView(group.Store.FindPoint("latest"));
+        Rounds(group, 20);
+        Assert.That(view.IsClosed, Is.False, "age is no hard limit");
+        Assert.That(group.Journal.Counters.SegmentsRetired, Is.Zero);
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Open_JournalOverALoweredCapacity_IsBroughtDownAtOnce()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 32 << 20, AgeMax = TimeSpan.FromDays(36_500) });
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        Rounds(group, 40);
+        Assert.That(group.Journal.SegmentBytes, Is.GreaterThan(8 << 20));
+        group.Settings = group.Settings with { Journal = Small with { AgeMax = TimeSpan.FromDays(36_500) } };
+        group.Reopen();
+        Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(Small.CapacityBytes));
+        Assert.That(group.Journal.Points, Is.Not.Empty);
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+    }
+
+    [Test]
+    public void Append_SegmentsOfAnotherSizeThanNow_CountAsTheyAre()
+    {
+        using var group = new TestGroup(Small with { CapacityBytes = 32 << 20, AgeMax = TimeSpan.FromDays(36_500) });
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        Rounds(group, 30);
+        Assert.That(group.Journal.SegmentBytes, Is.GreaterThan(8 << 20));
+        group.Settings = group.Settings with { Journal = new JournalOptions { SegmentBytes = 2 << 20, CapacityBytes = 8 << 20, AgeMax = TimeSpan.FromDays(36_500), FreeBytesMin = 0 } };
+        group.Reopen();
+        for (var i = 0; i < 20; i++)
         {
-            Assert.That(() => Rounds(group, 60), Throws.TypeOf<JournalFullException>());
-            Assert.That(group.Journal.Position.Start, Is.LessThanOrEqualTo(first));
-            var found = new byte[TestGroup.DiskBytes];
-            view.Disks[1].Read(0, found);
-            Assert.That(found.AsSpan().SequenceEqual(group.History[first]), Is.True);
+            Rounds(group, 1);
+            Assert.That(group.Journal.SegmentBytes, Is.LessThanOrEqualTo(8 << 20));
         }
 
-        Rounds(group, 20);
-        Assert.That(group.Journal.Position.Start, Is.GreaterThan(first));
-        Assert.That(
-            () => group.Store.OpenView(new RecoveryPoint(first, 0, null, RecoveryPoint.Crash)).Dispose(),
-            Throws.TypeOf<ArgumentOutOfRangeException>(),
-            "a point outside the range is refused");
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
     }
 
     [Test]
@@ -121,6 +202,94 @@ public class RetirementTests
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
         group.Append(group.Write(0, 12_288, 3));
         Assert.That(group.Journal.Counters.UndoBytes, Is.EqualTo(12_288));
+    }
+
+    [Test]
+    public void Retirement_PayloadOfTheOldestSegmentDamaged_GoesOnAndNamesWhatIsLost()
+    {
+        var told = new List<string>();
+        using var group = new TestGroup(Small with { AgeMax = TimeSpan.FromDays(36_500) });
+        group.Settings = group.Settings with { Notice = (_, sentence) => told.Add(sentence) };
+        group.Reopen();
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        group.EndBaseline();
+        group.Append(group.Metadata("definition", [.. Enumerable.Repeat((byte)7, 5000)]), group.Bookmark("start"));
+        group.Append(group.Write(600 << 10, 32 << 10, 0x41), group.Bookmark("damaged"));
+        // The write's payload and its undo are the newest in the first segment; the fourth 4 KiB of the write's is hit.
+        var segment = group.Directory.Directory("journal");
+        var start = group.Journal.HoldSegment(1)!;
+        var records = start.Segment.ReadCommits(start.End).SelectMany(c => c.Stored).ToList();
+        var place = records.Last(r => r.Header.Kind == RecordKind.Write).Ref.PayloadOffset;
+        var value = records.Last(r => r.Header.Kind == RecordKind.Metadata).Ref.PayloadOffset;
+        group.Journal.Release(start);
+        ((simulation::VmRepl.Simulation.Storage.SimulatedDirectory)segment).FlipBit("segment-0000000001.vrj", place + (3 * 4096) + 17, 2);
+        ((simulation::VmRepl.Simulation.Storage.SimulatedDirectory)segment).FlipBit("segment-0000000001.vrj", value + 17, 2);
+        while (group.Journal.SegmentBytes < 2 << 20) group.Append(group.Write(0, 100 << 10, 1));
+        group.Append(group.Bookmark("between"), group.Write(600 << 10, 32 << 10, 0x42), group.Bookmark("later"));
+        for (var i = 0; group.Journal.Counters.SegmentsRetired == 0; i++) group.Append(group.Write(0, 100 << 10, (byte)i), group.Bookmark($"r{i}"));
+        Assert.That(group.Journal.Counters.DamagedHandDowns, Is.GreaterThan(0));
+        Assert.That(told, Has.Some.Matches($"disk 1, sectors {((600 << 10) + (3 * 4096)) / 512} to {(((600 << 10) + (4 * 4096)) / 512) - 1}, was damaged in segment 1.* [0-9]+ points"));
+        Assert.That(told, Has.Some.Contains("the value of key definition"));
+        Check(group);
+        Assert.That(group.Journal.IsFailed, Is.False);
+        group.Reopen();
+        Check(group);
+        var named = Journal.Scrub.GroupScrub.RunAsync(group.Store, new Journal.Scrub.ScrubOptions(), default).GetAwaiter().GetResult();
+        Assert.That(named.Damage.Select(d => (d.FirstSector, d.SectorCount)), Does.Contain((((600L << 10) + (3 * 4096)) / 512, 8L)));
+        // With the points that read it, the damage leaves the range.
+        group.Append(group.Metadata("definition", [1]));
+        Rounds(group, 60);
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+
+        static void Check(TestGroup group)
+        {
+            var (whole, lost) = (0, 0);
+            foreach (var point in group.Journal.Points)
+            {
+                Assert.That(() => group.Journal.MetadataAt(point.Sequence), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("keys"), "the definition is lost");
+                var hold = new Journal.Limits.RangeHold("g", point.Sequence, false);
+                using var disk = new Journal.Views.PointInTimeView(group.Journal, 1, group.Store.Live[1], hold);
+                for (var at = 0; at < TestGroup.DiskBytes; at += 4096)
+                {
+                    var found = new byte[4096];
+                    try
+                    {
+                        disk.Read(at, found);
+                    }
+                    catch (JournalDamagedException e)
+                    {
+                        Assert.That(at, Is.EqualTo((600 << 10) + (3 * 4096)));
+                        Assert.That(e.Message, Does.Contain("sectors"));
+                        lost++;
+                        continue;
+                    }
+
+                    Assert.That(found.AsSpan().SequenceEqual(group.History[point.Sequence].AsSpan(at, 4096)), Is.True, $"{at} at {point}");
+                    whole++;
+                }
+            }
+
+            Assert.That(whole, Is.GreaterThan(0));
+            Assert.That(lost, Is.GreaterThan(0));
+        }
+    }
+
+    private static void FillUp(TestGroup group)
+    {
+        for (var i = 0; ; i++)
+        {
+            Assert.That(i, Is.LessThan(100));
+            try
+            {
+                group.Append(group.Write(0, 200 << 10, (byte)i), group.Write(512 << 10, 200 << 10, (byte)i));
+            }
+            catch (JournalFullException)
+            {
+                return;
+            }
+        }
     }
 
     private static void Rounds(TestGroup group, int count)

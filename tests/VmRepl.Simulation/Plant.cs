@@ -12,6 +12,13 @@ public static class Plant
     public const string OldContentsAfterWrite = "old-contents-after-write";
     public const string UndoForWholeExtent = "undo-for-whole-extent";
 
+    public const string ScrubSkipsARegion = "scrub-skips-a-region";
+    public const string ScrubSkipsUndo = "scrub-skips-undo";
+    public const string TrustStaleDigest = "trust-stale-digest";
+
+    /// <summary>Those of the scrub, which a scrub of its own finds out.</summary>
+    public static readonly IReadOnlyList<string> OfScrub = [ScrubSkipsARegion, ScrubSkipsUndo, TrustStaleDigest];
+
     public static readonly IReadOnlyList<string> All =
         [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent];
 

@@ -4,4 +4,5 @@ namespace VmRepl.Agent.Commands.Arguments;
 /// <param name="Store">Full path of the store's directory.</param>
 /// <param name="Listen">Where to listen.</param>
 /// <param name="Certificates">Null to listen without TLS, which is right on loopback only.</param>
-public sealed record ReplicaArguments(string Store, PeerAddress Listen, CertificateFiles? Certificates);
+/// <param name="Journal">Limits that go before the configuration's.</param>
+public sealed record ReplicaArguments(string Store, PeerAddress Listen, CertificateFiles? Certificates, JournalArguments Journal);

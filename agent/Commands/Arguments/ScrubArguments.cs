@@ -1,4 +1,5 @@
 namespace VmRepl.Agent.Commands.Arguments;
 
 /// <summary><c>vmrepl scrub</c>.</summary>
-public sealed record ScrubArguments(string Group, PointSource Source);
+/// <param name="BytesPerSecond">Most bytes read in a second; 0 for no limit.</param>
+public sealed record ScrubArguments(string Group, PointSource Source, long BytesPerSecond);

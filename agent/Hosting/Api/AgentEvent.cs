@@ -14,7 +14,8 @@ internal sealed record AgentEvent
     public ErrorEvent? Error { get; init; }
 
     /// <param name="TotalBytes">What there is to look at.</param>
-    public sealed record ProgressEvent(long TotalBytes, long DoneBytes);
+    /// <param name="Waiting">What it waits for, in one sentence; null while it goes on.</param>
+    public sealed record ProgressEvent(long TotalBytes, long DoneBytes, string? Waiting = null);
 
     /// <param name="IsRefusal">Refused because it would have been unsafe.</param>
     public sealed record ErrorEvent(string Message, string? Hint, string? Group, bool IsRefusal);

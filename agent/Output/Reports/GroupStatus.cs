@@ -9,6 +9,8 @@ namespace VmRepl.Agent.Output.Reports;
 /// <param name="LastPoint">The newest recovery point; null before the first.</param>
 /// <param name="RecoveryRange">Null before the first point.</param>
 /// <param name="Promise">What holds at this moment, and since when, in one sentence.</param>
+/// <param name="Waiting">What the running round waits for, in one sentence; null where it goes on.</param>
+/// <param name="Scrub">Null where the replica did not say.</param>
 /// <param name="LastError">The last failure that has not been overcome, in one sentence; null where there is none.</param>
 public sealed record GroupStatus(
     string Name,
@@ -21,4 +23,6 @@ public sealed record GroupStatus(
     RecoveryPointReport? LastPoint,
     RecoveryRangeReport? RecoveryRange,
     string Promise,
+    string? Waiting,
+    ScrubStatus? Scrub,
     string? LastError);

@@ -1,5 +1,6 @@
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Points;
+using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Metadata;
 
@@ -28,7 +29,7 @@ internal sealed class MetadataIndex
     {
         foreach (var (key, history) in histories)
         {
-            if (history.FindLast(r => At(r) <= point) is { PayloadLength: > 0 } record) yield return (key, record);
+            if (history.FindLast(r => At(r) <= point) is { } record && HasValue(record)) yield return (key, record);
         }
     }
 
@@ -47,9 +48,12 @@ internal sealed class MetadataIndex
         {
             var newest = history.FindLastIndex(r => At(r) <= start);
             if (newest > 0) history.RemoveRange(0, newest);
-            if (history.Count == 1 && history[0].PayloadLength == 0 && newest >= 0) histories.Remove(key);
+            if (history.Count == 1 && !HasValue(history[0]) && newest >= 0) histories.Remove(key);
         }
     }
+
+    /// <summary>One that is damaged was there, whatever it was.</summary>
+    private static bool HasValue(StoredValue record) => record.Ref.PayloadLength > 0 || record.Header.Content == RecordContent.Damaged;
 
     /// <summary>Where in the order a record stands: a handed-down one at the start that it holds for.</summary>
     private static ulong At(StoredValue record) => record.Header.Sequence != 0 ? record.Header.Sequence : record.Header.Undoes;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Segments;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
@@ -28,7 +29,8 @@ public sealed class GroupRewind : IDisposable
     private readonly GroupStore group;
     private readonly Action<IReadOnlyList<Record>> append;
     private readonly GroupView view;
-    private readonly IEnumerator<Record> records;
+    private readonly RewindPlan plan;
+    private readonly IEnumerator<(Record Record, long TouchedBytes)> records;
     private readonly long batchBytesMax;
     private readonly long timeUs;
     private ulong sequence;
@@ -41,8 +43,9 @@ public sealed class GroupRewind : IDisposable
         batchBytesMax = Math.Min(BatchBytesMax, group.Journal.SegmentBytesEach / 2);
         timeUs = group.Journal.NextTimeUs;
         sequence = group.Journal.Position.Durable;
-        view = group.OpenView(point);
+        view = new GroupView(group, point, givesWay: false);
         TotalBytes = group.Journal.BytesTouchedAfter([point.Sequence])[0];
+        plan = new RewindPlan(group.Journal, point.Sequence);
         records = Records().GetEnumerator();
     }
 
@@ -57,7 +60,8 @@ public sealed class GroupRewind : IDisposable
 
     /// <summary>Journals the beginning.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The point is outside the recovery range.</exception>
-    /// <exception cref="JournalFullException">Nothing was written.</exception>
+    /// <exception cref="JournalFullException">There is no room for all of it; nothing was written.</exception>
+    /// <exception cref="JournalDamagedException">What the point holds does not verify; nothing was written.</exception>
     public static GroupRewind Begin(GroupStore group, RecoveryPoint point) => Begin(group, point, group.Append);
 
     /// <param name="append">Appends to <paramref name="group"/>; a simulation takes note of what is.</param>
@@ -66,6 +70,7 @@ public sealed class GroupRewind : IDisposable
         var rewind = new GroupRewind(group, point, append);
         try
         {
+            rewind.RequireRoom();
             append([rewind.Fact(RecordKind.ResyncBegin, RecordAttribute.RewindTo, rewind.Target)]);
             return rewind;
         }
@@ -83,6 +88,7 @@ public sealed class GroupRewind : IDisposable
     public bool Step()
     {
         var batch = new List<Record>();
+        long touched = 0;
         for (long weight = 0; weight < batchBytesMax && !isComplete;)
         {
             if (!records.MoveNext())
@@ -91,14 +97,15 @@ public sealed class GroupRewind : IDisposable
                 break;
             }
 
-            batch.Add(records.Current);
-            weight += records.Current.PayloadLength + RecordCost;
+            batch.Add(records.Current.Record);
+            touched += records.Current.TouchedBytes;
+            weight += records.Current.Record.PayloadLength + RecordCost;
         }
 
-        if (batch.Count == 0) return false;
-        append(batch);
-        DoneBytes += batch.Where(r => r.Header.Kind != RecordKind.Metadata).Sum(r => r.Header.Length);
-        return true;
+        if (batch.Count > 0) append(batch);
+        // What this wrote itself may have been looked at again, where a block that became a hole lay on the edge of two looks.
+        DoneBytes = isComplete ? TotalBytes : Math.Min(TotalBytes, DoneBytes + touched);
+        return batch.Count > 0;
     }
 
     /// <summary>Makes the new point. On return it is durable and the live images are flushed.</summary>
@@ -134,44 +141,25 @@ public sealed class GroupRewind : IDisposable
 
     private string Target => Point.Sequence.ToString(CultureInfo.InvariantCulture);
 
-    private IEnumerable<Record> Records() => view.Disks.OrderBy(d => d.Key).SelectMany(d => Contents(d.Key, d.Value)).Concat(Metadata());
+    private IEnumerable<(Record Record, long TouchedBytes)> Records() =>
+        view.Disks.OrderBy(d => d.Key).SelectMany(d => plan.Pieces(d.Key, d.Value).Select(piece => (Contents(d.Key, d.Value, piece), piece.TouchedBytes))).Concat(Metadata().Select(m => (m, 0L)));
 
-    /// <summary>What the disk held, for each sector touched since. Each was touched within the range, so that none needs undo.</summary>
-    private IEnumerable<Record> Contents(uint id, PointInTimeView disk)
+    /// <summary>Counts all that is to be journaled before anything is.</summary>
+    private void RequireRoom()
     {
-        // What this writes lies behind where the index is looked at next, and is not found again.
-        for (long? from = 0; from is { } at;)
+        long journalBytes = 0, liveBytes = 0;
+        foreach (var (id, disk) in view.Disks)
         {
-            (var touched, from) = group.Journal.TouchedAfter(id, at, Point.Sequence);
-            foreach (var run in touched.SelectMany(e => Joined(disk.Map(e.Offset, e.Length))))
+            foreach (var piece in plan.Pieces(id, disk))
             {
-                if (!run.HasData)
-                {
-                    yield return Contents(run.State == BlockState.Zero ? RecordKind.Zero : RecordKind.Punch, id, run.Offset, run.Length, default);
-                    continue;
-                }
-
-                for (var piece = run.Offset; piece < run.End; piece += group.Journal.PieceBytes)
-                {
-                    var contents = new byte[Math.Min(group.Journal.PieceBytes, run.End - piece)];
-                    disk.Read(piece, contents);
-                    yield return Contents(RecordKind.Write, id, piece, contents.Length, contents);
-                }
+                var isWrite = piece.Kind == RecordKind.Write;
+                journalBytes += GroupJournal.RecordOverhead + (isWrite ? Sectors.AlignUp(piece.Extent.Length, SegmentLayout.PayloadAlignment) : 0);
+                if (isWrite) liveBytes += group.Live[id].Map(piece.Extent.Offset, piece.Extent.Length).Where(r => !r.HasData).Sum(r => r.Length);
             }
         }
-    }
 
-    private static List<MapExtent> Joined(IEnumerable<MapExtent> runs)
-    {
-        var joined = new List<MapExtent>();
-        foreach (var run in runs)
-        {
-            if (joined.Count > 0 && joined[^1].HasData == run.HasData && (run.HasData || joined[^1].State == run.State) && joined[^1].End == run.Offset)
-                joined[^1] = new MapExtent(joined[^1].Offset, joined[^1].Length + run.Length, run.State);
-            else joined.Add(run);
-        }
-
-        return joined;
+        // The last batch is taken only where there is room for its undo as well, though it needs none.
+        group.Journal.RequireRoom($"a rewind to point {Point.Sequence}", Point.Sequence, journalBytes + Math.Min(journalBytes, batchBytesMax), liveBytes);
     }
 
     private IEnumerable<Record> Metadata()
@@ -185,8 +173,13 @@ public sealed class GroupRewind : IDisposable
         }
     }
 
-    private Record Contents(RecordKind kind, uint disk, long offset, long length, ReadOnlyMemory<byte> payload) => Record.Create(
-        new RecordHeader { Kind = kind, Sequence = ++sequence, TimeUs = timeUs, Epoch = group.Description.Epoch, Disk = disk, Offset = offset, Length = length }, payload);
+    private Record Contents(uint id, PointInTimeView disk, RewindPiece piece)
+    {
+        var contents = piece.Kind == RecordKind.Write ? new byte[piece.Extent.Length] : [];
+        if (contents.Length > 0) disk.Read(piece.Extent.Offset, contents);
+        return Record.Create(
+            new RecordHeader { Kind = piece.Kind, Sequence = ++sequence, TimeUs = timeUs, Epoch = group.Description.Epoch, Disk = id, Offset = piece.Extent.Offset, Length = piece.Extent.Length }, contents);
+    }
 
     private Record Fact(RecordKind kind, string attribute, string text, byte[]? value = null) => Record.Create(
         new RecordHeader { Kind = kind, Sequence = ++sequence, TimeUs = timeUs, Epoch = group.Description.Epoch, Attributes = new Dictionary<string, string> { [attribute] = text } }, value);

@@ -34,12 +34,19 @@ internal sealed class RegionDigests : IDisposable
     private RegionDigestFile? file;
     private bool isUnflushed;
 
-    public RegionDigests(IHostDirectory directory, string disk, long diskBytes, bool isReadOnly)
+    /// <param name="areKept">Whether whoever wrote the live image kept its digests; where not, those that are there are removed, or passed over by a reader.</param>
+    public RegionDigests(IHostDirectory directory, string disk, long diskBytes, bool isReadOnly, bool areKept)
     {
         this.directory = directory;
         this.diskBytes = diskBytes;
         this.isReadOnly = isReadOnly;
         name = RegionDigestFile.NameOf(disk);
+        if (!areKept)
+        {
+            if (!isReadOnly) Remove();
+            return;
+        }
+
         file = RegionDigestFile.TryOpen(directory, name, diskBytes, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite, out var fault);
         Fault = fault;
     }
@@ -186,6 +193,9 @@ internal sealed class RegionDigests : IDisposable
     private void ForgetRegions(Extent extent)
     {
         if (file is null || extent.IsEmpty) return;
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.TrustStaleDigest)) return;
+#endif
         for (long region = extent.Offset / RegionDigest.RegionBytes, last = (extent.End - 1) / RegionDigest.RegionBytes; region <= last; region++)
         {
             var chunk = Chunk(region);

@@ -112,6 +112,10 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
     private async Task VerifyAsync(SegmentFile segment, StoredRecord record)
     {
         var header = record.Header;
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ScrubSkipsUndo) && header.Kind == RecordKind.Undo) return;
+#endif
+        if (header.Content == RecordContent.Damaged) NameLost(segment, record);
         if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch && journal.WhyNotIndexed(header.Disk, record.Ref) is { } fault)
             findings.Add(DiskOf(record)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.Points);
         for (var at = 0; at < record.PayloadLength; at += PieceBytes)
@@ -154,6 +158,14 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
     }
 
     private DiskDescription? DiskOf(StoredRecord record) => group.Description.Disks.FirstOrDefault(d => d.Id == record.Header.Disk);
+
+    /// <summary>What was damaged when its segment was retired stays named for as long as a point reads it.</summary>
+    private void NameLost(SegmentFile segment, StoredRecord record)
+    {
+        var isRead = record.Header.Kind == RecordKind.Metadata ? journal.PointsReading(record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", record.Ref).Count > 0
+            : journal.PointsReading(record.Header.Disk, record.Ref, record.Ref.Extent).Count > 0;
+        if (isRead) Name(record, 0, (int)record.Header.Length, $"{segment.Path}: {Describe(record.Ref)} holds the place of contents that were damaged when the segment that held them was retired");
+    }
 
     private string? TryRead(SegmentFile segment, StoredRecord record, int at, int length)
     {

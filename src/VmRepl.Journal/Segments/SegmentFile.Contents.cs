@@ -20,6 +20,7 @@ internal sealed partial class SegmentFile
     /// <exception cref="JournalDamagedException">They do not verify.</exception>
     public void Read(in RecordRef record, Extent range, Span<byte> target)
     {
+        if (record.Content == RecordContent.Damaged) throw Lost(record, range);
         if (record.Content != RecordContent.Payload)
         {
             target.Clear();
@@ -45,6 +46,7 @@ internal sealed partial class SegmentFile
     /// <exception cref="JournalDamagedException">It does not verify.</exception>
     public byte[] ReadPayload(in RecordRef record)
     {
+        if (record.Content == RecordContent.Damaged) throw Lost(record, record.Extent);
         var payload = new byte[record.PayloadLength];
         if (payload.Length > 0) ReadVerified(record, 0, payload);
         return payload;
@@ -58,6 +60,10 @@ internal sealed partial class SegmentFile
         using var piece = PooledBuffer.Rent(Math.Min(pieceBytes, record.PayloadLength));
         for (long at = 0; at < record.PayloadLength; at += pieceBytes) ReadVerified(record, at, piece.Span[..(int)Math.Min(pieceBytes, record.PayloadLength - at)]);
     }
+
+    private JournalDamagedException Lost(in RecordRef record, Extent range) => new(Path, -1, record.Kind == RecordKind.Metadata
+        ? $"a value of the group's keys was damaged before sequence {record.Number}, when the segment that held it was retired"
+        : $"sectors {range.Offset / Sectors.Size} to {(range.End / Sectors.Size) - 1} were damaged before sequence {record.Number}, when the segment that held them was retired");
 
     private void ReadVerified(in RecordRef record, long offset, Span<byte> chunks)
     {

@@ -15,6 +15,7 @@ namespace VmRepl.Journal.Store;
 /// <code>
 /// NAME/group.json     description
 /// NAME/live/          DISK.vhdx, DISK.vmdk: the live images; regions-DISK.digests: what a scrub compares them with
+/// NAME/digests.json   the last incarnation that kept those up
 /// NAME/journal/       segments
 /// </code>
 /// States: <see cref="GroupPhase.Baseline"/> until the first point is durable, then <see cref="GroupPhase.Following"/>. A crash in the baseline leaves live images that are
@@ -101,26 +102,32 @@ public sealed class GroupStore : IDisposable
         }
 
         var images = new Dictionary<uint, DigestedImage>();
+        GroupJournal? journal = null;
         try
         {
+            var areDigestsKept = DigestKeeping.AreKept(directory, incarnation, isReadOnly);
             foreach (var disk in description.Disks)
             {
                 var liveDirectory = directory.Directory(LiveName);
                 var image = LiveContainer.Open(liveDirectory, LiveFile(disk), isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite);
-                images.Add(disk.Id, new DigestedImage(image, new RegionDigests(liveDirectory, disk.Name, image.Length, isReadOnly)));
+                images.Add(disk.Id, new DigestedImage(image, new RegionDigests(liveDirectory, disk.Name, image.Length, isReadOnly, areDigestsKept)));
                 if (image.Length != disk.Length) throw new StoreException($"{image.File.Path} is a disk of {image.Length} bytes, the group's {disk.Name} has {disk.Length}");
             }
 
+            if (!isReadOnly && !DigestKeeping.TryBegin(directory, incarnation)) Array.ForEach([.. images.Values], i => i.Digests.Remove());
             var live = images.ToDictionary(i => i.Key, i => (IBlockDevice)i.Value);
-            var journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly, memory);
+            journal = GroupJournal.Open(directory.Directory(JournalName), live, settings.Journal, settings.Time, incarnation, isReadOnly, memory);
             // A baseline is not redone, so nothing forgets the digests of what it wrote: there are none until it has ended.
             if (journal.Points.Count == 0 && !isReadOnly) Array.ForEach([.. images.Values], i => i.Digests.Remove());
             // What was written since the last flush is in an unknown state, and a reader does not write it again.
             if (isReadOnly) journal.ForEachUnflushed((disk, extent) => images[disk].Digests.Forget(extent));
+            if (settings.Notice is { } notice) journal.Notice = sentence => notice(description.Name!, sentence);
+            if (!isReadOnly) journal.KeepLimits();
             return new GroupStore(directory, description, images, live, journal);
         }
         catch
         {
+            journal?.Dispose();
             foreach (var image in images.Values) image.Dispose();
             throw;
         }
@@ -136,9 +143,11 @@ public sealed class GroupStore : IDisposable
 
     /// <summary>Writes baseline contents straight to the live images: a baseline has no past to keep.</summary>
     /// <exception cref="ArgumentException">A record does not fit the group, or the group is past its baseline.</exception>
+    /// <exception cref="JournalFullException">The volume has no room; nothing was written.</exception>
     public void ApplyBaseline(IReadOnlyList<Record> records)
     {
         if (Phase != GroupPhase.Baseline) throw new ArgumentException($"group {Description.Name} has recovery points: its live images change through the journal only");
+        Journal.RequireVolume(records.Sum(r => (long)r.PayloadLength));
         foreach (var record in records)
         {
             var header = record.Header;
@@ -183,6 +192,7 @@ public sealed class GroupStore : IDisposable
     public RecoveryPoint FindPoint(string at) => PointSelector.Find(Description.Name, Journal.Points, at);
 
     /// <summary>Opens every disk as of a point.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
     public GroupView OpenView(RecoveryPoint point) => new(this, point);
 
     public void Dispose()

@@ -10,5 +10,8 @@ public sealed record StoreSettings
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Told what the administrator should know: a group's name and one sentence.</summary>
+    public Action<string, string>? Notice { get; init; }
+
     public required Func<Guid> NewGuid { get; init; }
 }

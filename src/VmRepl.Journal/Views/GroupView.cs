@@ -1,3 +1,4 @@
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 
@@ -6,20 +7,26 @@ namespace VmRepl.Journal.Views;
 /// <summary>A whole group as of one point: every disk at the same moment, and the definition as it was.</summary>
 public sealed class GroupView : IDisposable
 {
-    internal GroupView(GroupStore store, RecoveryPoint point)
+    private readonly GroupJournal journal;
+    private readonly RangeHold hold;
+
+    /// <param name="givesWay">Whether a hard limit may close it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
+    internal GroupView(GroupStore store, RecoveryPoint point, bool givesWay = true)
     {
         Point = point;
         Description = store.Description;
-        var disks = new Dictionary<uint, PointInTimeView>();
+        journal = store.Journal;
+        hold = new RangeHold(store.Description.Name, point.Sequence, givesWay);
+        journal.Pin(hold);
         try
         {
-            foreach (var disk in store.Description.Disks) disks.Add(disk.Id, new PointInTimeView(store.Journal, disk.Id, store.Live[disk.Id], point.Sequence));
-            Disks = disks;
-            Metadata = store.Journal.MetadataAt(point.Sequence);
+            Disks = store.Description.Disks.ToDictionary(d => d.Id, d => new PointInTimeView(journal, d.Id, store.Live[d.Id], hold));
+            Metadata = journal.MetadataAt(point.Sequence);
         }
         catch
         {
-            foreach (var view in disks.Values) view.Dispose();
+            journal.Unpin(hold);
             throw;
         }
     }
@@ -34,8 +41,12 @@ public sealed class GroupView : IDisposable
     /// <summary>The values of the group's keys; <c>definition</c> is the VM's definition.</summary>
     public IReadOnlyDictionary<string, byte[]> Metadata { get; }
 
+    /// <summary>Whether it gave way at a hard limit of the journal: every read ends in a <see cref="ViewClosedException"/>.</summary>
+    public bool IsClosed => hold.ClosedBecause is not null;
+
     public void Dispose()
     {
-        foreach (var view in Disks.Values) view.Dispose();
+        foreach (var disk in Disks.Values) disk.Dispose();
+        journal.Unpin(hold);
     }
 }

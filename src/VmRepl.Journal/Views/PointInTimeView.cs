@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
+using VmRepl.Journal.Limits;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Views;
@@ -8,24 +9,26 @@ namespace VmRepl.Journal.Views;
 /// One disk of a group as of a point, read-only. It does not move, whatever is applied while it is open: records reach the index before the live image,
 /// so sectors taken from the live image are looked up once more after the read, and what a record names by then is read from its undo instead.
 /// The look is at a table of what was touched last, which costs no lock; the index is asked where that does not settle it.
-/// While it is open the start of the recovery range cannot pass its point. Safe for concurrent reads.
+/// While it is open the start of the recovery range cannot pass its point, until it gives way at a hard limit of the journal: then every read ends in a <see cref="ViewClosedException"/>, also one under way.
+/// Safe for concurrent reads.
 /// </summary>
 public sealed class PointInTimeView : IBlockDevice
 {
     private readonly GroupJournal journal;
     private readonly uint disk;
     private readonly IBlockDevice live;
+    private readonly RangeHold hold;
     private readonly ulong point;
     private readonly ResolvedChunks resolved;
 
-    /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>
-    internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, ulong point)
+    /// <param name="hold">Keeps the point within the range; its owner's to give back.</param>
+    internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, RangeHold hold)
     {
         this.journal = journal;
         this.disk = disk;
         this.live = live;
-        this.point = point;
-        journal.Pin(this, point);
+        this.hold = hold;
+        point = hold.Point;
         resolved = new ResolvedChunks(journal.PageCache);
     }
 
@@ -36,10 +39,19 @@ public sealed class PointInTimeView : IBlockDevice
     public bool IsReadOnly => true;
 
     /// <exception cref="JournalDamagedException">The contents do not verify.</exception>
+    /// <exception cref="ViewClosedException">The view gave way.</exception>
     public void Read(long offset, Span<byte> buffer)
     {
         if (buffer.IsEmpty) return;
-        var range = new Extent(offset, buffer.Length);
+        hold.ThrowIfClosed();
+        ReadOpen(new Extent(offset, buffer.Length), buffer);
+        // It is closed before the range's start moves, and what was read without a lock may be that of a later start.
+        Interlocked.MemoryBarrier();
+        hold.ThrowIfClosed();
+    }
+
+    private void ReadOpen(Extent range, Span<byte> buffer)
+    {
         if (TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
         var stamp = journal.TouchStamp(disk, range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
@@ -63,7 +75,7 @@ public sealed class PointInTimeView : IBlockDevice
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         var range = new Extent(offset, length);
-        var sources = journal.Resolve(disk, range, point);
+        var sources = journal.Resolve(disk, range, point, hold);
         try
         {
             foreach (var source in sources)
@@ -83,11 +95,8 @@ public sealed class PointInTimeView : IBlockDevice
         }
     }
 
-    public void Dispose()
-    {
-        journal.Unpin(this);
-        resolved.Dispose();
-    }
+    /// <summary>Gives back the memory of what was resolved; the view of the group keeps what it needs.</summary>
+    public void Dispose() => resolved.Dispose();
 
     /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
@@ -147,7 +156,7 @@ public sealed class PointInTimeView : IBlockDevice
     private List<Extent> ReadSources(Extent range, Span<byte> buffer, long origin, bool readLive)
     {
         var fromLive = new List<Extent>();
-        var sources = journal.Resolve(disk, range, point);
+        var sources = journal.Resolve(disk, range, point, hold);
         try
         {
             foreach (var source in sources)
@@ -175,7 +184,7 @@ public sealed class PointInTimeView : IBlockDevice
     private List<MapExtent> MapLive(Extent range)
     {
         var runs = live.Map(range.Offset, range.Length).ToList();
-        var again = journal.Resolve(disk, range, point);
+        var again = journal.Resolve(disk, range, point, hold);
         try
         {
             if (again is [{ Record: null }]) return runs;
@@ -195,7 +204,7 @@ public sealed class PointInTimeView : IBlockDevice
 
     private static BlockState StateOf(RecordContent content) => content switch
     {
-        RecordContent.Payload => BlockState.Data,
+        RecordContent.Payload or RecordContent.Damaged => BlockState.Data,
         RecordContent.Zero => BlockState.Zero,
         _ => BlockState.Unallocated,
     };

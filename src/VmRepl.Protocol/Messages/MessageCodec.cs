@@ -43,6 +43,9 @@ public static class MessageCodec
             MessageType.Scrub => Scrub.Read(ref fields),
             MessageType.ScrubProgress => ScrubProgress.Read(ref fields),
             MessageType.ScrubReport => ScrubReport.Read(ref fields),
+            MessageType.AskScrubState => AskScrubState.Read(ref fields),
+            MessageType.ScrubState => ScrubState.Read(ref fields),
+            MessageType.NoRoom => NoRoom.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -27,6 +27,9 @@ internal ref struct MessageFields
 
     public MessageType Type { get; }
 
+    /// <summary>Whether fields are left: one that was added to a message later may be missing.</summary>
+    public readonly bool HasMore => left > 0;
+
     public readonly ProtocolException Wrong(string field, string expected, string found) => reader.Wrong(field, expected, found);
 
     /// <summary>Goes into the field's own array. Returns what <see cref="Leave"/> needs.</summary>

@@ -36,4 +36,7 @@ public enum MessageType : byte
     Scrub = 32,
     ScrubProgress = 33,
     ScrubReport = 34,
+    AskScrubState = 35,
+    ScrubState = 36,
+    NoRoom = 48,
 }

@@ -39,6 +39,9 @@ public static class RefusalCode
     /// <summary>The store's volume is full.</summary>
     public const string NoSpace = "no-space";
 
+    /// <summary>The view was closed under its reader, since it held what had to be retired.</summary>
+    public const string ViewClosed = "view-closed";
+
     /// <summary>The store holds something that does not verify.</summary>
     public const string Damaged = "damaged";
 

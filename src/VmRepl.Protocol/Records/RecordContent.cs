@@ -11,4 +11,7 @@ public enum RecordContent : byte
 
     /// <summary>Zeros that take none.</summary>
     Hole = 2,
+
+    /// <summary>Nobody knows: it was damaged when it was to be handed down. Whoever reads it is told so. Only in what is handed down.</summary>
+    Damaged = 3,
 }

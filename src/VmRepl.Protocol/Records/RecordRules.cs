@@ -31,6 +31,7 @@ internal static class RecordRules
             RecordKind.Write => header.Content == RecordContent.Payload,
             RecordKind.Zero => header.Content is RecordContent.Payload or RecordContent.Zero,
             RecordKind.Punch => header.Content is RecordContent.Payload or RecordContent.Hole,
+            RecordKind.Undo => header.Content != RecordContent.Damaged,
             _ => true,
         };
         if (!fits) return ("content", $"what a {header.Kind} record has", $"{header.Content}");
@@ -38,6 +39,7 @@ internal static class RecordRules
         return payloadLength == expected ? null : ("payload length", $"{expected}", $"{payloadLength}");
     }
 
+    // A value that was handed down may be damaged; it has no sequence, and no payload either.
     private static (string Field, string Expected, string Found)? FindBrokenFact(RecordHeader header) =>
-        header.Content == RecordContent.Payload ? null : ("content", $"none in a {header.Kind} record", $"{header.Content}");
+        header.Content == RecordContent.Payload || header is { Kind: RecordKind.Metadata, Sequence: 0, Content: RecordContent.Damaged } ? null : ("content", $"none in a {header.Kind} record", $"{header.Content}");
 }

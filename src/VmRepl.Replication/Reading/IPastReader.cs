@@ -18,5 +18,6 @@ public interface IPastReader : IAsyncDisposable
     Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation);
 
     /// <summary>Verifies everything that is kept of a group.</summary>
-    Task<ScrubReport> ScrubAsync(string group, Action<ScrubProgress> progress, CancellationToken cancellation);
+    /// <param name="bytesPerSecond">Most bytes read in a second; 0 for no limit.</param>
+    Task<ScrubReport> ScrubAsync(string group, long bytesPerSecond, Action<ScrubProgress> progress, CancellationToken cancellation);
 }

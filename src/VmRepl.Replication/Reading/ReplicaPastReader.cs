@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Journal;
 using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Store;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
@@ -61,7 +62,7 @@ public sealed class ReplicaPastReader : IPastReader
 
     public async Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation) => new View(this, await AskAsync<ViewOpened>(new OpenView(group, at), cancellation));
 
-    public async Task<Journal.Scrub.ScrubReport> ScrubAsync(string group, Action<Journal.Scrub.ScrubProgress> progress, CancellationToken cancellation)
+    public async Task<Journal.Scrub.ScrubReport> ScrubAsync(string group, long bytesPerSecond, Action<Journal.Scrub.ScrubProgress> progress, CancellationToken cancellation)
     {
         if (!welcome.Capabilities.Contains(Scrub.Capability)) throw new StoreException($"the replica ({welcome.Software}) cannot scrub", "Update it, or stop it and scrub its store with --store.");
         await turn.WaitAsync(cancellation);
@@ -69,7 +70,7 @@ public sealed class ReplicaPastReader : IPastReader
         {
             if (isOutOfStep) throw new ConnectionLostException(connection.Peer, "an earlier request was given up; open another connection");
             isOutOfStep = true;
-            var request = new Scrub(group);
+            var request = new Scrub(group, bytesPerSecond);
             await connection.SendAsync(request, cancellation);
             while (true)
             {
@@ -89,6 +90,15 @@ public sealed class ReplicaPastReader : IPastReader
         }
     }
 
+    /// <summary>What is known of the group's last scrub; null where the replica is of a release that does not say.</summary>
+    public async Task<ScrubCoverage?> ScrubCoverageAsync(string group, CancellationToken cancellation)
+    {
+        if (!welcome.Capabilities.Contains(AskScrubState.Capability)) return null;
+        var state = await AskAsync<ScrubState>(new AskScrubState(group), cancellation);
+        return new ScrubCoverage(state.FinishedUs is { } finished ? DateTimeOffset.UnixEpoch.AddTicks(Math.Min(finished, long.MaxValue / 100) * TimeSpan.TicksPerMicrosecond) : null,
+            state.FinishedUs is { } then ? TimeSpan.FromMicroseconds(Math.Clamp(state.NowUs - then, 0, (long)TimeSpan.MaxValue.TotalMicroseconds / 2)) : null, state.RegionsVerified, state.RegionsTotal, state.DamageCount);
+    }
+
     public async ValueTask DisposeAsync()
     {
         try
@@ -106,6 +116,7 @@ public sealed class ReplicaPastReader : IPastReader
     /// <exception cref="RefusedException">The certificate does not allow the group.</exception>
     /// <exception cref="StoreException">The replica has no such group or point.</exception>
     /// <exception cref="JournalDamagedException">The replica found damage.</exception>
+    /// <exception cref="ViewClosedException">The view that was asked gave way at a hard limit.</exception>
     /// <exception cref="IOException">The connection ended, or the replica's storage failed.</exception>
     private async Task<T> AskAsync<T>(IMessage request, CancellationToken cancellation, Action<RewindProgress>? progress = null)
         where T : class, IMessage
@@ -134,6 +145,7 @@ public sealed class ReplicaPastReader : IPastReader
         {
             T expected => expected,
             Failure { Code: RefusalCode.Damaged } f => throw new JournalDamagedException(connection.Peer, -1, f.Message),
+            Failure { Code: RefusalCode.ViewClosed } f => throw new ViewClosedException(f.Message, f.Hint),
             Failure { Code: RefusalCode.NotAllowed } f => throw new RefusedException(connection.Peer, f),
             Failure { Code: RefusalCode.Busy } f when request is RewindGroup rewind => throw new ReplicationException(rewind.Group, f.Message, f.Hint, isRefusal: true),
             Failure f => throw new StoreException(f.Message, f.Hint),
@@ -157,7 +169,7 @@ public sealed class ReplicaPastReader : IPastReader
             {
                 await reader.AskAsync<Pong>(new CloseView(opened.View), CancellationToken.None);
             }
-            catch (Exception e) when (e is IOException or ProtocolException or StoreException)
+            catch (Exception e) when (e is IOException or ProtocolException or StoreException or ViewClosedException)
             {
                 // The replica closes what was open when the connection ends; whatever broke it is told where it broke.
             }

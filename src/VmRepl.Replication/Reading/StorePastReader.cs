@@ -20,8 +20,8 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
         return Task.FromResult<IPastView>(new View(found.OpenView(found.FindPoint(at))));
     }
 
-    public Task<ScrubReport> ScrubAsync(string group, Action<ScrubProgress> progress, CancellationToken cancellation) =>
-        store.ScrubAsync(group, new ScrubOptions { Progress = progress }, cancellation);
+    public Task<ScrubReport> ScrubAsync(string group, long bytesPerSecond, Action<ScrubProgress> progress, CancellationToken cancellation) =>
+        store.ScrubAsync(group, new ScrubOptions { BytesPerSecond = bytesPerSecond, Progress = progress }, cancellation);
 
     public ValueTask DisposeAsync()
     {

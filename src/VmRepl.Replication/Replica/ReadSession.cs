@@ -47,6 +47,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 ReadView read => Read(read),
                 CloseView close => Close(close),
                 Scrub scrub => await ScrubAsync(scrub, cancellation),
+                AskScrubState ask => ScrubState(Group(ask.Group)),
                 Ping ping => new Pong(ping.Id),
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
             };
@@ -54,6 +55,10 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         catch (RefusedException e)
         {
             return new Failure(e.Code, e.Message, e.Hint);
+        }
+        catch (ViewClosedException e)
+        {
+            return new Failure(RefusalCode.ViewClosed, e.Message, e.Hint);
         }
         catch (StoreException e)
         {
@@ -84,7 +89,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var gate = new Lock();
         var (present, said) = (default(Journal.Scrub.ScrubProgress), default(Journal.Scrub.ScrubProgress));
-        var running = site.Store.ScrubAsync(scrub.Group, new Journal.Scrub.ScrubOptions { Time = site.Time, Progress = Note }, ending.Token);
+        var running = site.Store.ScrubAsync(scrub.Group, new Journal.Scrub.ScrubOptions { BytesPerSecond = scrub.BytesPerSecond, Time = site.Time, Progress = Note }, ending.Token);
         try
         {
             while (await Task.WhenAny(running, Task.Delay(ScrubProgressInterval, site.Time, ending.Token)) != running)
@@ -94,7 +99,10 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 await connection.SendAsync(new ScrubProgress(said.TotalBytes, said.DoneBytes), cancellation);
             }
 
-            return ScrubMessages.Write(await running);
+            var report = await running;
+            // One that is too damaged to be opened has no place to note it in.
+            if (site.Store.Groups.FirstOrDefault(g => g.Description.Name == scrub.Group) is { } group) group.NoteScrub(Journal.Scrub.LastScrub.Of(report, site.Time.GetUtcNow()));
+            return ScrubMessages.Write(report);
         }
         finally
         {
@@ -107,6 +115,16 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         {
             lock (gate) present = progress;
         }
+    }
+
+    private ScrubState ScrubState(GroupStore group)
+    {
+        var now = Microseconds(site.Time.GetUtcNow());
+        return group.ReadLastScrub() is { } last
+            ? new ScrubState(Math.Max(0, Microseconds(last.Finished)), last.RegionsVerified, last.RegionsVerified + last.RegionsNew + last.RegionsUnverified, last.DamageCount, Math.Max(0, now))
+            : new ScrubState(null, 0, 0, 0, Math.Max(0, now));
+
+        static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
     }
 
     private bool MayRead(string group) => identity is null || identity.MayOpen(group);

@@ -9,6 +9,9 @@ public sealed record ReplicaOptions
     /// <summary>How long a rewind waits for the end of a session of its group before it is refused. Default 3 s.</summary>
     public TimeSpan RewindWait { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>From one look for room to the next while a session waits for some. Default 1 s.</summary>
+    public TimeSpan RoomPoll { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>A session from which nothing comes for so long is closed; the source pings every few seconds. Default 60 s.</summary>
     public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(60);
 }

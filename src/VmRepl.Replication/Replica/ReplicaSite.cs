@@ -36,7 +36,7 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
             var offer = new Welcome(ProtocolVersion.Current, Software.Capabilities, Store.Identity.Id, Store.Identity.Incarnation, Software.Name);
             if (await Handshake.AnswerAsync(connection, offer, deadline.Token) is not { } greeted) return;
             timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            if (greeted.Hello.Purpose == Hello.Replicate) await new ReplicationSession(this, connection, identity).RunAsync(cancellation);
+            if (greeted.Hello.Purpose == Hello.Replicate) await new ReplicationSession(this, connection, identity, greeted.Hello.Capabilities.Contains(NoRoom.Capability)).RunAsync(cancellation);
             else await new ReadSession(this, connection, identity).RunAsync(cancellation);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

@@ -12,11 +12,13 @@ namespace VmRepl.Replication.Replica;
 /// <summary>
 /// One source's connection for one group, on the replica. States: opening, following, ended.
 /// Three loops: one receives, one makes records durable in order (all that wait at once share a flush), one answers questions about the live images.
+/// Where there is no room for records the second loop waits for some: nothing is acknowledged and no credit granted meanwhile, the others go on.
 /// A question may be answered beside the writing of records: within a round the source asks about a region before it sends records of it, never after.
 /// </summary>
-internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity)
+/// <param name="peerWaits">Whether the peer waits with this side where there is no room.</param>
+internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity, bool peerWaits)
 {
-    private const long FillBytesMax = 8 << 20;
+    private const long FillBytesMax = 8 << 20, PieceBytesMax = 16 << 20;
 
     /// <summary>How long a peer may take to hear why its session ends.</summary>
     private static readonly TimeSpan LastWordLimit = TimeSpan.FromSeconds(5);
@@ -46,7 +48,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         {
             if (await ReceiveOpeningAsync(linked.Token) is not { } open) return;
             // Before it ends the session that is there: whoever has no right to the group must not disturb it either.
-            if (FindReason(open) is { } reason)
+            if (OpeningRules.FindReason(site.Store, open, identity) is { } reason)
             {
                 await RefuseAsync(open, reason, linked.Token);
                 return;
@@ -132,38 +134,6 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         return true;
     }
 
-    /// <summary>Why the peer may not have the group, as far as can be told without touching it.</summary>
-    private Refusal? FindReason(OpenGroup open)
-    {
-        if (!NameRule.IsValid(open.Group) || open.Disks.Length == 0 || open.Disks.Select(d => d.Name).Distinct(StringComparer.OrdinalIgnoreCase).Count() != open.Disks.Length)
-            return new Refusal(RefusalCode.Protocol, "the group or its disks are named in a way that is not allowed", NameRule.Text);
-        if (identity is not null && !identity.MayOpen(open.Group))
-            return new Refusal(RefusalCode.NotAllowed, $"group {open.Group}: the agent's certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{open.Group}.");
-        try
-        {
-            return site.Store.Find(open.Group) is { } present ? FindReason(open, present.Description) : null;
-        }
-        catch (Exception e) when (e is StoreException or JournalDamagedException)
-        {
-            return Damaged(open, e);
-        }
-    }
-
-    private static Refusal? FindReason(OpenGroup open, GroupDescription present)
-    {
-        if (present.SourceId != open.SourceId)
-            return new Refusal(RefusalCode.GroupTaken, $"group {open.Group} is in use: it belongs to another agent", "Choose another group name.");
-        if (open.Epoch < present.Epoch)
-            return new Refusal(RefusalCode.StaleEpoch, $"group {open.Group} is at epoch {present.Epoch}; this agent is at {open.Epoch} and has been fenced off", "The group runs elsewhere now.");
-        if (!present.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize)).SequenceEqual(open.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize))))
-            return new Refusal(RefusalCode.DisksDiffer, $"group {open.Group} has other disks at the replica: {string.Join(", ", present.Disks.Select(d => $"{d.Name} of {d.Length} bytes"))}",
-                "Protect the VM under another group name; the points kept under this one can still be restored.");
-        return null;
-    }
-
-    private static Refusal Damaged(OpenGroup open, Exception e) =>
-        new(RefusalCode.Damaged, $"group {open.Group}: {e.Message}", "Restore what is needed from the other points, then protect the group under a new name.");
-
     /// <summary>Finds or makes the group; the reason why not, otherwise.</summary>
     private Refusal? Examine(OpenGroup open)
     {
@@ -179,13 +149,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
             group = found;
             // Once more: another session may have made it, or raised its epoch, since this one was let in.
-            if (FindReason(open, group.Description) is { } reason) return reason;
+            if (OpeningRules.FindReason(open, group.Description) is { } reason) return reason;
             if (open.Epoch > group.Description.Epoch) group.SetEpoch(open.Epoch);
             return null;
         }
         catch (Exception e) when (e is StoreException or JournalDamagedException)
         {
-            return Damaged(open, e);
+            return OpeningRules.Damaged(open, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -253,6 +223,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private async Task AppendAsync(CancellationToken cancellation)
     {
         await Task.Yield();
+        var room = new RoomWait(site, connection, group.Description.Name, peerWaits);
         try
         {
             while (await records.Reader.WaitToReadAsync(cancellation))
@@ -279,12 +250,22 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 }
 
                 // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
-                if (baseline.Count > 0) Fill(baseline);
+                if (baseline.Count > 0)
+                {
+                    Verify(baseline);
+                    await room.RunAsync(() => group.ApplyBaseline(baseline), cancellation);
+                    received = baseline[^1].Header.Sequence;
+                    await AcknowledgeAsync(Weigh(baseline), cancellation);
+                }
+
                 foreach (var done in filled) done.Dispose();
-                if (batch.Count > 0) Append(batch);
-                Interlocked.Add(ref grantedBytes, bytes);
-                var position = group.Journal.Position;
-                await connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)grantedBytes), cancellation);
+                // In pieces that any capacity has room for, one after the other: what fits is taken, and the rest waits.
+                foreach (var piece in Pieces(batch))
+                {
+                    await room.RunAsync(() => Append(piece), cancellation);
+                    await AcknowledgeAsync(Weigh(piece), cancellation);
+                }
+
                 if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)
                 {
                     SessionLog.Point(site.Log, group.Description.Name, end.Header.Sequence);
@@ -316,17 +297,44 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
     }
 
-    private void Fill(List<Record> baseline)
+    private Task AcknowledgeAsync(long bytes, CancellationToken cancellation)
     {
+        var granted = Interlocked.Add(ref grantedBytes, bytes);
+        var position = group.Journal.Position;
+        return connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)granted), cancellation).AsTask();
+    }
+
+    private IEnumerable<List<Record>> Pieces(List<Record> batch)
+    {
+        var most = Math.Min(PieceBytesMax, group.Journal.SegmentBytesEach / 2);
+        var piece = new List<Record>();
+        long bytes = 0;
+        foreach (var record in batch)
+        {
+            if (piece.Count > 0 && bytes + record.PayloadLength > most)
+            {
+                yield return piece;
+                piece = [];
+                bytes = 0;
+            }
+
+            piece.Add(record);
+            bytes += record.PayloadLength;
+        }
+
+        if (piece.Count > 0) yield return piece;
+    }
+
+    private void Verify(List<Record> baseline)
+    {
+        var last = received;
         foreach (var record in baseline)
         {
             record.VerifyPayload();
             // Acknowledged by the newest number received: one that came late would count as taken before it is.
-            if (record.Header.Sequence <= received) throw new ArgumentException($"{record} came after {received}");
-            received = record.Header.Sequence;
+            if (record.Header.Sequence <= last) throw new ArgumentException($"{record} came after {last}");
+            last = record.Header.Sequence;
         }
-
-        group.ApplyBaseline(baseline);
     }
 
     private void Append(List<Record> batch)
@@ -354,7 +362,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         return receivedBytes <= granted + RecordLimits.MaxPayloadBytes ? null : $"the source sent {receivedBytes} bytes, {granted} were granted";
     }
 
-    private static long Weigh(Record[] batch) => batch.Sum(CreditRule.Weigh);
+    private static long Weigh(IEnumerable<Record> batch) => batch.Sum(CreditRule.Weigh);
 
     private ulong LastPoint() => group.Journal.Points is [.., var newest] ? newest.Sequence : 0;
 
@@ -363,7 +371,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         var name = group.Description.Name;
         return e switch
         {
-            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Free space on the replica's volume, then sync again; earlier points are kept."),
+            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Make room there (a larger --journal-capacity, space on its volume), then sync again; earlier points are kept."),
             ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
             ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
             _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),

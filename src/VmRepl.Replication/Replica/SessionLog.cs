@@ -32,6 +32,12 @@ internal static partial class SessionLog
     [LoggerMessage(2012, LogLevel.Error, "Group {Group}: a rewind did not end: {Problem}")]
     public static partial void RewindFailed(ILogger log, string group, string problem, Exception cause);
 
+    [LoggerMessage(2007, LogLevel.Warning, "Group {Group}: no room, the source waits: {Reason}")]
+    public static partial void WaitingForRoom(ILogger log, string group, string reason);
+
+    [LoggerMessage(2008, LogLevel.Information, "Group {Group}: there is room again, the source goes on")]
+    public static partial void RoomAgain(ILogger log, string group);
+
     [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
     public static partial void Closed(ILogger log, string group, string peer);
 

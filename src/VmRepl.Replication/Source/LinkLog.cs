@@ -20,6 +20,9 @@ internal static partial class LinkLog
     [LoggerMessage(1004, LogLevel.Error, "Group {Group}: the round failed: {Reason}")]
     public static partial void RoundFailed(ILogger log, string group, string reason);
 
+    [LoggerMessage(1006, LogLevel.Warning, "Group {Group}: waiting for room at the replica: {Reason}")]
+    public static partial void WaitingForRoom(ILogger log, string group, string reason);
+
     [LoggerMessage(1005, LogLevel.Warning, "Group {Group}: the round begins anew: {Reason}")]
     public static partial void Restarting(ILogger log, string group, string reason);
 }

@@ -6,6 +6,9 @@ public sealed record LinkOptions
     /// <summary>How long a round goes on trying to reach a replica that does not answer before it gives up and says so. Default 60 s.</summary>
     public TimeSpan RetryFor { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>How long a round waits for room at the replica, since it last got on, before it ends and says so. Default 30 min.</summary>
+    public TimeSpan RoomFor { get; init; } = TimeSpan.FromMinutes(30);
+
     /// <summary>First pause between two attempts; it doubles, with jitter, up to <see cref="RetryDelayMax"/>. Default 0.2 s.</summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(200);
 

@@ -20,6 +20,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly ReplicaDialer dialer;
+    private readonly RoomAtReplica room;
     private readonly CancellationTokenSource closing = new();
 
     // One sender at a time: the order in which records are put here is their order on the wire, and a reconnect resends before anything new goes out.
@@ -42,7 +43,8 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private Task running = Task.CompletedTask;
     private ulong? baselineIncarnation;
 
-    public ReplicaLink(IReplicaConnector connector, OpenGroup opening, LinkOptions options, TimeProvider time, ILogger log)
+    /// <param name="roomChanged">Told why the replica has no room, and null when it goes on.</param>
+    public ReplicaLink(IReplicaConnector connector, OpenGroup opening, LinkOptions options, TimeProvider time, ILogger log, Action<string?>? roomChanged = null)
     {
         this.connector = connector;
         this.opening = opening;
@@ -50,6 +52,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         this.time = time;
         this.log = log;
         dialer = new ReplicaDialer(connector, opening, options, time, log, DropAsync);
+        room = new RoomAtReplica(opening.Group, options, time, log, roomChanged, Fail);
     }
 
     /// <summary>The replica's answer to the newest opening.</summary>
@@ -194,6 +197,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         }
 
         await DropAsync();
+        room.Dispose();
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -367,6 +371,11 @@ internal sealed class ReplicaLink : IAsyncDisposable
                     case Ack ack:
                         Take(ack);
                         break;
+                    case NoRoom none:
+                        room.Wait(none.Reason);
+                        // It is there, and has taken what it could: that is a sign of life.
+                        lock (gate) headway.TrySetResult();
+                        break;
                     case DigestResult result:
                         Resolve(result.Id, result);
                         break;
@@ -429,9 +438,17 @@ internal sealed class ReplicaLink : IAsyncDisposable
             grantedBytes = Credit(ack.CreditBytes);
             // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
             while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
-            if ((Durable, unacknowledged.Count) != before) headway.TrySetResult();
+            if ((Durable, unacknowledged.Count) == before)
+            {
+                Signal();
+                return;
+            }
+
+            headway.TrySetResult();
             Signal();
         }
+
+        room.GoOn();
     }
 
     private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);

@@ -13,6 +13,9 @@ public sealed class RoundProgress
     /// <summary>Bytes found to differ so far.</summary>
     public long ChangedBytes => Interlocked.Read(ref changedBytes);
 
+    /// <summary>What the round waits for, as a sentence; null while it goes on.</summary>
+    public string? Waiting { get; internal set; }
+
     internal void AddTotal(long bytes) => Interlocked.Add(ref totalBytes, bytes);
 
     internal void AddDone(long bytes) => Interlocked.Add(ref doneBytes, bytes);

@@ -57,7 +57,7 @@ internal sealed class SourceGroup
         {
             var (running, error, now) = (isRunning, lastError, progress);
             var phase = running ? now.PointSequence == 0 ? "baseline" : "syncing" : error is not null ? "failed" : "idle";
-            return new SourceGroupStatus(Definition, now, phase, running ? round.TotalBytes : 0, running ? round.DoneBytes : 0, running ? round.ChangedBytes : 0, error?.Message, error?.Hint);
+            return new SourceGroupStatus(Definition, now, phase, running ? round.TotalBytes : 0, running ? round.DoneBytes : 0, running ? round.ChangedBytes : 0, running ? round.Waiting : null, error?.Message, error?.Hint);
         }
     }
 
@@ -147,7 +147,7 @@ internal sealed class SourceGroup
 
     private ReplicaLink NewLink() => new(connector,
         new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true),
-        options, time, log);
+        options, time, log, reason => round.Waiting = reason is null ? null : $"waiting for room at the replica: {reason}");
 
     private ReplicationException Note(Exception e)
     {

@@ -7,6 +7,7 @@ namespace VmRepl.Replication.Source;
 /// <param name="TotalBytes">Of the running round; 0 where none runs.</param>
 /// <param name="DoneBytes">Of the running round.</param>
 /// <param name="ChangedBytes">Bytes that the running round found to differ.</param>
+/// <param name="Waiting">What the running round waits for, in one sentence; null while it goes on.</param>
 /// <param name="LastError">Why the last round failed; null after one that did not.</param>
 /// <param name="NextStep">What to do about it.</param>
 public sealed record SourceGroupStatus(
@@ -16,5 +17,6 @@ public sealed record SourceGroupStatus(
     long TotalBytes,
     long DoneBytes,
     long ChangedBytes,
+    string? Waiting,
     string? LastError,
     string? NextStep);

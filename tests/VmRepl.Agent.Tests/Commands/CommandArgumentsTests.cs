@@ -60,16 +60,16 @@ internal sealed class CommandArgumentsTests
     public void Rewind_WithoutAPoint_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["rewind", "vm1", .. options]).Status, Is.EqualTo(2));
 
     [Test]
-    public void Scrub_WithoutASource_AsksTheAgent() => Assert.That(CommandRun.Of("scrub", "vm1").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Agent(CommandRun.Socket))));
+    public void Scrub_WithoutASource_AsksTheAgent() => Assert.That(CommandRun.Of("scrub", "vm1").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Agent(CommandRun.Socket), 0)));
 
     [Test]
     public void Scrub_Store_NeedsNoAgent() =>
-        Assert.That(CommandRun.Of("scrub", "vm1", "--store", "/srv/s").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Store("/srv/s"))));
+        Assert.That(CommandRun.Of("scrub", "vm1", "--store", "/srv/s", "--rate", "8MiB").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Store("/srv/s"), 8 << 20)));
 
     [Test]
     public void Replica_AllOptions_AreHandedOn() => Assert.That(
-        CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem").Asked,
-        Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates)));
+        CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem", "--journal-capacity", "20GiB", "--journal-age", "2w", "--journal-reserve", "512M").Asked,
+        Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates, new JournalArguments(20L << 30, TimeSpan.FromDays(14), 512 << 20))));
 
     [Test]
     public void Replica_NoListen_StaysOnThisMachine() =>

@@ -10,7 +10,7 @@ internal sealed class ReportJsonTests
     private static readonly DateTimeOffset Time = new(2026, 5, 1, 9, 30, 0, TimeSpan.Zero);
     private static readonly RecoveryPointReport Point = new(42, Time, "r1");
     private static readonly StatusReport Status = new([new GroupStatus(
-        "vm1", "following", true, 0, 1.5, "h:7", [new DiskStatus("sda", "/vm/<a>&'ü.qcow2", "qcow2", 1 << 30)], Point, new RecoveryRangeReport(Time, Time), "points of rounds", null)]);
+        "vm1", "following", true, 0, 1.5, "h:7", [new DiskStatus("sda", "/vm/<a>&'ü.qcow2", "qcow2", 1 << 30)], Point, new RecoveryRangeReport(Time, Time), "points of rounds", null, new ScrubStatus(Time, 60, 99.5, 199, 200, 0), null)]);
 
     [Test]
     public void Report_StatusAsJson_HasTheDocumentedKeys()
@@ -20,12 +20,13 @@ internal sealed class ReportJsonTests
         var group = JsonDocument.Parse(text).RootElement.GetProperty("groups")[0];
         Assert.That(group.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[]
         {
-            "name", "phase", "inSync", "lagBytes", "lagSeconds", "replica", "disks", "lastPoint", "recoveryRange", "promise", "lastError",
+            "name", "phase", "inSync", "lagBytes", "lagSeconds", "replica", "disks", "lastPoint", "recoveryRange", "promise", "waiting", "scrub", "lastError",
         }));
         Assert.That(group.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size" }));
         Assert.That(group.GetProperty("lastPoint").GetRawText().Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal),
             Is.EqualTo("""{"sequence":42,"time":"2026-05-01T09:30:00.000000Z","bookmark":"r1"}"""));
         Assert.That(group.GetProperty("recoveryRange").GetProperty("from").GetString(), Is.EqualTo("2026-05-01T09:30:00.000000Z"));
+        Assert.That(group.GetProperty("scrub").EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "finished", "ageSeconds", "coveragePercent", "regionsVerified", "regionsTotal", "damageCount" }));
         Assert.That(group.GetProperty("lastError").ValueKind, Is.EqualTo(JsonValueKind.Null));
     }
 

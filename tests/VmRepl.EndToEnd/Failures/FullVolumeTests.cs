@@ -3,7 +3,7 @@ using VmRepl.EndToEnd.Processes;
 
 namespace VmRepl.EndToEnd.Failures;
 
-/// <summary>The replica's volume runs full: the round fails with the reason, what was there stays, and with room again the next round works.</summary>
+/// <summary>The replica's volume runs full: the round waits, then fails with the reason, what was there stays; a round that waits goes on by itself when there is room again.</summary>
 internal sealed class FullVolumeTests
 {
     private const string Group = "db";
@@ -13,7 +13,7 @@ internal sealed class FullVolumeTests
     {
         ExternalTool.RequireRoot();
         ExternalTool.Require("qemu-img", "qemu-io");
-        using var pair = new ReplicationPair { AgentArguments = [] };
+        using var pair = new ReplicationPair { AgentEnvironment = new Dictionary<string, string> { ["Link__RoomFor"] = "00:00:04" }, ReplicaArguments = ["--journal-reserve", "64MiB"] };
         var volume = Directory.CreateDirectory(pair.Path("volume")).FullName;
         ExternalTool.Run("mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", volume);
         try
@@ -47,13 +47,17 @@ internal sealed class FullVolumeTests
         }
 
         Assert.That(refused, Is.Not.Null, $"eight rounds of 48 MiB fitted into 200 MB\n{pair.Logs}");
-        refused!.MustFail(1, Group, "room");
+        Assert.That(refused!.MustFail(1, Group, "no room for 4 s").Hint, Does.Contain("--journal-capacity"));
         var points = pair.Points(Group);
         Assert.That(points, Is.Not.Empty);
         Verify(pair, points[0].GetProperty("sequence").ToString(), points[0].TryGetProperty("bookmark", out var name) && name.GetString() == "first" ? first : null);
 
+        // What was sent before stays, so that a little more room might do: it needs as much again.
+        disk.Overwrite((0, 24 << 20), (32 << 20, 24 << 20));
+        using var waiting = pair.Begin("sync", Group);
+        Assert.That(pair.AwaitWaiting(Group), Does.Contain("waiting for room at the replica").And.Contain("reserve"));
         ExternalTool.Run("mount", "-o", "remount,size=800m", volume);
-        pair.Sync(Group);
+        waiting.Wait(TimeSpan.FromSeconds(60)).MustSucceed();
         Verify(pair, "latest", disk.File);
     }
 

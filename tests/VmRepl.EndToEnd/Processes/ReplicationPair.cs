@@ -33,7 +33,10 @@ internal sealed class ReplicationPair : IDisposable
     /// <summary>Arguments of the agent beyond its state and socket.</summary>
     public IReadOnlyList<string> AgentArguments { get; init; } = [];
 
-    public IReadOnlyList<string> ReplicaArguments { get; init; } = [];
+    public IReadOnlyDictionary<string, string> AgentEnvironment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Arguments of the replica beyond its store and address, from its next start on.</summary>
+    public IReadOnlyList<string> ReplicaArguments { get; set; } = [];
 
     public IReadOnlyDictionary<string, string> ReplicaEnvironment { get; init; } = new Dictionary<string, string>();
 
@@ -63,7 +66,7 @@ internal sealed class ReplicationPair : IDisposable
     public void StartAgent()
     {
         Keep(Agent);
-        Agent = new VmReplService(new Dictionary<string, string>(), ["agent", "--state", Path("state"), "--socket", Socket, .. AgentArguments]);
+        Agent = new VmReplService(AgentEnvironment, ["agent", "--state", Path("state"), "--socket", Socket, .. AgentArguments]);
         Await(Agent, new UnixDomainSocketEndPoint(Socket));
     }
 
@@ -86,6 +89,18 @@ internal sealed class ReplicationPair : IDisposable
     public JsonElement Sync(string group) => Run("sync", group).MustSucceed().Json;
 
     public void Bookmark(string group, string name) => Run("bookmark", group, name).MustSucceed();
+
+    /// <summary>Waits until the running round of a group waits for something; what.</summary>
+    public string AwaitWaiting(string group)
+    {
+        var waited = Stopwatch.StartNew();
+        while (true)
+        {
+            if (Status(group).GetProperty("waiting").GetString() is { } waiting) return waiting;
+            if (waited.Elapsed > StartLimit) throw new AssertionException($"it never waited\n{Logs}");
+            Thread.Sleep(50);
+        }
+    }
 
     public JsonElement Status(string group) => Run("status", group).MustSucceed().Json.GetProperty("groups")[0];
 

@@ -108,14 +108,97 @@ public class GroupRewindTests
         group.Append(group.Make(RecordKind.ResyncBegin), group.Write(0, 450 << 10, 1), group.Make(RecordKind.ResyncEnd));
         group.Append(group.Make(RecordKind.ResyncBegin), group.Write(450 << 10, 400 << 10, 2), group.Make(RecordKind.ResyncEnd));
         var points = group.Journal.Points;
-        Assert.That(() => Rewind(group, points[0]), Throws.TypeOf<JournalFullException>());
+        var durable = group.Journal.Position.Durable;
+        Assert.That(() => Rewind(group, points[0]), Throws.TypeOf<JournalFullException>().With.Message.Match($"rewind to point {points[0].Sequence} needs [0-9]+ bytes of the journal, and [0-9]+ can be had of the {3 << 20}"));
         Assert.That(group.Journal.Points, Is.EqualTo(points));
+        Assert.That(group.Journal.Position.Durable, Is.EqualTo(durable), "before anything was written");
+        Assert.That(group.Journal.ResyncIsOpen, Is.False);
         group.AssertPoints();
         group.Settings = group.Settings with { Journal = Small };
         group.Reopen();
         group.GoOnBehind();
         Rewind(group, points[0]);
         group.AssertPoints();
+    }
+
+    [Test]
+    public void Rewind_VolumeWithoutRoom_IsRefusedBeforeAnythingIsWritten()
+    {
+        using var group = new TestGroup(Small);
+        group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+        var first = group.EndBaseline();
+        group.Append(group.Write(0, 450 << 10, 1), group.Bookmark("after"));
+        var durable = group.Journal.Position.Durable;
+        group.Volume.CapacityBytes = group.Volume.UsedBytes + (300 << 10);
+        Assert.That(() => Rewind(group, group.Journal.Points[0]), Throws.TypeOf<JournalFullException>().With.Message.Match($"rewind to point {first} needs [0-9]+ bytes of the volume, and [0-9]+ can be had"));
+        Assert.That(group.Journal.Position.Durable, Is.EqualTo(durable));
+    }
+
+    [Test]
+    public void Rewind_WithManyCapacities_ThatWasLetBeginHasRoomToTheEnd()
+    {
+        int done = 0, refused = 0;
+        for (var capacity = 2L << 20; capacity <= 9 << 20; capacity += 1 << 20)
+        {
+            for (var rounds = 2; rounds < 9; rounds += 3)
+            {
+                using var group = new TestGroup(Small with { CapacityBytes = capacity });
+                group.Baseline(0, TestGroup.DiskBytes, 0xEE);
+                group.EndBaseline();
+                try
+                {
+                    for (var i = 0; i < rounds; i++) group.Append(group.Write(i % 3 * (100 << 10), (40 << 10) + (i * 29 << 10), (byte)i), group.Bookmark($"r{i}"));
+                }
+                catch (JournalFullException)
+                {
+                    continue;
+                }
+
+                foreach (var target in group.Journal.Points)
+                {
+                    if (target.Sequence < group.Journal.Position.Start) continue;
+                    GroupRewind rewind;
+                    try
+                    {
+                        rewind = GroupRewind.Begin(group.Store, target);
+                    }
+                    catch (JournalFullException)
+                    {
+                        refused++;
+                        continue;
+                    }
+
+                    using (rewind) group.NoteRewind(target, rewind.Run(null, default));
+                    done++;
+                    group.AssertPoints();
+                }
+            }
+        }
+
+        Assert.That(done, Is.GreaterThan(20));
+        Assert.That(refused, Is.GreaterThan(5));
+    }
+
+    [Test]
+    public void Rewind_HoleOfWhichLessThanABlockWasWritten_IsAHoleAgain()
+    {
+        using var group = new TestGroup(Small);
+        group.Baseline(64 << 10, 64 << 10, 0xEE);
+        group.EndBaseline();
+        var holes = HoleBytesOf(group);
+        group.Append(group.Write(512, 512, 1), group.Write(8192 + 1024, 4096, 2), group.Write(40_960, 4096, 3), group.Bookmark("one"));
+        group.Append(group.Write(2048, 1024, 4), group.Write((64 << 10) + 512, 512, 5), group.Write((60 << 10) + 3584, 1024, 6), group.Bookmark("two"));
+        Assert.That(HoleBytesOf(group), Is.LessThan(holes));
+        Rewind(group, group.Journal.Points[0]);
+        Assert.That(HoleBytesOf(group), Is.EqualTo(holes));
+        Assert.That(Live(group).SequenceEqual(group.History[group.Journal.Points[0].Sequence]), Is.True);
+        foreach (var target in group.Journal.Points.Concat(group.Journal.Points.Reverse())) Rewind(group, target);
+        Assert.That(HoleBytesOf(group), Is.EqualTo(holes));
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+
+        static long HoleBytesOf(TestGroup group) => group.Store.Live[1].Map(0, TestGroup.DiskBytes).Where(r => !r.HasData).Sum(r => r.Length);
     }
 
     [Test]

@@ -174,6 +174,36 @@ public class GroupScrubTests
     }
 
     [Test]
+    public async Task Scrub_StoreWrittenBySomethingThatKeepsNoDigests_NamesNoDamage([Values] bool crashes)
+    {
+        using var stage = MakeStore();
+        await stage.ScrubAsync();
+        stage.Close();
+        // An older build: it knows of no digests, forgets none, and makes its own incarnation.
+        var name = RegionDigestFile.NameOf("sda");
+        var kept = DurableFile.TryRead(Group(), "digests.json")!;
+        stage.Live.Rename(name, "hidden");
+        stage.Open();
+        stage.Write("by-another", 1 << 20, 300 << 10, 0x99);
+        if (crashes) stage.Crash(simulation::VmRepl.Simulation.Storage.CrashKind.ProcessKill);
+        else stage.Close();
+        if (stage.Live.FileExists(name)) stage.Live.Delete(name);
+        stage.Live.Rename("hidden", name);
+        DurableFile.Replace(Group(), "digests.json", kept);
+
+        var bare = await stage.ScrubReadOnlyAsync();
+        Assert.That((bare.DamageCount, bare.RegionsVerified, bare.RegionsUnverified), Is.EqualTo((0L, 0L, 4L)), "whoever reads passes them over");
+        stage.Open();
+        var report = await stage.ScrubAsync();
+        Assert.That((report.DamageCount, report.RegionsVerified, report.RegionsNew), Is.EqualTo((0L, 0L, 4L)), "they are taken anew");
+        Assert.That((await stage.ScrubAsync()).RegionsVerified, Is.EqualTo(4));
+        stage.Reopen();
+        Assert.That((await stage.ScrubAsync()).RegionsVerified, Is.EqualTo(4), "and kept from then on");
+
+        IHostDirectory Group() => stage.Volume.Directory("store").Directory("groups").Directory(ScrubbedStore.Group);
+    }
+
+    [Test]
     public async Task Scrub_VolumeFull_VerifiesWithoutTakingDigests()
     {
         using var stage = MakeStore();

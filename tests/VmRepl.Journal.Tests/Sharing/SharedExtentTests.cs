@@ -119,9 +119,9 @@ public class SharedExtentTests(string kind, bool sharesNew)
         using var group = NewGroup(new JournalOptions { SegmentBytes = 1 << 20, CheckpointBytes = 2 << 20, ShareNewContents = sharesNew });
         var workload = new SharingWorkload(5);
         volume.FillUp(left: 40 << 20);
-        using (group.Store.OpenView(group.Journal.Points[0]))
+        using (new Journal.Views.GroupView(group.Store, group.Journal.Points[0], givesWay: false))
         {
-            // The view holds every segment, so nothing may be retired.
+            // As a rewind's, the view holds every segment, so nothing may be retired.
             Assert.That(() => Repeat(1000, () => workload.Append(group)), Throws.InstanceOf<JournalFullException>());
             Assert.That(group.Journal.Counters.UndoBytesShared, Is.GreaterThan(0));
             group.AssertPoints();

@@ -53,6 +53,11 @@ internal static class SampleMessages
         new RewindProgress(1L << 40, 0),
         new Rewound(new RecoveryPoint(20, 3, null, "application"), new RecoveryPoint(9, -1, "before", "application"), 1L << 33),
         new Scrub("web"),
+        new Scrub("web", 8L << 20),
+        new AskScrubState("web"),
+        new ScrubState(1_700_000_000_000_000, 3, 4, 1, 1_700_000_000_000_001),
+        new ScrubState(null, 0, 0, 0, 1),
+        new NoRoom("the journal may take 8388608 bytes"),
         new ScrubProgress(1L << 40, 5),
         new ScrubReport("web", 1L << 40, 1, 2, 3, 4_000_000, 0, []),
         new ScrubReport("web", 5, 4, 3, 2, 1, 70, [

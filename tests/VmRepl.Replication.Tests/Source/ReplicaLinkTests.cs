@@ -131,6 +131,52 @@ public class ReplicaLinkTests
         Assert.That(link.Durable, Is.Zero);
     }
 
+    [TestCase("rewound", "rewound in the middle")]
+    [TestCase("less", "less than it had acknowledged")]
+    [TestCase("baseline", "restarted during the baseline")]
+    public async Task Link_ReplicaThatCameBackIsNotWhatWasBuiltOn_BeginsTheRoundAnew(string how, string reason)
+    {
+        var connection = 0;
+        await using var stage = new PlayedReplica(async replica =>
+        {
+            var isFirst = ++connection == 1;
+            var phase = how == "baseline" ? "baseline" : "following";
+            await Handshake.AnswerAsync(replica, new Welcome(ProtocolVersion.Current, [], StoreId, isFirst || how != "baseline" ? 1u : 2u, "test"), CancellationToken.None);
+            await replica.ReceiveAsync();
+            // What it has is the same, or more, wherever that is not the case in hand.
+            var durable = isFirst || how != "less" ? 7u : 6u;
+            await replica.SendAsync(new GroupState(phase, durable, durable, 0, 1, 1 << 20, 0) { NewestRewind = isFirst || how != "rewound" ? 3u : 4u });
+            if (isFirst) await replica.ReceiveAsync();
+            else await DrainAsync(replica);
+        });
+        await using var link = stage.Link(ProtectedVm.Quick);
+        await link.OpenAsync(CancellationToken.None);
+        await SendAsync(link, 8);
+        var error = Assert.ThrowsAsync<RoundRestartException>(async () => await link.WaitDurableAsync(8, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.That(error!.Message, Does.Contain(reason));
+    }
+
+    [Test]
+    public async Task Link_ReplicaThatCameBackIsTheSame_GoesOn()
+    {
+        var connection = 0;
+        await using var stage = new PlayedReplica(async replica =>
+        {
+            var isFirst = ++connection == 1;
+            await Handshake.AnswerAsync(replica, new Welcome(ProtocolVersion.Current, [], StoreId, 1, "test"), CancellationToken.None);
+            await replica.ReceiveAsync();
+            await replica.SendAsync(new GroupState("following", 7, 7, 0, 1, 1 << 20, 0) { NewestRewind = 3 });
+            await replica.ReceiveAsync();
+            if (isFirst) return;
+            await replica.SendAsync(new Ack(8, 8, 8, 1 << 20));
+            await DrainAsync(replica);
+        });
+        await using var link = stage.Link(ProtectedVm.Quick);
+        await link.OpenAsync(CancellationToken.None);
+        await SendAsync(link, 8);
+        await link.WaitDurableAsync(8, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
     [Test]
     public async Task Ask_WrongKindOfAnswer_IsAnError()
     {

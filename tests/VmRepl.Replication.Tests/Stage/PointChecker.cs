@@ -1,7 +1,9 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Journal;
+using VmRepl.Journal.Index;
 using VmRepl.Journal.Points;
+using VmRepl.Journal.Segments;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Records;
 
@@ -31,14 +33,17 @@ internal static class PointChecker
     /// </summary>
     public static void CheckJournal(TestDirectory directory, string store, ProtectedVm vm)
     {
-        var recovery = JournalRecovery.Read(directory.Host(Path.Combine(store, "groups", vm.Definition.Name, "journal")), isReadOnly: true);
+        var handles = new SegmentHandles();
+        var records = new List<StoredRecord>();
+        var recovery = JournalRecovery.Read(
+            directory.Host(Path.Combine(store, "groups", vm.Definition.Name, "journal")), isReadOnly: true, covered: [], handles, (commit, _) => records.AddRange(commit.Stored));
         try
         {
             byte[][] disks = [.. vm.Points[0].Disks.Select(d => (byte[])d.Clone())];
             ulong last = 0;
             var points = 0;
             var isBaseline = true;
-            foreach (var record in recovery.Records.Where(r => r.Sequence != 0))
+            foreach (var record in records.Where(r => r.Sequence != 0))
             {
                 var header = record.Header;
                 // A baseline's contents have numbers and no records.
@@ -48,7 +53,7 @@ internal static class PointChecker
                 if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch)
                 {
                     var target = disks[(int)header.Disk - 1].AsSpan((int)header.Offset, (int)header.Length);
-                    if (header.Kind == RecordKind.Write) record.ReadPayload().CopyTo(target);
+                    if (header.Kind == RecordKind.Write) recovery.Segments.First(s => s.Serial == record.Place.Serial).ReadPayload(record.Ref).CopyTo(target);
                     else target.Clear();
                 }
 

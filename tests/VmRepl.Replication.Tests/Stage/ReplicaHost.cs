@@ -14,8 +14,9 @@ internal sealed class ReplicaHost : IAsyncDisposable
     private readonly List<Task> serving = [];
     private CancellationTokenSource stopping = new();
 
-    public ReplicaHost(IHostDirectory directory, ReplicaOptions? options = null)
+    public ReplicaHost(IHostDirectory directory, ReplicaOptions? options = null, JournalOptions? journal = null)
     {
+        if (journal is not null) StoreSettings = Settings with { Journal = journal };
         Options = options ?? new ReplicaOptions();
         Open(directory);
     }
@@ -36,6 +37,9 @@ internal sealed class ReplicaHost : IAsyncDisposable
     public bool IsUp { get; set; } = true;
 
     public static StoreSettings Settings { get; } = new() { NewGuid = Guid.NewGuid, Journal = new JournalOptions { SegmentBytes = 4 << 20 } };
+
+    /// <summary>What the store is opened with, now and by <see cref="Open"/>.</summary>
+    public StoreSettings StoreSettings { get; set; } = Settings;
 
     public void Accept(ITransport transport) => Accept(transport, null);
 
@@ -63,7 +67,7 @@ internal sealed class ReplicaHost : IAsyncDisposable
     public void Open(IHostDirectory directory)
     {
         stopping = new CancellationTokenSource();
-        Store = ReplicaStore.OpenForWriting(directory, Settings);
+        Store = ReplicaStore.OpenForWriting(directory, StoreSettings);
         Site = new ReplicaSite(Store, Options, TimeProvider.System, Log);
         IsUp = true;
     }

@@ -145,7 +145,7 @@ public sealed partial class JournalSimulation
         if (!baselineIsDone) return;
         CheckPoints(group!, oracle);
         CheckLive(group!, oracle);
-        foreach (var open in views) CheckView(open.View, oracle, Counters);
+        foreach (var open in views.Where(v => !v.View.IsClosed)) CheckView(open.View, oracle, Counters);
         foreach (var point in group!.Journal.Points.DistinctBy(p => p.Sequence))
         {
             using var view = group.OpenView(point);

@@ -2,6 +2,7 @@ using VmRepl.Blocks.Files;
 using VmRepl.Journal;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
 using VmRepl.Simulation.Storage;
 using static VmRepl.Simulation.Workload.GroupChecker;
@@ -286,11 +287,20 @@ public sealed partial class JournalSimulation
         {
             CheckView(open.View, oracle, Counters);
         }
+        catch (ViewClosedException) when (open.View.IsClosed)
+        {
+            // It gave way at a hard limit; it may have done so in the middle of this.
+            Counters.Add(SimulationCounters.ViewsClosed);
+            open.View.Dispose();
+            views.Remove(open);
+            return;
+        }
         finally
         {
             volume.BeforeRead = null;
         }
 
+        Require(!open.View.IsClosed, "a view that gave way was read to its end");
         if (retired > open.RetiredBefore) Counters.Add(SimulationCounters.ViewsOverRetirement);
         if (random.Chance(0.5)) return;
         open.View.Dispose();

@@ -7,7 +7,7 @@ public sealed class SimulationCounters
 {
     public const string PowerLosses = "power-losses", Kills = "kills", CrashesInRecovery = "crashes-in-recovery", TornTails = "torn-tails", Redone = "records-redone",
         Retirements = "retirements", Recycled = "segments-recycled", HandDowns = "hand-downs", Undos = "undos", Checkpoints = "checkpoints",
-        ViewsOverRetirement = "views-over-a-retirement", SecondLooks = "appends-inside-a-view's-read", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
+        ViewsOverRetirement = "views-over-a-retirement", ViewsClosed = "views-that-gave-way", SecondLooks = "appends-inside-a-view's-read", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
         JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", Resends = "batches-resent", GivenUp = "batches-given-up",
         CleanReopens = "clean-reopens", ReadOnlyOpens = "read-only-opens", BitFlips = "bit-flips", BitFlipsNamed = "bit-flips-named", Bookmarks = "bookmarks", Rounds = "rounds", Records = "records",
         Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", ViewsInRewind = "points-checked-in-a-rewind",
@@ -15,7 +15,7 @@ public sealed class SimulationCounters
 
     private static readonly string[] Names =
     [
-        PowerLosses, Kills, CrashesInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, Undos, Checkpoints, ViewsOverRetirement, SecondLooks, PointsChecked, HolesChecked,
+        PowerLosses, Kills, CrashesInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, Undos, Checkpoints, ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked,
         JournalFull, DiskFull, ReadErrors, Resends, GivenUp, CleanReopens, ReadOnlyOpens, BitFlips, BitFlipsNamed, Bookmarks, Rounds, Records,
         Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, ViewsInRewind,
         UndoShared, AppliedShared,

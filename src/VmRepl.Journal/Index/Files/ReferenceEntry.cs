@@ -84,7 +84,7 @@ internal static class ReferenceEntry
 
     /// <summary>Whether the fields fit one another and a segment.</summary>
     public static bool CanBe(in RecordRef r) =>
-        r.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch or RecordKind.Undo or RecordKind.HandDown && r.Content <= RecordContent.Hole
+        r.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch or RecordKind.Undo or RecordKind.HandDown && r.Content <= RecordContent.Damaged
         && r.Offset >= 0 && r.Length > 0 && r.Length <= long.MaxValue - r.Offset && Sectors.IsAligned(r.Offset, Sectors.Size) && Sectors.IsAligned(r.Length, Sectors.Size)
         && r.HeaderLength is >= 0 and <= RecordLimits.MaxEncodedHeaderBytes && r.HeaderOffset <= SegmentLayout.SegmentBytesMax
         && r.PayloadLength == (r.Content == RecordContent.Payload ? r.Length : 0) && r.PayloadLength <= RecordLimits.MaxPayloadBytes
