@@ -263,6 +263,15 @@ internal sealed class SegmentFile : IDisposable
     public void Settle(bool eraseNext)
     {
         if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) file.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
+        // After a flush that failed, Linux shows what was written and counts it as clean: it may never reach the disk, and a flush that succeeds later says nothing about it.
+        // What is read here is reported as durable, so the one commit that this can be about is written once more.
+        if (Commits.Count > 0)
+        {
+            var (offset, first) = Commits[^1];
+            WriteAgain(offset, RecordsEnd - offset);
+            foreach (var record in Records.Skip(first).Where(r => r.PayloadOffset >= RecordsEnd)) WriteAgain(record.PayloadOffset, record.PayloadLength);
+        }
+
         file.Flush();
     }
 
@@ -297,6 +306,17 @@ internal sealed class SegmentFile : IDisposable
         if (!CommitHeader.IsOf(head[SegmentLayout.FramePrefixBytes..], Header)) return null;
         var body = new byte[bodyBytes];
         return file.Read(offset + SegmentLayout.FramePrefixBytes, body) == body.Length && Crc32C.Compute(body) == checksum ? body : null;
+    }
+
+    private void WriteAgain(long offset, long length)
+    {
+        using var buffer = PooledBuffer.Rent((int)Math.Min(length, ScanBytes));
+        for (long done = 0; done < length; done += buffer.Span.Length)
+        {
+            var part = buffer.Span[..(int)Math.Min(buffer.Span.Length, length - done)];
+            file.ReadExactly(offset + done, part);
+            file.Write(offset + done, part);
+        }
     }
 
     private void Advance(long commitBytes, long payloadStart, List<StoredRecord> stored)

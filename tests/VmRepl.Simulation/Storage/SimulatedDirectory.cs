@@ -91,7 +91,22 @@ public sealed class SimulatedDirectory : IHostDirectory
     public void Flush()
     {
         var node = Here;
-        volume.Change(life, node.Flush);
+        volume.Change(life, () =>
+        {
+            if (!volume.IsLosingFlushes) node.Flush();
+        });
+    }
+
+    /// <summary>Whether there is a byte at that offset that can change: none is in a hole, nor behind the end.</summary>
+    public bool IsStored(string name, long offset) => Here.Names.GetValueOrDefault(name) is SimulatedInode inode && offset < inode.Length && !inode.IsHole(offset / SimulatedPage.Bytes);
+
+    /// <summary>A file's contents, whatever is up or down.</summary>
+    public byte[] Contents(string name)
+    {
+        var inode = (SimulatedInode)Here.Names[name];
+        var contents = new byte[inode.Length];
+        _ = inode.Read(0, contents);
+        return contents;
     }
 
     /// <summary>Flips one bit of a file's durable contents.</summary>

@@ -1,0 +1,69 @@
+using VmRepl.Journal;
+using static VmRepl.Simulation.Workload.GroupChecker;
+
+namespace VmRepl.Simulation.Workload;
+
+/// <content>Views, while the group goes on.</content>
+public sealed partial class JournalSimulation
+{
+    private void OpenOneView()
+    {
+        var points = group!.Journal.Points;
+        if (points.Count == 0 || views.Count >= 3) return;
+        // Old ones more often: those are the ones that retirement comes near. Not the oldest alone: that one lets nothing be retired.
+        var point = points[(int)random.Between(0, random.Chance(0.5) ? Math.Min(4, points.Count - 1) : points.Count - 1)];
+        views.Add(new OpenView(group.OpenView(point), retired));
+    }
+
+    private void CheckOneView()
+    {
+        if (views.Count == 0) return;
+        var open = random.Pick(views);
+        if (random.Chance(0.6)) volume.BeforeRead = AppendWhileReading;
+        try
+        {
+            CheckView(open.View, oracle, Counters);
+        }
+        finally
+        {
+            volume.BeforeRead = null;
+        }
+
+        if (retired > open.RetiredBefore) Counters.Add(SimulationCounters.ViewsOverRetirement);
+        if (random.Chance(0.5)) return;
+        open.View.Dispose();
+        views.Remove(open);
+    }
+
+    /// <summary>Another thread gets its turn between a view's first look and its read of the live image.</summary>
+    private void AppendWhileReading(string path)
+    {
+        if (!path.Contains("/live/", StringComparison.Ordinal) || !random.Chance(0.5)) return;
+        volume.BeforeRead = null;
+        Counters.Add(SimulationCounters.SecondLooks);
+        try
+        {
+            AppendBatch();
+        }
+        catch (JournalFullException)
+        {
+            Counters.Add(SimulationCounters.JournalFull);
+        }
+
+        volume.BeforeRead = AppendWhileReading;
+    }
+
+    private void CheckOnePoint()
+    {
+        var points = group!.Journal.Points;
+        if (points.Count == 0) return;
+        using var view = group.OpenView(random.Pick(points));
+        CheckView(view, oracle, Counters);
+    }
+
+    private void CloseViews()
+    {
+        foreach (var view in views) view.View.Dispose();
+        views.Clear();
+    }
+}
