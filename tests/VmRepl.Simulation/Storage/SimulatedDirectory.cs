@@ -109,16 +109,8 @@ public sealed class SimulatedDirectory : IHostDirectory
         return contents;
     }
 
-    /// <summary>Flips one bit of a file's durable contents.</summary>
-    public void FlipBit(string name, long offset, int bit)
-    {
-        var inode = (SimulatedInode)Here.Names[name];
-        var one = new byte[1];
-        _ = inode.Read(offset, one);
-        one[0] ^= (byte)(1 << bit);
-        inode.Write(offset, one);
-        inode.Flush();
-    }
+    /// <summary>Flips one bit of a file, in the cache and on the medium, and flushes nothing by it.</summary>
+    public void FlipBit(string name, long offset, int bit) => ((SimulatedInode)Here.Names[name]).FlipBit(offset, bit);
 
     private SimulatedNode Here => Find() ?? throw new DirectoryNotFoundException($"{Path} does not exist");
 

@@ -98,6 +98,8 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
         }
     }
 
+    public void FlipBit(long offset, int bit) => FindOrAdd(offset / SimulatedPage.Bytes).FlipBit((int)(offset % SimulatedPage.Bytes), bit);
+
     public bool IsHole(long page) => Find(page)?.Current is null;
 
     /// <summary>Power is lost. Afterwards what is left is durable.</summary>

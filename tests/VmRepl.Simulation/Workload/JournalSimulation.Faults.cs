@@ -56,10 +56,15 @@ public sealed partial class JournalSimulation
     /// <summary>From some moment on the volume keeps everything in a cache that it says it has flushed; then power is lost.</summary>
     private void PlanLostFlushes()
     {
-        volume.SomeSurviveLostFlushes = random.Chance(0.2);
-        volume.LoseFlushesAt = volume.IoCount + random.Between(1, 60);
+        // It does so until power is lost, however often the process is started anew.
+        if (volume.LoseFlushesAt == long.MaxValue)
+        {
+            volume.SomeSurviveLostFlushes = random.Chance(0.25);
+            volume.LoseFlushesAt = volume.IoCount + random.Between(1, 60);
+        }
+
         volume.CrashKind = CrashKind.PowerLoss;
-        volume.CrashAt = volume.LoseFlushesAt + random.Between(1, 60);
+        volume.CrashAt = Math.Max(volume.IoCount, volume.LoseFlushesAt) + random.Between(1, 60);
     }
 
     /// <summary>What an administrator does about a full journal: ends views, gives space.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using VmRepl.Blocks;
 using VmRepl.Journal;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Records;
@@ -63,11 +64,11 @@ public sealed partial class JournalSimulation
     private void SendWhatIsOwed(SourceState source)
     {
         var batch = new List<Record> { maker.Fact(RecordKind.ResyncBegin) };
+        // Where the live images may be ahead of the journal, they alone are not enough to compare with: a sector may be right there, and its newest record an older one.
+        using var newest = isUntrusted ? group!.OpenView(group.Journal.Points[^1]) : null;
         foreach (var (id, live) in group!.Live)
         {
-            var found = new byte[live.Length];
-            live.Read(0, found);
-            foreach (var (first, count) in Differing(source.Contents[id - 1], found))
+            foreach (var (first, count) in Differing(source.Contents[id - 1], [Contents(live), .. newest is null ? [] : new[] { Contents(newest.Disks[id]) }]))
             {
                 batch.Add(maker.Contents(id, (long)first * RecordMaker.SectorBytes, RecordMaker.Payload(source.Contents[id - 1].AsSpan(first, count))));
                 if (batch.Count < 8) continue;
@@ -105,7 +106,7 @@ public sealed partial class JournalSimulation
     }
 
     /// <summary>Runs of sectors that are not what they should be, in pieces.</summary>
-    private static IEnumerable<(int First, int Count)> Differing(ulong[] expected, byte[] found)
+    private static IEnumerable<(int First, int Count)> Differing(ulong[] expected, IReadOnlyList<byte[]> found)
     {
         for (var sector = 0; sector < expected.Length;)
         {
@@ -115,6 +116,13 @@ public sealed partial class JournalSimulation
             else sector++;
         }
 
-        bool Differs(int sector) => MemoryMarshal.Cast<byte, ulong>(found.AsSpan(sector * RecordMaker.SectorBytes, RecordMaker.SectorBytes)).ContainsAnyExcept(expected[sector]);
+        bool Differs(int sector) => found.Any(f => MemoryMarshal.Cast<byte, ulong>(f.AsSpan(sector * RecordMaker.SectorBytes, RecordMaker.SectorBytes)).ContainsAnyExcept(expected[sector]));
+    }
+
+    private static byte[] Contents(IBlockDevice disk)
+    {
+        var contents = new byte[disk.Length];
+        disk.Read(0, contents);
+        return contents;
     }
 }
