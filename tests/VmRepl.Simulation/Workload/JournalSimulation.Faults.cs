@@ -67,6 +67,23 @@ public sealed partial class JournalSimulation
         volume.CrashAt = Math.Max(volume.IoCount, volume.LoseFlushesAt) + random.Between(1, 60);
     }
 
+    /// <summary>Nothing more is planned. A volume that is losing flushes loses its power first.</summary>
+    private void EndFaults()
+    {
+        volume.CapacityBytes = RoomyBytes;
+        volume.CrashAt = volume.FillAt = long.MaxValue;
+        volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
+        if (!volume.IsLosingFlushes)
+        {
+            volume.LoseFlushesAt = long.MaxValue;
+            return;
+        }
+
+        volume.Crash(CrashKind.PowerLoss);
+        Counters.Add(SimulationCounters.PowerLosses);
+        Abandon();
+    }
+
     /// <summary>What an administrator does about a full journal: ends views, gives space.</summary>
     private void MakeRoom()
     {

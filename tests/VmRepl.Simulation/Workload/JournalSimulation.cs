@@ -76,9 +76,7 @@ public sealed partial class JournalSimulation
         }
 
         if (isOver) return;
-        volume.CapacityBytes = RoomyBytes;
-        volume.LoseFlushesAt = long.MaxValue;
-        volume.Restart();
+        EndFaults();
         while (group is null && !isOver) Guarded(Open);
         if (isOver) return;
         CheckEverything();
