@@ -228,12 +228,14 @@ void RunSeeded(string project)
     var seed = Number("seed", unchecked((ulong)System.Random.Shared.NextInt64()));
     var runs = Number("runs", 100);
     if (runs < 1) throw new CakeException($"--runs={runs} must be at least 1.");
-    Information("Seed {0}, {1} runs; again with: dotnet cake --target={2} --seed={0} --runs={1}", seed, runs, target);
-    RunProject(project, $"--seed {seed} --runs {runs}");
+    var plant = HasArgument("plant") ? Argument<string>("plant") : null;
+    if (plant is not null && project != "VmRepl.Simulation") throw new CakeException("--plant=NAME belongs to --target=Simulate.");
+    Information("Seed {0}, {1} runs; again with: dotnet cake --target={2} --seed={0} --runs={1}{3}", seed, runs, target, plant is null ? "" : $" --plant={plant}");
+    RunProject(project, $"--seed {seed} --runs {runs}" + (plant is null ? "" : $" --plant {plant}"));
 }
 
 Task("Simulate")
-    .Description("The whole system in one process, with seeded faults: --seed=N (unsigned, 64 bits) --runs=N.")
+    .Description("The journal on simulated volumes, with seeded faults: --seed=N (unsigned, 64 bits) --runs=N [--plant=NAME].")
     .Does(() => RunSeeded("VmRepl.Simulation"));
 
 Task("Fuzz")

@@ -11,9 +11,13 @@ public static class Plant
     public const string FirstTouchBeforeRetirement = "first-touch-before-retirement";
     public const string OldContentsAfterWrite = "old-contents-after-write";
     public const string UndoForWholeExtent = "undo-for-whole-extent";
+    public const string NewestForWholeBlock = "newest-for-whole-block";
+    public const string CutRewindForgotten = "cut-rewind-forgotten";
+    public const string TrustFailedFlush = "trust-failed-flush";
 
     public static readonly IReadOnlyList<string> All =
-        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent];
+        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
+        NewestForWholeBlock, CutRewindForgotten, TrustFailedFlush];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

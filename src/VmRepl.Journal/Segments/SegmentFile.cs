@@ -265,7 +265,11 @@ internal sealed class SegmentFile : IDisposable
         if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) file.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
         // After a flush that failed, Linux shows what was written and counts it as clean: it may never reach the disk, and a flush that succeeds later says nothing about it.
         // What is read here is reported as durable, so the one commit that this can be about is written once more.
+#if SIMULATION_PLANTS
+        if (Commits.Count > 0 && !VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.TrustFailedFlush))
+#else
         if (Commits.Count > 0)
+#endif
         {
             var (offset, first) = Commits[^1];
             WriteAgain(offset, RecordsEnd - offset);

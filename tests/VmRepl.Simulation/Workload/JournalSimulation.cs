@@ -78,7 +78,7 @@ public sealed partial class JournalSimulation
         if (isOver) return;
         EndFaults();
         while (group is null && !isOver) Guarded(Open);
-        if (isOver) return;
+        if (isOver || isUntrusted) return;
         CheckEverything();
         CloseViews();
         if (baselineIsDone) CheckClean();
