@@ -69,6 +69,7 @@ public sealed class SimulatedDirectory : IHostDirectory
         var node = Here;
         if (!node.Names.ContainsKey(from)) throw new FileNotFoundException($"{Path}/{from} does not exist");
         if (node.Names.GetValueOrDefault(to) is SimulatedInode replaced) volume.Give(replaced.AllocatedBytes);
+        volume.BeforeGoing(from);
         volume.Change(life, () => node.Rename(from, to));
     }
 
@@ -77,6 +78,7 @@ public sealed class SimulatedDirectory : IHostDirectory
         var node = Here;
         if (node.Names.GetValueOrDefault(name) is not SimulatedInode inode) return;
         volume.Give(inode.AllocatedBytes);
+        volume.BeforeGoing(name);
         volume.Change(life, () => node.Unlink(name));
     }
 

@@ -32,6 +32,9 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
 
     public CrashKind CrashKind { get; set; }
 
+    /// <summary>The machine goes down when a file whose name begins like this is deleted or gets another name, or at one of the next two changes; null for never.</summary>
+    public string? CrashWhenGoes { get; set; }
+
     /// <summary>Somebody else takes all the space that is left at this change; <see cref="long.MaxValue"/> for never.</summary>
     public long FillAt { get; set; } = long.MaxValue;
 
@@ -76,6 +79,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         IsDown = false;
         LostFlushes = false;
         CrashAt = FillAt = long.MaxValue;
+        CrashWhenGoes = null;
         FailReadIn = FailWriteIn = FailFlushIn = 0;
     }
 
@@ -150,6 +154,13 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         {
             if (!IsLosingFlushes) inode.Flush();
         });
+    }
+
+    internal void BeforeGoing(string name)
+    {
+        if (CrashWhenGoes is null || !name.StartsWith(CrashWhenGoes, StringComparison.Ordinal)) return;
+        CrashWhenGoes = null;
+        CrashAt = IoCount + random.Between(1, 3);
     }
 
     internal void BeforeReading(int life, string path)

@@ -44,6 +44,11 @@ public sealed partial class JournalSimulation
         else if (choice < 34) volume.FailFlushIn = random.Between(1, 12);
         else if (choice < 44) volume.FillAt = volume.IoCount + random.Between(1, 40);
         else if (choice < 50) PlanLostFlushes();
+        else if (choice < 56)
+        {
+            volume.CrashKind = random.Chance(0.7) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
+            volume.CrashWhenGoes = "segment-";
+        }
         else PlanCrash(40);
     }
 
@@ -72,6 +77,7 @@ public sealed partial class JournalSimulation
     {
         volume.CapacityBytes = RoomyBytes;
         volume.CrashAt = volume.FillAt = long.MaxValue;
+        volume.CrashWhenGoes = null;
         volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
         if (!volume.IsLosingFlushes)
         {

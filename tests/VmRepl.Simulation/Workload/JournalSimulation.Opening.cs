@@ -56,6 +56,7 @@ public sealed partial class JournalSimulation
         }
 
         volume.CrashAt = long.MaxValue;
+        volume.CrashWhenGoes = null;
         volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
         volume.CapacityBytes = RoomyBytes;
         mustReopen = false;
