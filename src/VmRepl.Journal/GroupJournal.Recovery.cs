@@ -77,7 +77,13 @@ public sealed partial class GroupJournal
     /// <summary>Takes away the segments that a retirement had given up when it was cut off.</summary>
     private void DropRetired(ulong firstNeeded)
     {
-        var dropped = false;
+        // The checkpoint that gives them up may have been left unflushed by a process that was killed: were a loss of power to take it now, they would still be needed (simulation, seed 233).
+        if (!isReadOnly && segments.Count > 1 && segments[0].Serial < firstNeeded)
+        {
+            segments[^1].Flush();
+            directory.Flush();
+        }
+
         while (segments.Count > 1 && segments[0].Serial < firstNeeded)
         {
             var retired = segments[0];
@@ -85,11 +91,10 @@ public sealed partial class GroupJournal
             retired.Dispose();
             if (isReadOnly) continue;
             directory.Delete(SegmentLayout.FileName(retired.Serial));
-            dropped = true;
+            // Before the next one goes: of two names given up together a crash may keep the older, and a gap in the names would look like damage.
+            directory.Flush();
         }
 
-        // Before a later segment may go: a gap in the names would look like damage.
-        if (dropped) directory.Flush();
         if (segments[0].Serial != firstNeeded) throw new JournalDamagedException(directory.Path, -1, $"{SegmentLayout.FileName(firstNeeded)} is missing");
     }
 

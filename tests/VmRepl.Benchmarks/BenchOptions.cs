@@ -5,7 +5,7 @@ namespace VmRepl.Benchmarks;
 /// <summary>What to measure, and on what.</summary>
 /// <param name="SizeMib">Length of the source disk, MiB, at least 64; every other MiB of it holds random data.</param>
 /// <param name="Pairs">Measured rounds of each contest, 1 to 99; one more, first, is not counted.</param>
-/// <param name="Directory">Where disks and stores are made and removed again; null for <c>artifacts/bench</c>.</param>
+/// <param name="Directory">Where disks and stores are made and removed again; in a directory of their own; null for <c>artifacts</c>.</param>
 /// <param name="VmRepl">The published command; null to publish it.</param>
 /// <param name="Only">Names of contests; empty for all.</param>
 internal sealed record BenchOptions(int SizeMib, int Pairs, string? Directory, string? VmRepl, IReadOnlyList<string> Only)

@@ -7,6 +7,12 @@ namespace VmRepl.Benchmarks;
 /// <param name="Contestants">Ours first.</param>
 internal sealed record Contest(string Name, string Work, long Bytes, IReadOnlyList<Contestant> Contestants)
 {
+    /// <summary>What is worth knowing beside the times; asked when all have run.</summary>
+    public Func<IReadOnlyList<string>> Notes { get; init; } = () => [];
+
+    /// <summary>Removes what the contest leaves.</summary>
+    public Action Cleanup { get; init; } = () => { };
+
     /// <summary>
     /// Runs everyone once without counting, then <paramref name="pairs"/> times in turn, so that what else the machine does meets all of them alike.
     /// Everything dirty is written back before each run: nobody pays for the one before.
@@ -28,6 +34,7 @@ internal sealed record Contest(string Name, string Work, long Bytes, IReadOnlyLi
             }
         }
 
+        Cleanup();
         return new ContestResult(this, present, times, first, [.. skipped]);
     }
 }

@@ -32,12 +32,13 @@ internal sealed record ContestResult(
             var median = MedianSeconds(contestant);
             var ratio = contestant == Present[0] ? "" : string.Create(CultureInfo.InvariantCulture, $"**{RatioTo(contestant).Median:F2}** ({RatioTo(contestant).Min:F2}–{RatioTo(contestant).Max:F2})");
             writer.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {contestant.Name} | {median:F2} | {times.Min().TotalSeconds:F2}–{times.Max().TotalSeconds:F2} | {First[contestant.Name].TotalSeconds:F2} | {Contest.Bytes / median / (1 << 20):F0} | {ratio} |"));
+                $"| {contestant.Name} | {median:G3} | {times.Min().TotalSeconds:G3}–{times.Max().TotalSeconds:G3} | {First[contestant.Name].TotalSeconds:G3} | {Contest.Bytes / median / (1 << 20):F0} | {ratio} |"));
         }
 
         writer.WriteLine("\n```");
         foreach (var contestant in Present) writer.WriteLine(contestant.Command);
         writer.WriteLine("```");
+        foreach (var note in Contest.Notes()) writer.WriteLine($"- {note}");
         foreach (var reason in Skipped) writer.WriteLine($"Skipped: {reason}.");
     }
 

@@ -1,9 +1,16 @@
 using System.Globalization;
 using VmRepl.Benchmarks;
 using VmRepl.Benchmarks.Contests;
+using VmRepl.Benchmarks.Ingest;
 
 // dotnet cake --target=Bench [--arguments="--size MIB --pairs N --directory DIR --vmrepl FILE --only NAME,…"]
-// Measures the published command beside programs that do the same work, in one run, on one disk. Exit status: 0 measured; 1 something failed; 2 usage.
+// Measures the published command, and the journal's ingest in a process of its own, beside programs that do the same work, in one run, on one disk. Exit status: 0 measured; 1 something failed; 2 usage.
+if (args is ["ingest", .. var ingest])
+{
+    Console.WriteLine(IngestProcess.Run(IngestOptions.Parse(ingest)));
+    return 0;
+}
+
 BenchOptions options;
 try
 {
@@ -16,7 +23,8 @@ catch (BenchException usage)
 }
 
 (string Name, Func<BenchRun, Contest> Make)[] contests =
-    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make)];
+    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make),
+    ("ingest-holes", IngestContest.MakeOverHoles), ("ingest-data", IngestContest.MakeOverData), ("ingest-random", IngestContest.MakeRandom), ("ingest-single", IngestContest.MakeSingle)];
 if (options.Only.FirstOrDefault(name => contests.All(c => c.Name != name)) is { } unknown)
 {
     Console.Error.WriteLine($"There is no contest {unknown}; there are {string.Join(", ", contests.Select(c => c.Name))}.");
@@ -26,10 +34,10 @@ if (options.Only.FirstOrDefault(name => contests.All(c => c.Name != name)) is { 
 var root = AppContext.BaseDirectory;
 while (root is not null && !File.Exists(Path.Combine(root, "VmRepl.sln"))) root = Path.GetDirectoryName(root);
 root ??= Environment.CurrentDirectory;
-var directory = Path.Combine(options.Directory ?? Path.Combine(root, "artifacts"), "bench");
+// A name of its own: whatever else lies in that directory is not ours to remove.
+var directory = Path.Combine(options.Directory ?? Path.Combine(root, "artifacts"), $"vmrepl-bench-{Environment.ProcessId}");
 try
 {
-    if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
     Directory.CreateDirectory(directory);
     var vmrepl = options.VmRepl;
     if (vmrepl is null)

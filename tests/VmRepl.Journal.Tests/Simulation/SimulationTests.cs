@@ -35,6 +35,10 @@ public class SimulationTests
         Assert.That(counters[SimulationCounters.Retirements], Is.GreaterThan(0));
     }
 
+    /// <summary>Seeds that found a bug: 233, a segment given up on the word of a checkpoint that was not durable yet.</summary>
+    [TestCase(233UL)]
+    public void Journal_SeedThatFoundABug_HoldsItsInvariants(ulong seed) => new JournalSimulation(seed).Run();
+
     [TestCaseSource(typeof(Plant), nameof(Plant.All))]
     public void Journal_WithABugPlanted_IsFoundOut(string plant)
     {
