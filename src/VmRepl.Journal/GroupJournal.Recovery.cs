@@ -78,7 +78,11 @@ public sealed partial class GroupJournal
     private void DropRetired(ulong firstNeeded)
     {
         // The checkpoint that gives them up may have been left unflushed by a process that was killed: were a loss of power to take it now, they would still be needed (simulation, seed 233).
+#if SIMULATION_PLANTS
+        if (!isReadOnly && segments.Count > 1 && segments[0].Serial < firstNeeded && !VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropOnUnflushedWord))
+#else
         if (!isReadOnly && segments.Count > 1 && segments[0].Serial < firstNeeded)
+#endif
         {
             segments[^1].Flush();
             directory.Flush();

@@ -13,11 +13,12 @@ public static class Plant
     public const string UndoForWholeExtent = "undo-for-whole-extent";
     public const string NewestForWholeBlock = "newest-for-whole-block";
     public const string CutRewindForgotten = "cut-rewind-forgotten";
+    public const string DropOnUnflushedWord = "drop-on-unflushed-word";
     public const string TrustFailedFlush = "trust-failed-flush";
 
     public static readonly IReadOnlyList<string> All =
         [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
-        NewestForWholeBlock, CutRewindForgotten, TrustFailedFlush];
+        NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

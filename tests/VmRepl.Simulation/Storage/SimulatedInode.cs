@@ -98,7 +98,20 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
         }
     }
 
-    public void FlipBit(long offset, int bit) => FindOrAdd(offset / SimulatedPage.Bytes).FlipBit((int)(offset % SimulatedPage.Bytes), bit);
+    /// <summary>One bit is not what it was. In a hole that takes a page, as a stray write does.</summary>
+    public void FlipBit(long offset, int bit)
+    {
+        var page = FindOrAdd(offset / SimulatedPage.Bytes);
+        if (page.Current is null)
+        {
+            volume.Take(SimulatedPage.Bytes);
+            AllocatedBytes += SimulatedPage.Bytes;
+            page.Write(0, new byte[SimulatedPage.Bytes]);
+            page.Flush();
+        }
+
+        page.FlipBit((int)(offset % SimulatedPage.Bytes), bit);
+    }
 
     public bool IsHole(long page) => Find(page)?.Current is null;
 

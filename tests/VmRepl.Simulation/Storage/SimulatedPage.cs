@@ -39,7 +39,7 @@ internal sealed class SimulatedPage
         Write(offset, new byte[length]);
     }
 
-    /// <summary>A bit changes by itself, in what is seen and in what is durable. Nothing can change in a hole.</summary>
+    /// <summary>A bit changes by itself, in what is seen and in what is durable.</summary>
     public void FlipBit(int offset, int bit)
     {
         var isShared = ReferenceEquals(Current, Durable);

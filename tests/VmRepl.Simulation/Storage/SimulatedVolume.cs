@@ -35,6 +35,9 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     /// <summary>The machine goes down when a file whose name begins like this is deleted or gets another name, or at one of the next two changes; null for never.</summary>
     public string? CrashWhenGoes { get; set; }
 
+    /// <summary>Asked before each flush of a file; the machine goes down at that flush if it says so. Null for never.</summary>
+    public Func<bool>? CrashAtFlushIf { get; set; }
+
     /// <summary>Somebody else takes all the space that is left at this change; <see cref="long.MaxValue"/> for never.</summary>
     public long FillAt { get; set; } = long.MaxValue;
 
@@ -80,6 +83,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         LostFlushes = false;
         CrashAt = FillAt = long.MaxValue;
         CrashWhenGoes = null;
+        CrashAtFlushIf = null;
         FailReadIn = FailWriteIn = FailFlushIn = 0;
     }
 
@@ -150,6 +154,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
             throw new IOException($"{path}: cannot be flushed: Input/output error (simulated)");
         }
 
+        if (CrashAtFlushIf?.Invoke() == true) CrashAt = IoCount + 1;
         Change(life, () =>
         {
             if (!IsLosingFlushes) inode.Flush();

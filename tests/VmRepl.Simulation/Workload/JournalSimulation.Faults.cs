@@ -7,6 +7,8 @@ namespace VmRepl.Simulation.Workload;
 /// <content>What goes wrong, and what is done about it.</content>
 public sealed partial class JournalSimulation
 {
+    private bool wasKilledInRetirement;
+
     /// <summary>Runs something that a crash or an error of the volume may cut off; afterwards the group may be closed.</summary>
     private void Guarded(Action action)
     {
@@ -44,18 +46,28 @@ public sealed partial class JournalSimulation
         else if (choice < 34) volume.FailFlushIn = random.Between(1, 12);
         else if (choice < 44) volume.FillAt = volume.IoCount + random.Between(1, 40);
         else if (choice < 50) PlanLostFlushes();
-        else if (choice < 56)
+        else if (choice < 55) PlanCrashInRetirement(AnyCrash());
+        else if (choice < 60)
         {
-            volume.CrashKind = random.Chance(0.7) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
-            volume.CrashWhenGoes = "segment-";
+            // Between what a retirement hands down and the flush of it.
+            volume.CrashKind = random.Chance(0.3) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
+            volume.CrashAtFlushIf = () => IsInRetirement(Environment.StackTrace);
         }
         else PlanCrash(40);
     }
 
     private void PlanCrash(long within)
     {
-        volume.CrashKind = random.Chance(0.7) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
+        volume.CrashKind = AnyCrash();
         volume.CrashAt = volume.IoCount + random.Between(1, within);
+    }
+
+    private CrashKind AnyCrash() => random.Chance(0.7) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
+
+    private void PlanCrashInRetirement(CrashKind kind)
+    {
+        volume.CrashKind = kind;
+        volume.CrashWhenGoes = "segment-";
     }
 
     /// <summary>From some moment on the volume keeps everything in a cache that it says it has flushed; then power is lost.</summary>
@@ -78,6 +90,7 @@ public sealed partial class JournalSimulation
         volume.CapacityBytes = RoomyBytes;
         volume.CrashAt = volume.FillAt = long.MaxValue;
         volume.CrashWhenGoes = null;
+        volume.CrashAtFlushIf = null;
         volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
         if (!volume.IsLosingFlushes)
         {
@@ -105,9 +118,12 @@ public sealed partial class JournalSimulation
     {
         Counters.Add(volume.CrashKind == CrashKind.PowerLoss ? SimulationCounters.PowerLosses : SimulationCounters.Kills);
         var stack = crash.StackTrace ?? "";
-        if (!stack.Contains("Retire", StringComparison.Ordinal)) return;
+        if (!IsInRetirement(stack)) return;
+        wasKilledInRetirement = volume.CrashKind == CrashKind.ProcessKill;
         Counters.Add(stack.Contains("Commit", StringComparison.Ordinal) ? SimulationCounters.CrashesInHandDown : SimulationCounters.CrashesInRetirement);
     }
+
+    private static bool IsInRetirement(string stack) => stack.Contains("GroupJournal.Retire", StringComparison.Ordinal);
 
     /// <summary>The counter of the simulated fault behind an exception, or null where it is none of ours.</summary>
     private static string? FaultOf(Exception e)

@@ -57,6 +57,7 @@ public sealed partial class JournalSimulation
 
         volume.CrashAt = long.MaxValue;
         volume.CrashWhenGoes = null;
+        volume.CrashAtFlushIf = null;
         volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
         volume.CapacityBytes = RoomyBytes;
         mustReopen = false;
@@ -74,8 +75,17 @@ public sealed partial class JournalSimulation
 
     private void PlanFaultInRecovery()
     {
+        if (wasKilledInRetirement && random.Chance(0.8))
+        {
+            // What it had written and not flushed says that a segment may go; power is lost just when it has gone.
+            wasKilledInRetirement = false;
+            PlanCrashInRetirement(CrashKind.PowerLoss);
+            return;
+        }
+
         var choice = random.Between(0, 99);
-        if (choice < 25) PlanCrash(12);
+        if (choice < 22) PlanCrash(12);
+        else if (choice < 25) PlanCrashInRetirement(AnyCrash());
         else if (choice < 29) volume.FailReadIn = random.Between(1, 30);
         else if (choice < 32) volume.FailWriteIn = random.Between(1, 8);
         else if (choice < 36) volume.FailFlushIn = random.Between(1, 6);
