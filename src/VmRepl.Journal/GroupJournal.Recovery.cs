@@ -195,7 +195,7 @@ public sealed partial class GroupJournal
         var start = lastCheckpoint?.Start ?? (firstSequence ?? 1) - 1;
         position = new JournalPosition(Math.Max(position.Durable, start), start, lastCheckpoint?.Applied ?? start, start);
         startNow = start;
-        if (segments.Count > 0) DropRetired(lastCheckpoint?.FirstSegment ?? 1);
+        if (segments.Count > 0) DropRetired(lastCheckpoint?.FirstSegment ?? 1, recovery);
         upkeep.Drop(index.Retire(start, segments.Count > 0 ? segments[0].Serial : 0));
 
         // It goes first: bookmarks in the range may name it.
@@ -262,12 +262,16 @@ public sealed partial class GroupJournal
     }
 
     /// <summary>Takes away the segments that a retirement had given up when it was cut off.</summary>
-    private void DropRetired(ulong firstNeeded)
+    private void DropRetired(ulong firstNeeded, JournalRecovery recovery)
     {
         // The checkpoint that gives them up may have been left unflushed by a process that was killed: were a loss of power to take it now, they would still be needed (simulation, seed 233).
+#if SIMULATION_PLANTS
+        if (!isReadOnly && segments.Count > 1 && segments[0].Serial < firstNeeded && !VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropOnUnflushedWord))
+#else
         if (!isReadOnly && segments.Count > 1 && segments[0].Serial < firstNeeded)
+#endif
         {
-            segments[^1].Flush();
+            segments[^1].Settle(recovery.TailWasTorn, recovery.Last);
             directory.Flush();
         }
 
@@ -293,7 +297,7 @@ public sealed partial class GroupJournal
     {
         if (segments.Count > 0)
         {
-            segments[^1].Settle(recovery.TailWasTorn);
+            segments[^1].Settle(recovery.TailWasTorn, recovery.Last);
             directory.Flush();
         }
 

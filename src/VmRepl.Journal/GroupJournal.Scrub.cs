@@ -83,6 +83,12 @@ public sealed partial class GroupJournal
         return [.. found.OrderBy(f => f.Key.Item2).Select(f => (f.Key.Item1, f.Value))];
     }
 
+    /// <summary>The values of the group's keys in a part of a segment's records area.</summary>
+    internal List<(string Key, RecordRef Value)> ValuesIn(ulong serial, long from, long to)
+    {
+        lock (indexGate) return [.. metadata.In(serial, from, to)];
+    }
+
     /// <summary>The points whose view reads this record within <paramref name="part"/>.</summary>
     internal List<RecoveryPoint> PointsReading(uint disk, RecordRef record, Extent part)
     {

@@ -21,6 +21,9 @@ internal sealed class JournalRecovery
 
     public uint LastChecksum { get; private set; }
 
+    /// <summary>The last commit that was read and counts; null where an index covers it. It keeps the commit's memory.</summary>
+    public Commit? Last { get; private set; }
+
     /// <summary>Whether a commit was passed over at the end because not all of it is there.</summary>
     public bool TailWasTorn { get; private set; }
 
@@ -99,7 +102,7 @@ internal sealed class JournalRecovery
                 var before = previous;
                 if (segment.ReadCommit(previous, ref incarnation) is not { } commit) break;
                 if (last is not null) Take(last);
-                (last, beforeLast, previous) = (commit, before ?? 0, commit.Checksum);
+                (Last, last, beforeLast, previous) = (last, commit, before ?? 0, commit.Checksum);
             }
 
             if (segment.HasCommitFurtherOn())
@@ -114,6 +117,7 @@ internal sealed class JournalRecovery
         if (!IsTorn(last))
         {
             Take(last);
+            Last = last;
             return;
         }
 

@@ -11,6 +11,10 @@ public static class Plant
     public const string FirstTouchBeforeRetirement = "first-touch-before-retirement";
     public const string OldContentsAfterWrite = "old-contents-after-write";
     public const string UndoForWholeExtent = "undo-for-whole-extent";
+    public const string NewestForWholeBlock = "newest-for-whole-block";
+    public const string CutRewindForgotten = "cut-rewind-forgotten";
+    public const string DropOnUnflushedWord = "drop-on-unflushed-word";
+    public const string TrustFailedFlush = "trust-failed-flush";
 
     public const string ScrubSkipsARegion = "scrub-skips-a-region";
     public const string ScrubSkipsUndo = "scrub-skips-undo";
@@ -20,7 +24,8 @@ public static class Plant
     public static readonly IReadOnlyList<string> OfScrub = [ScrubSkipsARegion, ScrubSkipsUndo, TrustStaleDigest];
 
     public static readonly IReadOnlyList<string> All =
-        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent];
+        [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
+        NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

@@ -33,6 +33,10 @@ internal sealed class MetadataIndex
         }
     }
 
+    /// <summary>The values that stand in a part of a segment's records area.</summary>
+    public IEnumerable<(string Key, RecordRef Value)> In(ulong serial, long from, long to) =>
+        histories.SelectMany(h => h.Value.Where(v => v.Ref.Serial == serial && v.Ref.HeaderOffset >= from && v.Ref.HeaderOffset < to).Select(v => (h.Key, v.Ref)));
+
     /// <summary>The first and the last sequence as of which this record of <paramref name="key"/> holds its value; null where it is void.</summary>
     public (ulong First, ulong Last)? RangeOf(string key, RecordRef record)
     {

@@ -25,6 +25,9 @@ internal sealed class PointList
         {
             case RecordKind.ResyncBegin:
                 ResyncIsOpen = true;
+#if SIMULATION_PLANTS
+                if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.CutRewindForgotten)) ResyncIsOpen = Attribute(record, RecordAttribute.RewindTo) is null;
+#endif
                 if (Attribute(record, RecordAttribute.RewindTo) is not null) NewestRewind = record.Sequence;
                 break;
             case RecordKind.ResyncEnd:

@@ -93,6 +93,12 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
             isNamed = true;
         }
 
+        foreach (var (key, value) in journal.ValuesIn(segment.Segment.Serial, from.RecordsEnd, to.RecordsEnd))
+        {
+            findings.Add(null, 0, 0, $"{where}; it holds the value of key {key}", journal.PointsReading(key, value));
+            isNamed = true;
+        }
+
         // Which sequences stood there is known from those around it.
         var sequenceAfter = to.Commits < segment.End.Commits ? FirstSequence(segment, to) : segment.LastSequence + 1;
         var points = journal.Points.Where(p => p.Sequence > sequenceBefore && p.Sequence < sequenceAfter).ToList();

@@ -196,11 +196,23 @@ internal sealed partial class SegmentFile : IDisposable
     /// Makes the segment fit to be written on: what stands at the end is no commit any more, so that it cannot be taken for one once others follow in the next segment;
     /// and everything read so far, which a process that was killed may have left unflushed, is durable.
     /// </summary>
-    public void Settle(bool eraseNext)
+    /// <param name="last">The last commit that was read; null where none was.</param>
+    public void Settle(bool eraseNext, Commit? last)
     {
         handle.Keep();
         using var lease = new Lease(handle);
         if (eraseNext && PayloadStart - RecordsEnd >= SegmentLayout.CommitAlignment) lease.File.Write(RecordsEnd, Padding.AsSpan(0, SegmentLayout.CommitAlignment));
+        // After a flush that failed, Linux shows what was written and counts it as clean: it may never reach the disk, and a flush that succeeds later says nothing about it.
+        // What is read here is reported as durable, so the one commit that this can be about is written once more.
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.TrustFailedFlush)) last = null;
+#endif
+        if (last is not null && last.Serial == Serial)
+        {
+            WriteAgain(lease.File, last.Before.RecordsEnd, RecordsEnd - last.Before.RecordsEnd);
+            foreach (var record in last.Stored.Where(r => r.Ref.PayloadOffset >= RecordsEnd)) WriteAgain(lease.File, record.Ref.PayloadOffset, record.PayloadLength);
+        }
+
         lease.File.Flush();
     }
 
@@ -241,6 +253,17 @@ internal sealed partial class SegmentFile : IDisposable
         {
             file.Dispose();
             throw;
+        }
+    }
+
+    private static void WriteAgain(IHostFile file, long offset, long length)
+    {
+        using var buffer = PooledBuffer.Rent((int)Math.Min(length, ScanBytes));
+        for (long done = 0; done < length; done += buffer.Span.Length)
+        {
+            var part = buffer.Span[..(int)Math.Min(buffer.Span.Length, length - done)];
+            file.ReadExactly(offset + done, part);
+            file.Write(offset + done, part);
         }
     }
 

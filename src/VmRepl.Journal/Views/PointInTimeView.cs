@@ -165,6 +165,9 @@ public sealed class PointInTimeView : IBlockDevice
                 if (source.Record is { } record)
                 {
                     source.Segment!.Read(record, source.Range, target);
+#if SIMULATION_PLANTS
+                    ClearRestOfBlocks(source, sources, buffer, origin);
+#endif
                     continue;
                 }
 
@@ -180,6 +183,21 @@ public sealed class PointInTimeView : IBlockDevice
         return fromLive;
     }
 
+#if SIMULATION_PLANTS
+    /// <summary>The newest record of a block of 4096 bytes is taken for all of it, also where it wrote a part: what older records wrote of the block is not looked for.</summary>
+    private static void ClearRestOfBlocks(ContentSource newest, List<ContentSource> sources, Span<byte> buffer, long origin)
+    {
+        if (!VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.NewestForWholeBlock)) return;
+        var blocks = Extent.FromEnds(Sectors.AlignDown(newest.Range.Offset, 4096), Sectors.AlignUp(newest.Range.End, 4096));
+        foreach (var other in sources)
+        {
+            var part = other.Range.Intersect(blocks);
+            if (part.IsEmpty || other.Record is not { IsVersion: true } older || older.Number >= newest.Record!.Value.Number) continue;
+            buffer.Slice((int)(part.Offset - origin), (int)part.Length).Clear();
+        }
+    }
+
+#endif
     /// <summary>The live image's map of a range, with a second look for what was touched meanwhile.</summary>
     private List<MapExtent> MapLive(Extent range)
     {

@@ -7,7 +7,7 @@ namespace VmRepl.Journal.Tests.Simulation;
 public class SimulationTests
 {
     private const ulong FirstSeed = 20_000;
-    private const int Seeds = 60;
+    private const int Seeds = 40;
 
     [Test]
     public void Journal_SeededWorldsWithCrashes_HoldsItsInvariants()
@@ -35,17 +35,14 @@ public class SimulationTests
         Assert.That(counters[SimulationCounters.Retirements], Is.GreaterThan(0));
     }
 
-    /// <summary>Seeds that found a bug: 233, a segment given up on the word of a checkpoint that was not durable yet.</summary>
-    [TestCase(233UL)]
-    public void Journal_SeedThatFoundABug_HoldsItsInvariants(ulong seed) => new JournalSimulation(seed).Run();
-
+    /// <summary>Two of the plants are bugs that the simulation found: a segment given up on the word of a checkpoint that was not durable yet, and a flush that failed trusted after the next one.</summary>
     [TestCaseSource(typeof(Plant), nameof(Plant.All))]
     public void Journal_WithABugPlanted_IsFoundOut(string plant)
     {
         Plant.Planted = plant;
         try
         {
-            Assert.That(Enumerable.Range(1, 60).Any(seed => Fails((ulong)seed)), Is.True, plant);
+            Assert.That(Enumerable.Range(1, 500).Any(seed => Fails((ulong)seed)), Is.True, plant);
         }
         finally
         {

@@ -69,6 +69,7 @@ public sealed class SimulatedDirectory : IHostDirectory
         var node = Here;
         if (!node.Names.ContainsKey(from)) throw new FileNotFoundException($"{Path}/{from} does not exist");
         if (node.Names.GetValueOrDefault(to) is SimulatedInode replaced) volume.Give(replaced.AllocatedBytes);
+        volume.BeforeGoing(from);
         volume.Change(life, () => node.Rename(from, to));
     }
 
@@ -77,6 +78,7 @@ public sealed class SimulatedDirectory : IHostDirectory
         var node = Here;
         if (node.Names.GetValueOrDefault(name) is not SimulatedInode inode) return;
         volume.Give(inode.AllocatedBytes);
+        volume.BeforeGoing(name);
         volume.Change(life, () => node.Unlink(name));
     }
 
@@ -91,19 +93,26 @@ public sealed class SimulatedDirectory : IHostDirectory
     public void Flush()
     {
         var node = Here;
-        volume.Change(life, node.Flush);
+        volume.Change(life, () =>
+        {
+            if (!volume.IsLosingFlushes) node.Flush();
+        });
     }
 
-    /// <summary>Flips one bit of a file's durable contents.</summary>
-    public void FlipBit(string name, long offset, int bit)
+    /// <summary>Whether there is a byte at that offset that can change: none is in a hole, nor behind the end.</summary>
+    public bool IsStored(string name, long offset) => Here.Names.GetValueOrDefault(name) is SimulatedInode inode && offset < inode.Length && !inode.IsHole(offset / SimulatedPage.Bytes);
+
+    /// <summary>A file's contents, whatever is up or down.</summary>
+    public byte[] Contents(string name)
     {
         var inode = (SimulatedInode)Here.Names[name];
-        var one = new byte[1];
-        _ = inode.Read(offset, one);
-        one[0] ^= (byte)(1 << bit);
-        inode.Write(offset, one);
-        inode.Flush();
+        var contents = new byte[inode.Length];
+        _ = inode.Read(0, contents);
+        return contents;
     }
+
+    /// <summary>Flips one bit of a file, in the cache and on the medium, and flushes nothing by it.</summary>
+    public void FlipBit(string name, long offset, int bit) => ((SimulatedInode)Here.Names[name]).FlipBit(offset, bit);
 
     private SimulatedNode Here => Find() ?? throw new DirectoryNotFoundException($"{Path} does not exist");
 

@@ -25,7 +25,7 @@ public sealed class SimulatedFile : IHostFile
 
     public long Length => inode.Length;
 
-    public FileIdentity Identity => new(0, (ulong)System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(inode), inode.Length, 0, 0);
+    public FileIdentity Identity => new(0, inode.Number, inode.Length, 0, 0);
 
     public int Read(long offset, Span<byte> buffer)
     {
@@ -36,8 +36,9 @@ public sealed class SimulatedFile : IHostFile
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
+        RequireWritable();
         var copy = data.ToArray();
-        Change(() => inode.Write(offset, copy));
+        volume.Write(life, Path, () => inode.Write(offset, copy));
     }
 
     public void SetLength(long length) => Change(() => inode.SetLength(length));
@@ -53,13 +54,25 @@ public sealed class SimulatedFile : IHostFile
     {
         if (!volume.SharesExtents || source is not SimulatedFile from) return false;
         if ((sourceOffset | offset | length) % SimulatedPage.Bytes != 0) throw new ArgumentException($"{Path}: {length} bytes from {sourceOffset} to {offset} are not whole blocks");
+        RequireWritable();
         var copy = new byte[length];
         if (from.inode.Read(sourceOffset, copy) != length) throw new ArgumentException($"{from.Path} ends inside {length} bytes from {sourceOffset}");
-        Change(() => inode.Write(offset, copy));
+        volume.Write(life, Path, () => inode.Write(offset, copy));
         return true;
     }
 
-    public void Flush() => Change(inode.Flush, mayBeReadOnly: true);
+    public void BeginWriteBack(long offset, long length)
+    {
+        RequireOpen();
+        volume.RequireUp(life);
+        inode.BeginWriteBack(offset, length);
+    }
+
+    public void Flush()
+    {
+        RequireOpen();
+        volume.Flush(life, Path, inode);
+    }
 
     public IEnumerable<FileRun> Map(long offset, long length)
     {
@@ -80,11 +93,16 @@ public sealed class SimulatedFile : IHostFile
 
     public void Dispose() => isClosed = true;
 
-    private void Change(Action change, bool mayBeReadOnly = false)
+    private void Change(Action change)
+    {
+        RequireWritable();
+        volume.Change(life, change);
+    }
+
+    private void RequireWritable()
     {
         RequireOpen();
-        if (IsReadOnly && !mayBeReadOnly) throw new UnauthorizedAccessException($"{Path} is open for reading");
-        volume.Change(life, change);
+        if (IsReadOnly) throw new UnauthorizedAccessException($"{Path} is open for reading");
     }
 
     private void RequireOpen() => ObjectDisposedException.ThrowIf(isClosed, this);

@@ -3,9 +3,12 @@ namespace VmRepl.Simulation.Storage;
 /// <summary>A simulated file's contents, whatever its names: pages, and a length that is durable only once flushed.</summary>
 internal sealed class SimulatedInode(SimulatedVolume volume)
 {
-    private readonly Dictionary<long, SimulatedPage> pages = [];
     private readonly HashSet<SimulatedPage> unflushed = [];
+    private SimulatedPage?[] pages = [];
     private long durableLength;
+
+    /// <summary>Tells files apart on one volume.</summary>
+    public ulong Number { get; } = volume.NextNumber();
 
     public long Length { get; private set; }
 
@@ -19,7 +22,7 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
             var (index, within) = Math.DivRem(offset + done, SimulatedPage.Bytes);
             var part = Math.Min(total - done, SimulatedPage.Bytes - (int)within);
             var target = buffer.Slice(done, part);
-            if (pages.GetValueOrDefault(index)?.Current is { } bytes) bytes.AsSpan((int)within, part).CopyTo(target);
+            if (Find(index)?.Current is { } bytes) bytes.AsSpan((int)within, part).CopyTo(target);
             else target.Clear();
             done += part;
         }
@@ -34,13 +37,15 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
         {
             var (index, within) = Math.DivRem(offset + done, SimulatedPage.Bytes);
             var part = Math.Min(data.Length - done, SimulatedPage.Bytes - (int)within);
-            if (!pages.TryGetValue(index, out var page)) pages.Add(index, page = new SimulatedPage());
+            var page = FindOrAdd(index);
             if (page.Current is null)
             {
                 volume.Take(SimulatedPage.Bytes);
                 AllocatedBytes += SimulatedPage.Bytes;
             }
 
+            // The host writes back when it likes: what a loss of power leaves may be a state between the last flush and now.
+            if (unflushed.Contains(page) && volume.WritesBackNow()) page.Flush();
             page.Write((int)within, data.Slice(done, part));
             unflushed.Add(page);
             done += part;
@@ -62,7 +67,7 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
             var (index, within) = Math.DivRem(at, SimulatedPage.Bytes);
             var part = Math.Min(end - at, SimulatedPage.Bytes - within);
             at += part;
-            if (!pages.TryGetValue(index, out var page) || page.Current is null) continue;
+            if (Find(index) is not { Current: not null } page) continue;
             page.Punch((int)within, (int)part);
             unflushed.Add(page);
             if (page.Current is not null) continue;
@@ -78,21 +83,60 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
         durableLength = Length;
     }
 
-    public bool IsHole(long page) => pages.GetValueOrDefault(page)?.Current is null;
+    /// <summary>
+    /// A flush that failed, as Linux leaves it: the pages count as written, stay readable, and are not durable until they are written again. A later flush that succeeds says nothing about them.
+    /// Holes are not contents: the file system's own log has them.
+    /// </summary>
+    public void ForgetUnflushed() => unflushed.RemoveWhere(p => p.Current is not null);
+
+    /// <summary>Some of the range is written back without being asked for.</summary>
+    public void BeginWriteBack(long offset, long length)
+    {
+        for (var index = offset / SimulatedPage.Bytes; index * SimulatedPage.Bytes < offset + length; index++)
+        {
+            if (Find(index) is { } page && unflushed.Contains(page) && volume.WritesBackNow()) page.Flush();
+        }
+    }
+
+    /// <summary>One bit is not what it was. In a hole that takes a page, as a stray write does.</summary>
+    public void FlipBit(long offset, int bit)
+    {
+        var page = FindOrAdd(offset / SimulatedPage.Bytes);
+        if (page.Current is null)
+        {
+            volume.Take(SimulatedPage.Bytes);
+            AllocatedBytes += SimulatedPage.Bytes;
+            page.Write(0, new byte[SimulatedPage.Bytes]);
+            page.Flush();
+        }
+
+        page.FlipBit((int)(offset % SimulatedPage.Bytes), bit);
+    }
+
+    public bool IsHole(long page) => Find(page)?.Current is null;
 
     /// <summary>Power is lost. Afterwards what is left is durable.</summary>
     public void LosePower(Func<bool> survives)
     {
-        // In the order of the pages, not of the set: the seed has to decide everything.
-        foreach (var page in pages.OrderBy(p => p.Key).Select(p => p.Value))
-        {
-            if (page.Dirty != 0) page.LosePower(survives);
-        }
-
+        AllocatedBytes = 0;
         unflushed.Clear();
+        // In the order of the pages: the seed has to decide everything.
+        foreach (var page in pages) page?.LosePower(survives);
         if (Length != durableLength && !survives()) Length = durableLength;
         durableLength = Length;
-        foreach (var index in pages.Keys.Where(i => i * SimulatedPage.Bytes >= Length || pages[i].Current is null).ToList()) pages.Remove(index);
-        AllocatedBytes = (long)pages.Count * SimulatedPage.Bytes;
+        for (var index = 0; index < pages.Length; index++)
+        {
+            if (pages[index] is not { } page) continue;
+            if (page.Current is null || (long)index * SimulatedPage.Bytes >= Length) pages[index] = null;
+            else AllocatedBytes += SimulatedPage.Bytes;
+        }
+    }
+
+    private SimulatedPage? Find(long index) => index < pages.Length ? pages[index] : null;
+
+    private SimulatedPage FindOrAdd(long index)
+    {
+        if (index >= pages.Length) Array.Resize(ref pages, (int)Math.Max(index + 1, pages.Length + (pages.Length / 2)));
+        return pages[index] ??= new SimulatedPage();
     }
 }

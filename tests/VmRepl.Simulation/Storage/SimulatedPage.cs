@@ -39,6 +39,14 @@ internal sealed class SimulatedPage
         Write(offset, new byte[length]);
     }
 
+    /// <summary>A bit changes by itself, in what is seen and in what is durable.</summary>
+    public void FlipBit(int offset, int bit)
+    {
+        var isShared = ReferenceEquals(Current, Durable);
+        if (Current is not null) Current[offset] ^= (byte)(1 << bit);
+        if (!isShared && Durable is not null) Durable[offset] ^= (byte)(1 << bit);
+    }
+
     public void Flush()
     {
         Durable = Current;

@@ -3,12 +3,15 @@ namespace VmRepl.Simulation.Storage;
 /// <summary>
 /// One simulated volume, decided by one seed. Fault model:
 /// unsynced sectors of 512 bytes are kept or dropped one by one when power is lost, so writes tear and are reordered at will between flushes; a sector itself never tears;
-/// names behave the same between flushes of their directory; a killed process loses nothing, and nothing becomes durable by it; the volume can be full;
-/// reads and flushes can fail. Not modelled: a flush that lies, a sector that changes by itself (<see cref="SimulatedDirectory.FlipBit"/> does that on demand).
+/// what is unsynced may be written back at any time before; names behave the same between flushes of their directory; a killed process loses nothing, and nothing becomes durable by it.
+/// The volume can be full from one write to the next. Reads, writes and flushes can fail; what a failed flush was about may never become durable, whatever a later flush says.
+/// A flush may be acknowledged and not done (<see cref="LoseFlushesAt"/>). A bit at rest changes on demand (<see cref="SimulatedDirectory.FlipBit"/>).
+/// Not modelled: writes to a wrong place, space that extents share.
 /// </summary>
 public sealed class SimulatedVolume(ulong seed, long capacityBytes)
 {
     private readonly SeededRandom random = new(seed);
+    private ulong numbers;
 
     internal SimulatedNode Root { get; } = new();
 
@@ -18,9 +21,6 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     public bool IsDown { get; private set; }
 
     public long CapacityBytes { get; set; } = capacityBytes;
-
-    /// <summary>Whether files can share extents here.</summary>
-    public bool SharesExtents { get; set; } = true;
 
     public long UsedBytes { get; private set; }
 
@@ -32,8 +32,38 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
 
     public CrashKind CrashKind { get; set; }
 
+    /// <summary>The machine goes down when a file whose name begins like this is deleted or gets another name, or at one of the next two changes; null for never.</summary>
+    public string? CrashWhenGoes { get; set; }
+
+    /// <summary>Asked before each flush of a file; the machine goes down at that flush if it says so. Null for never.</summary>
+    public Func<bool>? CrashAtFlushIf { get; set; }
+
+    /// <summary>Somebody else takes all the space that is left at this change; <see cref="long.MaxValue"/> for never.</summary>
+    public long FillAt { get; set; } = long.MaxValue;
+
+    /// <summary>From this change on flushes are acknowledged and nothing becomes durable, until power is lost; <see cref="long.MaxValue"/> for never.</summary>
+    public long LoseFlushesAt { get; set; } = long.MaxValue;
+
+    /// <summary>Whether some of what is unsynced survives even where flushes were lost: of a journal then later parts may be there and earlier ones not. Otherwise the whole cache is gone.</summary>
+    public bool SomeSurviveLostFlushes { get; set; }
+
+    /// <summary>A flush was acknowledged and is lost since power was lost.</summary>
+    public bool LostFlushes { get; private set; }
+
     /// <summary>The read of that number from now fails once; 0 for none.</summary>
     public long FailReadIn { get; set; }
+
+    /// <summary>The same for writes.</summary>
+    public long FailWriteIn { get; set; }
+
+    /// <summary>The same for flushes of files.</summary>
+    public long FailFlushIn { get; set; }
+
+    /// <summary>Whether files can share extents here.</summary>
+    public bool SharesExtents { get; set; } = true;
+
+    /// <summary>Whether the host writes back before it is asked to.</summary>
+    public bool WritesBackEarly { get; set; }
 
     /// <summary>Called before each read of a file, with its path: where the schedule lets others run.</summary>
     public Action<string>? BeforeRead { get; set; }
@@ -41,14 +71,20 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     public SimulatedDirectory Directory(string name) => new(this, [name]);
 
     /// <summary>Makes the names at the volume's root durable.</summary>
-    public void FlushRoot() => Root.Flush();
+    public void FlushRoot()
+    {
+        if (!IsLosingFlushes) Root.Flush();
+    }
 
     /// <summary>Brings the machine up again.</summary>
     public void Restart()
     {
         IsDown = false;
-        CrashAt = long.MaxValue;
-        FailReadIn = 0;
+        LostFlushes = false;
+        CrashAt = FillAt = long.MaxValue;
+        CrashWhenGoes = null;
+        CrashAtFlushIf = null;
+        FailReadIn = FailWriteIn = FailFlushIn = 0;
     }
 
     /// <summary>Takes the machine down now.</summary>
@@ -59,9 +95,18 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         if (kind == CrashKind.ProcessKill) return;
         // Some losses take all, some nothing, most a part.
         var survival = random.Pick([0, 0.1, 0.5, 0.9, 1.0]);
+        if (IsLosingFlushes)
+        {
+            LostFlushes = true;
+            if (!SomeSurviveLostFlushes) survival = 0;
+            LoseFlushesAt = long.MaxValue;
+        }
+
         Root.LosePower(() => random.Chance(survival));
         UsedBytes = Root.AllFiles().Sum(f => f.AllocatedBytes);
     }
+
+    internal bool IsLosingFlushes => IoCount >= LoseFlushesAt;
 
     internal void RequireUp(int life)
     {
@@ -72,7 +117,12 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     internal void Change(int life, Action change)
     {
         RequireUp(life);
-        IoCount++;
+        if (++IoCount >= FillAt)
+        {
+            FillAt = long.MaxValue;
+            CapacityBytes = UsedBytes;
+        }
+
         if (IoCount < CrashAt)
         {
             change();
@@ -84,6 +134,40 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         throw new SimulatedCrashException();
     }
 
+    /// <summary>As <see cref="Change"/>, for a write, which may fail: with none of it done, or all.</summary>
+    internal void Write(int life, string path, Action write)
+    {
+        if (FailWriteIn > 0 && --FailWriteIn == 0)
+        {
+            if (random.Chance(0.5)) Change(life, write);
+            throw new IOException($"{path}: cannot be written: Input/output error (simulated)");
+        }
+
+        Change(life, write);
+    }
+
+    internal void Flush(int life, string path, SimulatedInode inode)
+    {
+        if (FailFlushIn > 0 && --FailFlushIn == 0)
+        {
+            if (random.Chance(0.7)) inode.ForgetUnflushed();
+            throw new IOException($"{path}: cannot be flushed: Input/output error (simulated)");
+        }
+
+        if (CrashAtFlushIf?.Invoke() == true) CrashAt = IoCount + 1;
+        Change(life, () =>
+        {
+            if (!IsLosingFlushes) inode.Flush();
+        });
+    }
+
+    internal void BeforeGoing(string name)
+    {
+        if (CrashWhenGoes is null || !name.StartsWith(CrashWhenGoes, StringComparison.Ordinal)) return;
+        CrashWhenGoes = null;
+        CrashAt = IoCount + random.Between(1, 3);
+    }
+
     internal void BeforeReading(int life, string path)
     {
         RequireUp(life);
@@ -91,6 +175,11 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         RequireUp(life);
         if (FailReadIn > 0 && --FailReadIn == 0) throw new IOException($"{path}: cannot be read: Input/output error (simulated)");
     }
+
+    /// <summary>Whether a dirty page that is in hand is written back of the host's own accord. Not while flushes are lost: then nothing reaches the medium.</summary>
+    internal bool WritesBackNow() => WritesBackEarly && !IsLosingFlushes && random.Chance(0.1);
+
+    internal ulong NextNumber() => ++numbers;
 
     internal void Take(long bytes)
     {

@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
 using VmRepl.Blocks;
+using VmRepl.Journal;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 
@@ -19,22 +22,22 @@ internal static class GroupChecker
     public static void CheckPoints(GroupStore group, Oracle oracle)
     {
         var start = group.Journal.Position.Start;
-        var expected = string.Join(", ", oracle.Points().Where(p => p.Sequence >= start).Select(p => $"{p.Sequence} {p.Name}"));
-        var found = string.Join(", ", group.Journal.Points.Select(p => $"{p.Sequence} {p.Bookmark}"));
-        Require(expected == found, $"points from {start} on: expected [{expected}], found [{found}]");
+        var expected = oracle.Points().Where(p => p.Sequence >= start);
+        var found = group.Journal.Points;
+        if (found.Select(p => (p.Sequence, p.Bookmark ?? "")).SequenceEqual(expected)) return;
+        throw new SimulationFailureException($"points from {start} on: expected [{string.Join(", ", expected)}], found [{string.Join(", ", found.Select(p => (p.Sequence, p.Bookmark)))}]");
     }
 
     public static void CheckLive(GroupStore group, Oracle oracle)
     {
         var position = group.Journal.Position;
         Require(position.Applied == position.Durable, $"applied {position.Applied}, durable {position.Durable}");
-        var expected = oracle.Contents(position.Applied);
-        foreach (var (id, live) in group.Live)
-        {
-            var found = new byte[live.Length];
-            live.Read(0, found);
-            Compare(expected[id - 1], found, 0, $"live image of disk {id} at {position.Applied}");
-        }
+        CheckLive(group, oracle.Contents(position.Applied), $"at {position.Applied}");
+    }
+
+    public static void CheckLive(GroupStore group, ulong[][] expected, string when)
+    {
+        foreach (var (id, live) in group.Live) Compare(live, expected[id - 1], $"live image of disk {id} {when}");
     }
 
     /// <summary>Everything of a view against the oracle.</summary>
@@ -44,30 +47,55 @@ internal static class GroupChecker
         var expected = oracle.Contents(point);
         foreach (var (id, disk) in view.Disks)
         {
-            var found = new byte[disk.Length];
-            disk.Read(0, found);
-            Compare(expected[id - 1], found, 0, $"disk {id} at {point}");
+            Compare(disk, expected[id - 1], $"disk {id} at {point}");
             CheckMap(disk, expected[id - 1], () => oracle.Holes(point)[id - 1], $"map of disk {id} at {point}", counters);
         }
 
-        var metadata = oracle.Metadata(point);
-        Require(metadata.Keys.Order().SequenceEqual(view.Metadata.Keys.Order()),
-            $"metadata at {point}: expected [{string.Join(' ', metadata.Keys.Order())}], found [{string.Join(' ', view.Metadata.Keys.Order())}]");
-        foreach (var (key, value) in metadata) Require(value.AsSpan().SequenceEqual(view.Metadata[key]), $"metadata at {point}: {key} has another value");
+        CheckMetadata(oracle.Metadata(point), view.Metadata, $"metadata at {point}");
         counters.Add(SimulationCounters.PointsChecked);
     }
 
-    public static void Compare(ReadOnlySpan<byte> expected, ReadOnlySpan<byte> found, long offset, string what)
+    public static void CheckMetadata(IReadOnlyDictionary<string, byte[]> expected, IReadOnlyDictionary<string, byte[]> found, string what)
     {
-        var same = expected.CommonPrefixLength(found);
-        if (same == expected.Length && same == found.Length) return;
-        var at = offset + same;
-        throw new SimulationFailureException($"{what}: sector {at / Sectors.Size} differs: expected {Stamp(expected[same..])}, found {Stamp(found[same..])}");
+        Require(expected.Keys.Order().SequenceEqual(found.Keys.Order()), $"{what}: expected [{string.Join(' ', expected.Keys.Order())}], found [{string.Join(' ', found.Keys.Order())}]");
+        foreach (var (key, value) in expected) Require(value.AsSpan().SequenceEqual(found[key]), $"{what}: {key} has another value");
     }
 
-    private static string Stamp(ReadOnlySpan<byte> bytes) => Convert.ToHexString(bytes[..Math.Min(8, bytes.Length)]);
+    /// <summary>Whether a point cannot be had, or is wrong.</summary>
+    public static bool IsSpoiled(GroupStore group, RecoveryPoint point, Oracle oracle)
+    {
+        try
+        {
+            using var view = group.OpenView(point);
+            CheckView(view, oracle, new SimulationCounters());
+            return false;
+        }
+        catch (Exception e) when (e is SimulationFailureException or JournalDamagedException)
+        {
+            return true;
+        }
+    }
 
-    private static void CheckMap(PointInTimeView disk, byte[] contents, Func<bool[]> findHoles, string what, SimulationCounters counters)
+    /// <summary>All of a disk against the stamps of its sectors.</summary>
+    public static void Compare(IBlockDevice disk, ReadOnlySpan<ulong> expected, string what)
+    {
+        using var buffer = PooledBuffer.Rent((int)disk.Length);
+        var found = buffer.Span[..(int)disk.Length];
+        // What was there before must not pass for what was read.
+        found.Fill(0xEE);
+        disk.Read(0, found);
+        var words = MemoryMarshal.Cast<byte, ulong>(found);
+        for (var sector = 0; sector < expected.Length; sector++, words = words[(Sectors.Size / sizeof(ulong))..])
+        {
+            var here = words[..(Sectors.Size / sizeof(ulong))];
+            if (!here.ContainsAnyExcept(expected[sector])) continue;
+            throw new SimulationFailureException($"{what}: sector {sector} differs: expected {Stamp(expected[sector])}, found {Stamp(here[Math.Max(0, here.IndexOfAnyExcept(expected[sector]))])}");
+        }
+    }
+
+    private static string Stamp(ulong word) => Convert.ToHexString(BitConverter.GetBytes(word));
+
+    private static void CheckMap(PointInTimeView disk, ReadOnlySpan<ulong> contents, Func<bool[]> findHoles, string what, SimulationCounters counters)
     {
         long at = 0;
         var runs = disk.Map(0, disk.Length).ToList();
@@ -79,7 +107,7 @@ internal static class GroupChecker
             at = run.End;
             if (!run.HasData)
             {
-                Require(Sectors.IsZero(contents.AsSpan((int)run.Offset, (int)run.Length)), $"{what}: {run.Extent} is said to be {run.State} and holds data");
+                Require(!contents[(int)(run.Offset / Sectors.Size)..(int)(run.End / Sectors.Size)].ContainsAnyExcept(0UL), $"{what}: {run.Extent} is said to be {run.State} and holds data");
                 continue;
             }
 

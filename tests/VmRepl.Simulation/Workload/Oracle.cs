@@ -1,11 +1,16 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using VmRepl.Blocks;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Simulation.Workload;
 
-/// <summary>What must be so: the baseline and a plain list of every record after it, replayed from the beginning for each question.</summary>
-internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[]> baselineHoles)
+/// <summary>
+/// What must be so: the baseline and a plain list of every record after it, replayed from the beginning for each question.
+/// Contents are told by one word for each sector, its stamp: the simulation writes no sector that is not the same word over and over, and a sector found counts as right only if all of it is.
+/// </summary>
+internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool[]> baselineHoles)
 {
     public const int BlockBytes = 4096;
 
@@ -14,13 +19,24 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
     private readonly List<Record> records = [];
 
     // Contents after the first so many records.
-    private readonly List<(int Records, IReadOnlyList<byte[]> Disks)> copies = [];
+    private readonly List<(int Records, IReadOnlyList<ulong[]> Disks)> copies = [];
 
     public IReadOnlyList<Record> Records => records;
 
     public ulong Newest => records.Count > 0 ? records[^1].Header.Sequence : 0;
 
-    public void Add(IEnumerable<Record> batch) => records.AddRange(batch);
+    /// <summary>Whether a round has begun and not ended.</summary>
+    public bool ResyncIsOpen => records.FindLast(r => r.Header.Kind is RecordKind.ResyncBegin or RecordKind.ResyncEnd)?.Header.Kind == RecordKind.ResyncBegin;
+
+    public void Add(IEnumerable<Record> batch)
+    {
+        foreach (var record in batch)
+        {
+            // A rewind's records are the product's own: what it wrote has to be sectors that there were.
+            if (record.Header.Kind == RecordKind.Write) RequireStamped(record);
+            records.Add(record);
+        }
+    }
 
     /// <summary>Takes out what came after, and returns it.</summary>
     public List<Record> Truncate(ulong after)
@@ -31,23 +47,29 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
         return lost;
     }
 
-    /// <summary>Contents of every disk after everything up to <paramref name="point"/>.</summary>
-    public byte[][] Contents(ulong point)
+    /// <summary>Stamps of every sector of every disk after everything up to <paramref name="point"/>.</summary>
+    public ulong[][] Contents(ulong point)
     {
         // From the nearest copy at or before the point: the answer is the same as from the beginning, and a run asks often.
         var nearest = copies.FindLastIndex(c => records[c.Records - 1].Header.Sequence <= point);
         var from = nearest < 0 ? 0 : copies[nearest].Records;
-        byte[][] disks = [.. (nearest < 0 ? baseline : copies[nearest].Disks).Select(d => (byte[])d.Clone())];
+        ulong[][] disks = [.. (nearest < 0 ? baseline : copies[nearest].Disks).Select(d => (ulong[])d.Clone())];
         for (var i = from; i < records.Count && records[i].Header.Sequence <= point; i++)
         {
-            if (i >= (copies.Count > 0 ? copies[^1].Records : 0) + CopyEvery) copies.Add((i, [.. disks.Select(d => (byte[])d.Clone())]));
+            if (i >= (copies.Count > 0 ? copies[^1].Records : 0) + CopyEvery) copies.Add((i, [.. disks.Select(d => (ulong[])d.Clone())]));
 
             var record = records[i];
             var header = record.Header;
             if (!IsContents(header.Kind)) continue;
-            var target = disks[header.Disk - 1].AsSpan((int)header.Offset, (int)header.Length);
-            if (header.Kind == RecordKind.Write) record.Payload.Span.CopyTo(target);
-            else target.Clear();
+            var target = disks[header.Disk - 1].AsSpan((int)(header.Offset / Sectors.Size), (int)(header.Length / Sectors.Size));
+            if (header.Kind != RecordKind.Write)
+            {
+                target.Clear();
+                continue;
+            }
+
+            var words = MemoryMarshal.Cast<byte, ulong>(record.Payload.Span);
+            for (var sector = 0; sector < target.Length; sector++) target[sector] = words[sector * (Sectors.Size / sizeof(ulong))];
         }
 
         return disks;
@@ -60,9 +82,10 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
     public bool[][] Holes(ulong point)
     {
         bool[][] holes = [.. baselineHoles.Select(d => (bool[])d.Clone())];
-        foreach (var record in records.Where(r => IsContents(r.Header.Kind)))
+        foreach (var record in records)
         {
             var header = record.Header;
+            if (!IsContents(header.Kind)) continue;
             var blocks = holes[header.Disk - 1];
             var end = header.Offset + header.Length;
             for (var block = header.Offset / BlockBytes; block * BlockBytes < end; block++)
@@ -80,8 +103,9 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
     public Dictionary<string, byte[]> Metadata(ulong point)
     {
         var values = new Dictionary<string, byte[]>();
-        foreach (var record in records.Where(r => r.Header.Kind == RecordKind.Metadata && r.Header.Sequence <= point))
+        foreach (var record in records)
         {
+            if (record.Header.Kind != RecordKind.Metadata || record.Header.Sequence > point) continue;
             var key = record.Header.Attributes![RecordAttribute.Key];
             if (record.PayloadLength == 0) values.Remove(key);
             else values[key] = record.Payload.ToArray();
@@ -90,7 +114,7 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
         return values;
     }
 
-    /// <summary>Every point, oldest first, as "sequence name"; a name is empty where there is none.</summary>
+    /// <summary>Every point, oldest first; a point is listed once for each name, and with an empty one where it has none.</summary>
     public List<(ulong Sequence, string Name)> Points()
     {
         var points = new SortedDictionary<ulong, List<string>>();
@@ -120,4 +144,13 @@ internal sealed class Oracle(IReadOnlyList<byte[]> baseline, IReadOnlyList<bool[
     }
 
     public static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
+
+    private static void RequireStamped(Record record)
+    {
+        var words = MemoryMarshal.Cast<byte, ulong>(record.Payload.Span);
+        for (; !words.IsEmpty; words = words[(Sectors.Size / sizeof(ulong))..])
+        {
+            if (words[..(Sectors.Size / sizeof(ulong))].ContainsAnyExcept(words[0])) throw new SimulationFailureException($"{record} holds a sector that nobody wrote");
+        }
+    }
 }

@@ -10,7 +10,9 @@ namespace VmRepl.Simulation.Workload;
 /// <summary>The source: makes records in order, now and then with a hot region, never using a sequence twice.</summary>
 internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IReadOnlyList<int> diskBytes)
 {
-    private const int SectorBytes = 512;
+    public const int SectorBytes = 512;
+
+    private const int WordsInSector = SectorBytes / sizeof(ulong);
     private const long LengthMax = 1 << 20;
     private const long PayloadMax = 512 << 10;
 
@@ -65,12 +67,25 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
     {
         var payload = new byte[length];
         if (isZero) return payload;
-        for (var sector = 0; sector < length / SectorBytes; sector++)
-        {
-            var words = MemoryMarshal.Cast<byte, ulong>(payload.AsSpan(sector * SectorBytes, SectorBytes));
-            words.Fill(BinaryPrimitives.ReverseEndianness((sequence << 16) + (ulong)sector + 1));
-        }
-
+        var words = MemoryMarshal.Cast<byte, ulong>(payload.AsSpan());
+        for (var sector = 0; sector < length / SectorBytes; sector++) words.Slice(sector * WordsInSector, WordsInSector).Fill(Stamp(sequence, sector));
         return payload;
     }
+
+    /// <summary>The contents that these stamps stand for.</summary>
+    public static byte[] Payload(ReadOnlySpan<ulong> stamps)
+    {
+        var payload = new byte[stamps.Length * SectorBytes];
+        var words = MemoryMarshal.Cast<byte, ulong>(payload.AsSpan());
+        for (var sector = 0; sector < stamps.Length; sector++) words.Slice(sector * WordsInSector, WordsInSector).Fill(stamps[sector]);
+        return payload;
+    }
+
+    public static ulong Stamp(ulong sequence, int sector) => BinaryPrimitives.ReverseEndianness((sequence << 16) + (ulong)sector + 1);
+
+    /// <summary>A piece of a disk as it is to be.</summary>
+    public Record Contents(uint disk, long offset, byte[] payload) => Record.Create(
+        new RecordHeader { Kind = RecordKind.Write, Sequence = Next++, TimeUs = clock.NowUs, Epoch = 1, Disk = disk, Offset = offset, Length = payload.Length }, payload);
+
+    public Record Metadata(string key, byte[] value) => Fact(RecordKind.Metadata, new Dictionary<string, string> { [RecordAttribute.Key] = key }, value);
 }

@@ -1,0 +1,79 @@
+using VmRepl.Journal;
+using VmRepl.Journal.Views;
+using static VmRepl.Simulation.Workload.GroupChecker;
+
+namespace VmRepl.Simulation.Workload;
+
+/// <content>Views, while the group goes on.</content>
+public sealed partial class JournalSimulation
+{
+    private void OpenOneView()
+    {
+        var points = group!.Journal.Points;
+        if (points.Count == 0 || views.Count >= 3) return;
+        // Old ones more often: those are the ones that retirement comes near. Not the oldest alone: that one lets nothing be retired.
+        var point = points[(int)random.Between(0, random.Chance(0.5) ? Math.Min(4, points.Count - 1) : points.Count - 1)];
+        views.Add(new OpenView(group.OpenView(point), retired));
+    }
+
+    private void CheckOneView()
+    {
+        if (views.Count == 0) return;
+        var open = random.Pick(views);
+        if (random.Chance(0.6)) volume.BeforeRead = AppendWhileReading;
+        try
+        {
+            CheckView(open.View, oracle, Counters);
+        }
+        catch (ViewClosedException) when (open.View.IsClosed)
+        {
+            // It gave way at a hard limit; it may have done so in the middle of this.
+            Counters.Add(SimulationCounters.ViewsClosed);
+            open.View.Dispose();
+            views.Remove(open);
+            return;
+        }
+        finally
+        {
+            volume.BeforeRead = null;
+        }
+
+        Require(!open.View.IsClosed, "a view that gave way was read to its end");
+        if (retired > open.RetiredBefore) Counters.Add(SimulationCounters.ViewsOverRetirement);
+        if (random.Chance(0.5)) return;
+        open.View.Dispose();
+        views.Remove(open);
+    }
+
+    /// <summary>Another thread gets its turn between a view's first look and its read of the live image.</summary>
+    private void AppendWhileReading(string path)
+    {
+        if (!path.Contains("/live/", StringComparison.Ordinal) || !random.Chance(0.5)) return;
+        volume.BeforeRead = null;
+        Counters.Add(SimulationCounters.SecondLooks);
+        try
+        {
+            AppendBatch();
+        }
+        catch (JournalFullException)
+        {
+            Counters.Add(SimulationCounters.JournalFull);
+        }
+
+        volume.BeforeRead = AppendWhileReading;
+    }
+
+    private void CheckOnePoint()
+    {
+        var points = group!.Journal.Points;
+        if (points.Count == 0) return;
+        using var view = group.OpenView(random.Pick(points));
+        CheckView(view, oracle, Counters);
+    }
+
+    private void CloseViews()
+    {
+        foreach (var view in views) view.View.Dispose();
+        views.Clear();
+    }
+}
