@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Journal;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Records;
 using static VmRepl.Simulation.Workload.GroupChecker;
@@ -64,8 +65,9 @@ public sealed partial class JournalSimulation
     private void SendWhatIsOwed(SourceState source)
     {
         var batch = new List<Record> { maker.Fact(RecordKind.ResyncBegin) };
-        // Where the live images may be ahead of the journal, they alone are not enough to compare with: a sector may be right there, and its newest record an older one.
-        using var newest = isUntrusted ? group!.OpenView(group.Journal.Points[^1]) : null;
+        // Where the live images may be ahead of the journal, they alone are not enough to compare with: a sector may be right there, and its newest record an older one. The newest record may lie
+        // behind the newest point, in a round that was cut (seed 1429).
+        using var newest = isUntrusted ? group!.OpenView(new RecoveryPoint(group.Journal.Position.Durable, 0, null, RecoveryPoint.Crash)) : null;
         foreach (var (id, live) in group!.Live)
         {
             foreach (var (first, count) in Differing(source.Contents[id - 1], [Contents(live), .. newest is null ? [] : new[] { Contents(newest.Disks[id]) }]))
