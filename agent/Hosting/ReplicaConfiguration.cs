@@ -9,7 +9,7 @@ namespace VmRepl.Agent.Hosting;
 /// <summary>What a replica reads from its configuration.</summary>
 internal static class ReplicaConfiguration
 {
-    private const long SmallestSegmentBytes = 2L << 20;
+    private const long SmallestSegmentBytes = 2L << 20, IndexMemoryMin = 1L << 20;
 
     // So many segments at least: one is retired at a time, and one is being filled.
     private const int SegmentsMin = 4, SegmentsWanted = 8;
@@ -36,6 +36,14 @@ internal static class ReplicaConfiguration
         if (options.FreeBytesMin < options.SegmentBytes)
             throw new CommandFailure($"The reserve (--journal-reserve, Journal:FreeBytesMin) is {options.FreeBytesMin} bytes; retirement itself may need {options.SegmentBytes}, and so much has to be kept.");
         return options;
+    }
+
+    /// <summary>Reads <c>Journal:IndexMemoryBytes</c>: the cap on the memory of all indexes of the store.</summary>
+    /// <exception cref="CommandFailure">It is out of its range.</exception>
+    public static long IndexMemoryBytes(IConfiguration configuration, long otherwise)
+    {
+        var bytes = configuration.GetSection("Journal").GetValue("IndexMemoryBytes", otherwise);
+        return bytes >= IndexMemoryMin ? bytes : throw new CommandFailure($"Journal:IndexMemoryBytes is {bytes}; at least {IndexMemoryMin} are needed.");
     }
 
     private static long SegmentBytes(JournalOptions options)

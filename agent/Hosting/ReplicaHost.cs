@@ -83,6 +83,7 @@ internal static class ReplicaHost
         protected override async Task ExecuteAsync(CancellationToken stoppingToken)
         {
             var settings = new StoreSettings { NewGuid = Guid.NewGuid, Journal = ReplicaConfiguration.Journal(configuration, arguments.Journal), Notice = (group, sentence) => HostLog.GroupNotice(log, group, sentence) };
+            settings = settings with { IndexMemoryBytes = ReplicaConfiguration.IndexMemoryBytes(configuration, settings.IndexMemoryBytes) };
             using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
             foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
             var schedule = ReplicaConfiguration.Scrub(configuration);

@@ -7,6 +7,11 @@ internal static class CommandLineTool
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
+    /// <summary>This program, however it was started.</summary>
+    public static string[] Self { get; } = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
+        ? [Environment.ProcessPath!, typeof(CommandLineTool).Assembly.Location]
+        : [Environment.ProcessPath!];
+
     /// <summary>Whether the command is on the path.</summary>
     public static bool Exists(string command) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .Any(directory => directory.Length > 0 && File.Exists(Path.Combine(directory, command)));

@@ -2,6 +2,7 @@ using System.Globalization;
 using VmRepl.Benchmarks;
 using VmRepl.Benchmarks.Contests;
 using VmRepl.Benchmarks.Ingest;
+using VmRepl.Benchmarks.Scale;
 using VmRepl.Benchmarks.Sharing;
 
 // dotnet cake --target=Bench [--arguments="--size MIB --pairs N --directory DIR --vmrepl FILE --only NAME,…"]
@@ -14,6 +15,9 @@ if (args is ["ingest", .. var ingest])
 
 // "sharing [DIR [ROUNDS]]", as root: what shared extents save and cost, on file systems in loop devices.
 if (args is ["sharing", .. var sharing]) return SharingBench.Run(sharing);
+
+// "scale DIR [RECORDS [RECORD-BYTES [DISK-MIB]]]": what a long journal costs to open, to view and to keep in memory.
+if (args is ["scale", .. var scale]) return ScaleBench.Run(scale);
 
 BenchOptions options;
 try

@@ -91,18 +91,13 @@ internal static class IngestContest
     {
         try
         {
-            return IngestFigures.Parse(CommandLineTool.Run([.. Self(), .. options.ToArguments()]));
+            return IngestFigures.Parse(CommandLineTool.Run([.. CommandLineTool.Self, .. options.ToArguments()]));
         }
         finally
         {
             if (Directory.Exists(Store(run))) Directory.Delete(Store(run), recursive: true);
         }
     }
-
-    /// <summary>This program, however it was started.</summary>
-    private static string[] Self() => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
-        ? [Environment.ProcessPath!, typeof(IngestContest).Assembly.Location]
-        : [Environment.ProcessPath!];
 
     private static IngestFigures Loop(BenchRun run, string program)
     {
