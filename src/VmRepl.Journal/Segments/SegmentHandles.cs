@@ -8,7 +8,8 @@ namespace VmRepl.Journal.Segments;
 /// </summary>
 internal sealed class SegmentHandles
 {
-    private const int OpenMax = 64;
+    // More than a journal of some GiB has segments, so that random reads of it open nothing; few beside what a process may have.
+    private const int OpenMax = 256;
 
     private readonly Lock gate = new();
     private readonly List<Handle> open = [];

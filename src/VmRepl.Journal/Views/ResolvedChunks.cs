@@ -8,7 +8,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory) : IDisposable
     /// <summary>Bytes of a chunk; no region of <see cref="Index.NewestTouches"/> is smaller.</summary>
     public const int ChunkBytes = 64 << 10;
 
-    private const int Slots = 4096;
+    private const int Slots = 16384;
     private const int BytesMax = 16 << 10;
 
     // To resolve a chunk is worth it where it is read again and again: by the number of reads that had to ask the index.
