@@ -21,4 +21,7 @@ public interface IHostBacked
     /// <summary>As a write of what <paramref name="source"/> holds from <paramref name="sourceOffset"/> on. Durable with this device's next flush. False, with nothing done, where the volume cannot.</summary>
     /// <exception cref="IOException">The environment failed; the range of the disk may hold anything.</exception>
     bool TryCloneFrom(IHostFile source, long sourceOffset, long offset, long length);
+
+    /// <summary>Lets the host begin to write back a range that was written: the flush that follows waits less. Promises nothing.</summary>
+    void BeginWriteBack(long offset, long length);
 }

@@ -10,6 +10,9 @@ namespace VmRepl.Journal;
 /// <content>Writing: commits into segments, the index, the live images, checkpoints.</content>
 public sealed partial class GroupJournal
 {
+    /// <summary>Writing back is begun for records from this size on: smaller ones may be overwritten before anybody needs them on the disk.</summary>
+    private const long WriteBackBytesMin = 256 << 10;
+
     /// <summary>Records waiting for one commit hold at most about this much payload in memory.</summary>
     private const long CommitBytesMax = 32 << 20;
 
@@ -154,6 +157,8 @@ public sealed partial class GroupJournal
             {
                 case RecordKind.Write:
                     if (!sharing.TryApply(record)) live[header.Disk].Write(header.Offset, record.Payload.Span);
+                    // The checkpoint's flush then has less to wait for.
+                    if (header.Length >= WriteBackBytesMin && live[header.Disk] is IHostBacked backed) backed.BeginWriteBack(header.Offset, header.Length);
                     appliedSinceCheckpoint += header.Length;
                     break;
                 case RecordKind.Zero:

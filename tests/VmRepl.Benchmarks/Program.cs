@@ -57,6 +57,7 @@ try
     }
 
     foreach (var fact in Machine.Describe(directory)) Console.WriteLine($"- {fact}");
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"- {Machine.TouchMemory() >> 30} GiB of free memory touched once before, so that nobody's page cache is the first to use it"));
     var source = SourceDisk.Make(directory, vmrepl, options.SizeMib);
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
         $"- source: a disk of {options.SizeMib} MiB, every other MiB random, {source.DataBytes >> 20} MiB in all; medians of {options.Pairs} rounds in turn, one before them not counted; page cache warm, dirty pages written back before each run"));

@@ -8,6 +8,9 @@ namespace VmRepl.Journal.Segments;
 /// <summary>Fills the payloads of a commit into a segment's payload area: shared where that is worth it, and otherwise in as few writes as that leaves.</summary>
 internal static class PayloadArea
 {
+    /// <summary>From this size on the volume takes the space in one piece and works while the rest of the commit is written; below it the two calls cost more than they save.</summary>
+    private const long LargeBytesMin = 1 << 20;
+
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
     /// <param name="file">The segment's.</param>
@@ -34,7 +37,11 @@ internal static class PayloadArea
 
         void WriteParts()
         {
-            if (parts.Count > 0) file.Write(start, parts);
+            if (parts.Count == 0) return;
+            var bytes = parts.Sum(p => (long)p.Length);
+            if (bytes >= LargeBytesMin) file.TryReserve(start, bytes);
+            file.Write(start, parts);
+            if (bytes >= LargeBytesMin) file.BeginWriteBack(start, bytes);
             parts.Clear();
         }
     }

@@ -111,7 +111,7 @@ internal sealed partial class SegmentFile : IDisposable
         return new SegmentFile(System.IO.Path.Combine(directory.Path, name), header, handles, () => Reopen(directory, name, access, header, handles)) { End = end, LastChecksum = checksum, Incarnation = incarnation };
     }
 
-    /// <summary>Bytes that a record takes at most: in the records area, and in the payload area.</summary>
+    /// <summary>Bytes that a record takes at most: in the records area, and in the payload area. In a small commit all of it is in the records area, and no more in sum.</summary>
     public static (long Records, long Payload) SpaceFor(Record record)
     {
         const int wrapping = 16;
@@ -132,7 +132,8 @@ internal sealed partial class SegmentFile : IDisposable
     /// <returns>The records as they are now found, and the commit's checksum.</returns>
     public (List<StoredRecord> Stored, uint Checksum) WriteCommit(IReadOnlyList<Record> records, ulong incarnation, uint previous, MessagePackWriter writer, ExtentSharing? sharing = null)
     {
-        var payloadBytes = records.Sum(r => SpaceFor(r).Payload);
+        var isSmall = records.Sum(r => (long)r.PayloadLength) <= SegmentLayout.SmallCommitBytes;
+        var payloadBytes = isSmall ? 0 : records.Sum(r => SpaceFor(r).Payload);
         var place = PayloadStart - payloadBytes;
         var payloads = new List<(Record, long)>();
         var stored = new List<StoredRecord>(records.Count);
@@ -144,7 +145,7 @@ internal sealed partial class SegmentFile : IDisposable
         {
             long at = -1;
             var headerAt = RecordsEnd + writer.Length + HeadBytes(record.EncodedHeader.Length);
-            if (record.PayloadLength >= SegmentLayout.InlinePayloadMax)
+            if (!isSmall && record.PayloadLength >= SegmentLayout.InlinePayloadMax)
             {
                 at = place;
                 record.WriteHeaderTo(writer, at);

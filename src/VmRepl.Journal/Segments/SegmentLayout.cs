@@ -18,8 +18,11 @@ internal static class SegmentLayout
     public const int CommitAlignment = 512;
     public const int PayloadAlignment = 4096;
 
-    /// <summary>Payloads below this stand inside their record; at or above it in the payload area.</summary>
+    /// <summary>Payloads below this stand inside their record; at or above it in the payload area, except in a small commit.</summary>
     public const int InlinePayloadMax = 4096;
+
+    /// <summary>A commit with at most this many bytes of payload has all of it inside its records, so that its flush has one place to write and not two.</summary>
+    public const int SmallCommitBytes = 32 << 10;
 
     public const long SegmentBytesMin = 1 << 20;
     public const long SegmentBytesMax = 1L << 30;
