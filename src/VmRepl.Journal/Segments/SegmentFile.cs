@@ -111,7 +111,7 @@ internal sealed partial class SegmentFile : IDisposable
         return new SegmentFile(System.IO.Path.Combine(directory.Path, name), header, handles, () => Reopen(directory, name, access, header, handles)) { End = end, LastChecksum = checksum, Incarnation = incarnation };
     }
 
-    /// <summary>Bytes that a record takes at most: in the records area, and in the payload area. In a small commit all of it is in the records area, and no more in sum.</summary>
+    /// <summary>Bytes that a record takes at most: in the records area, and in the payload area. In a small commit more of it may be in the records area, and no more in sum.</summary>
     public static (long Records, long Payload) SpaceFor(Record record)
     {
         const int wrapping = 16;
@@ -133,7 +133,7 @@ internal sealed partial class SegmentFile : IDisposable
     public (List<StoredRecord> Stored, uint Checksum) WriteCommit(IReadOnlyList<Record> records, ulong incarnation, uint previous, MessagePackWriter writer, ExtentSharing? sharing = null)
     {
         var isSmall = records.Sum(r => (long)r.PayloadLength) <= SegmentLayout.SmallCommitBytes;
-        var payloadBytes = isSmall ? 0 : records.Sum(r => SpaceFor(r).Payload);
+        var payloadBytes = records.Where(r => !IsInline(r, isSmall)).Sum(r => SpaceFor(r).Payload);
         var place = PayloadStart - payloadBytes;
         var payloads = new List<(Record, long)>();
         var stored = new List<StoredRecord>(records.Count);
@@ -145,7 +145,7 @@ internal sealed partial class SegmentFile : IDisposable
         {
             long at = -1;
             var headerAt = RecordsEnd + writer.Length + HeadBytes(record.EncodedHeader.Length);
-            if (!isSmall && record.PayloadLength >= SegmentLayout.InlinePayloadMax)
+            if (!IsInline(record, isSmall))
             {
                 at = place;
                 record.WriteHeaderTo(writer, at);
@@ -256,6 +256,10 @@ internal sealed partial class SegmentFile : IDisposable
             throw;
         }
     }
+
+    /// <summary>A payload of more than one chunk never is: its checksums are read from its header alone.</summary>
+    private static bool IsInline(Record record, bool isSmallCommit) =>
+        record.PayloadLength < SegmentLayout.InlinePayloadMax || (isSmallCommit && record.PayloadLength == SegmentLayout.InlinePayloadMax);
 
     private static void WriteAgain(IHostFile file, long offset, long length)
     {

@@ -18,10 +18,10 @@ internal static class SegmentLayout
     public const int CommitAlignment = 512;
     public const int PayloadAlignment = 4096;
 
-    /// <summary>Payloads below this stand inside their record; at or above it in the payload area, except in a small commit.</summary>
+    /// <summary>Payloads below this stand inside their record, and in a small commit those of just this; the others in the payload area. It is the size of a checksum's chunk.</summary>
     public const int InlinePayloadMax = 4096;
 
-    /// <summary>A commit with at most this many bytes of payload has all of it inside its records, so that its flush has one place to write and not two.</summary>
+    /// <summary>A commit with at most this many bytes of payload is small: with its payloads inside the records its flush has one place to write and not two.</summary>
     public const int SmallCommitBytes = 32 << 10;
 
     public const long SegmentBytesMin = 1 << 20;
