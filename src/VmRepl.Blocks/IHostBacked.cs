@@ -22,6 +22,9 @@ public interface IHostBacked
     /// <exception cref="IOException">The environment failed; the range of the disk may hold anything.</exception>
     bool TryCloneFrom(IHostFile source, long sourceOffset, long offset, long length);
 
+    /// <summary>As <see cref="IBlockDevice.Write"/> of the parts one after the other, for much data: see <see cref="IHostFile.WriteAroundCache"/>.</summary>
+    void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts);
+
     /// <summary>Lets the host begin to write back a range that was written: the flush that follows waits less. Promises nothing.</summary>
     void BeginWriteBack(long offset, long length);
 }

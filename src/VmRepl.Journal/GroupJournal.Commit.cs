@@ -10,9 +10,6 @@ namespace VmRepl.Journal;
 /// <content>Writing: commits into segments, the index, the live images, checkpoints.</content>
 public sealed partial class GroupJournal
 {
-    /// <summary>Writing back is begun for records from this size on: smaller ones may be overwritten before anybody needs them on the disk.</summary>
-    private const long WriteBackBytesMin = 256 << 10;
-
     /// <summary>Records waiting for one commit hold at most about this much payload in memory.</summary>
     private const long CommitBytesMax = 32 << 20;
 
@@ -156,15 +153,17 @@ public sealed partial class GroupJournal
             switch (header.Kind)
             {
                 case RecordKind.Write:
-                    if (!sharing.TryApply(record)) live[header.Disk].Write(header.Offset, record.Payload.Span);
-                    // The checkpoint's flush then has less to wait for.
-                    if (header.Length >= WriteBackBytesMin && live[header.Disk] is IHostBacked backed) backed.BeginWriteBack(header.Offset, header.Length);
+                    // In their order: what is shared or freed may lie where the records before it wrote.
+                    if (sharing.IsStored(record)) writes.Finish();
+                    if (!sharing.TryApply(record)) writes.Add(record);
                     appliedSinceCheckpoint += header.Length;
                     break;
                 case RecordKind.Zero:
+                    writes.Finish();
                     live[header.Disk].Zero(header.Offset, header.Length);
                     break;
                 case RecordKind.Punch:
+                    writes.Finish();
                     live[header.Disk].Punch(header.Offset, header.Length);
                     break;
             }
@@ -173,6 +172,7 @@ public sealed partial class GroupJournal
             appliedSinceCheckpoint += RecordCost;
         }
 
+        writes.Finish();
         sharing.Clear();
         if (records.Count == 0) return;
         lock (indexGate) position = position with { Applied = records[^1].Header.Sequence };

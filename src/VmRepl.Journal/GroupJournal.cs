@@ -50,6 +50,7 @@ public sealed partial class GroupJournal : IDisposable
 
     private readonly UndoCapture undo;
     private readonly ExtentSharing sharing;
+    private readonly LiveImageWrites writes;
 
     // Most bytes of payload in a record that the journal makes itself.
     private readonly int pieceBytes;
@@ -82,6 +83,7 @@ public sealed partial class GroupJournal : IDisposable
         upkeep = new IndexUpkeep(directory, index, indexGate, memory, [.. live.Keys], Counters);
         pieceBytes = (int)Math.Min(PieceBytesMax, options.SegmentBytes / 4);
         sharing = new ExtentSharing(live, options, Counters);
+        writes = new LiveImageWrites(live);
         undo = new UndoCapture(live, Untouched, pieceBytes, sharing);
         limits = new JournalLimits(options, isReadOnly ? 0 : JournalLimits.ReserveOf(options, directory.FreeBytes));
     }

@@ -10,6 +10,9 @@ namespace VmRepl.Blocks.Files;
 public sealed class HostFile : IHostFile
 {
     private readonly SafeFileHandle handle;
+    private readonly Lock opening = new();
+    private DirectWriting? direct;
+    private bool hasNoDirect;
 
     private HostFile(string path, SafeFileHandle handle, bool isReadOnly)
     {
@@ -66,6 +69,7 @@ public sealed class HostFile : IHostFile
 
     public int Read(long offset, Span<byte> buffer)
     {
+        Settle(offset, buffer.Length);
         var done = 0;
         while (done < buffer.Length)
         {
@@ -77,16 +81,49 @@ public sealed class HostFile : IHostFile
         return done;
     }
 
-    public void Write(long offset, ReadOnlySpan<byte> data) => RandomAccess.Write(handle, data, offset);
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        Settle(offset, data.Length);
+        RandomAccess.Write(handle, data, offset);
+    }
 
-    public void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => RandomAccess.Write(handle, parts, offset);
+    public void Write(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        Settle(offset, parts.Sum(p => (long)p.Length));
+        RandomAccess.Write(handle, parts, offset);
+    }
 
-    public void SetLength(long length) => RandomAccess.SetLength(handle, length);
+    public void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        if (!OperatingSystem.IsLinux() || offset % DirectWriting.Alignment != 0 || parts.Sum(p => (long)p.Length) % DirectWriting.Alignment != 0 || Direct is not { } around)
+        {
+            Write(offset, parts);
+            return;
+        }
+
+        try
+        {
+            if (around.TryWrite(offset, parts)) return;
+        }
+        catch (Win32Exception cause)
+        {
+            throw NotWritten(cause);
+        }
+
+        Write(offset, parts);
+    }
+
+    public void SetLength(long length)
+    {
+        Settle();
+        RandomAccess.SetLength(handle, length);
+    }
 
     public bool TryPunch(long offset, long length)
     {
         if (!OperatingSystem.IsLinux()) return false;
         if (length == 0) return true;
+        Settle(offset, length);
         while (LibC.FAllocate(handle, LibC.PunchHole | LibC.KeepSize, offset, length) != 0)
         {
             // A signal, of which the runtime sends itself many, may end the call half-way; punching again is harmless.
@@ -121,6 +158,8 @@ public sealed class HostFile : IHostFile
             Length = (ulong)length,
             TargetOffset = (ulong)offset,
         };
+        from.Settle(sourceOffset, length);
+        Settle(offset, length);
         while (LibC.IoCtl(handle, LibC.FiCloneRange, ref range) != 0)
         {
             if (Marshal.GetLastPInvokeError() == LibC.Interrupted) continue;
@@ -134,6 +173,7 @@ public sealed class HostFile : IHostFile
 
     public void Flush()
     {
+        Settle();
         if (!OperatingSystem.IsLinux())
         {
             RandomAccess.FlushToDisk(handle);
@@ -150,6 +190,7 @@ public sealed class HostFile : IHostFile
     {
         var fileEnd = Length;
         var end = length < fileEnd - offset ? offset + length : fileEnd;
+        Settle(offset, length);
         while (offset < end)
         {
             var data = OperatingSystem.IsLinux() ? NextData(offset, end) : offset;
@@ -173,7 +214,43 @@ public sealed class HostFile : IHostFile
         return Marshal.GetLastPInvokeError() is LibC.InvalidArgument or LibC.NotSupported or LibC.NoSys ? false : throw Failed("cannot be asked for its locks");
     }
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose()
+    {
+        if (OperatingSystem.IsLinux()) direct?.Dispose();
+        handle.Dispose();
+    }
+
+    /// <summary>Waits for what is being written to the range around the cache: it is seen by everybody who comes after the write.</summary>
+    private void Settle(long offset = 0, long length = long.MaxValue)
+    {
+        if (direct is null || !OperatingSystem.IsLinux()) return;
+        try
+        {
+            direct.Settle(Extent.FromEnds(offset, length < long.MaxValue - offset ? offset + length : long.MaxValue));
+        }
+        catch (Win32Exception cause)
+        {
+            throw NotWritten(cause);
+        }
+    }
+
+    private IOException NotWritten(Win32Exception cause) => new($"{Path}: cannot be written: {cause.Message}", cause);
+
+    [System.Runtime.Versioning.SupportedOSPlatform("linux")]
+    private DirectWriting? Direct
+    {
+        get
+        {
+            if (hasNoDirect) return null;
+            if (direct is not null) return direct;
+            lock (opening)
+            {
+                direct ??= DirectWriting.TryOpen(handle);
+                hasNoDirect = direct is null;
+                return direct;
+            }
+        }
+    }
 
     [System.Runtime.Versioning.SupportedOSPlatform("linux")]
     private long NextData(long offset, long end)

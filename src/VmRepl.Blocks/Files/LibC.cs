@@ -9,20 +9,38 @@ namespace VmRepl.Blocks.Files;
 internal static partial class LibC
 {
     public const int SeekData = 3, SeekHole = 4;
-    public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25;
+    public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25, TryAgain = 11, InputOutput = 5;
     public const int OfdGetLock = 36;
     public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;
     public const uint SyncFileRangeWrite = 2;
+    public const int ReadWrite = 2, CloseOnExec = 0x80000;
+
+    /// <summary>O_DIRECT, which differs by architecture.</summary>
+    public static readonly int Direct = IsArm64 ? 0x10000 : 0x4000;
 
     /// <summary>_IOW(0x94, 13, struct file_clone_range), linux/fs.h.</summary>
     public const ulong FiCloneRange = 0x4020940D;
+
+    /// <summary>Numbers of system calls that libc has no names for (asm/unistd.h).</summary>
+    public static readonly nint IoSetup = IsArm64 ? 0 : 206, IoGetEvents = IsArm64 ? 4 : 208, IoSubmit = IsArm64 ? 2 : 209;
+
+    /// <summary>IOCB_CMD_PWRITE, linux/aio_abi.h.</summary>
+    public const ushort AioWrite = 1;
+
+    private static bool IsArm64 => RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    public static partial nint Call(nint number, nint first, nint second, nint third, nint fourth, nint fifth);
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     public static partial int FDataSync(SafeFileHandle file);
 
     [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
     public static partial int SyncFileRange(SafeFileHandle file, long offset, long length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "pwrite", SetLastError = true)]
+    public static unsafe partial nint PWrite(SafeFileHandle file, byte* data, nint length, long offset);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int FSync(int descriptor);
@@ -61,6 +79,34 @@ internal static partial class LibC
         public long Start;
         public long Length;
         public int ProcessId;
+    }
+
+    /// <summary>struct iocb, linux/aio_abi.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct AioRequest
+    {
+        public ulong Data;
+        public uint Key;
+        public uint WriteFlags;
+        public ushort Operation;
+        public short Priority;
+        public uint File;
+        public ulong Buffer;
+        public ulong Length;
+        public long Offset;
+        public ulong Reserved;
+        public uint Flags;
+        public uint EventDescriptor;
+    }
+
+    /// <summary>struct io_event, linux/aio_abi.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct AioEvent
+    {
+        public ulong Data;
+        public ulong Request;
+        public long Result;
+        public long Result2;
     }
 
     /// <summary>struct file_clone_range, linux/fs.h.</summary>

@@ -53,6 +53,13 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
         File.Write(PayloadOffset + offset, data);
     }
 
+    public void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        RequireWritable();
+        RequireInside(offset, parts.Sum(p => (long)p.Length));
+        File.WriteAroundCache(PayloadOffset + offset, parts);
+    }
+
     public void Zero(long offset, long length) => Punch(offset, length);
 
     public void Punch(long offset, long length)

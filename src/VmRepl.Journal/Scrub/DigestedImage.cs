@@ -38,6 +38,20 @@ internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) 
         }
     }
 
+    public void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)
+    {
+        var extent = new Extent(offset, parts.Sum(p => (long)p.Length));
+        digests.BeginWrite(extent);
+        try
+        {
+            image.WriteAroundCache(offset, parts);
+        }
+        finally
+        {
+            digests.EndWrite(extent);
+        }
+    }
+
     public void Zero(long offset, long length)
     {
         var extent = new Extent(offset, length);

@@ -8,7 +8,7 @@ namespace VmRepl.Journal.Segments;
 /// <summary>Fills the payloads of a commit into a segment's payload area: shared where that is worth it, and otherwise in as few writes as that leaves.</summary>
 internal static class PayloadArea
 {
-    /// <summary>From this size on the volume takes the space in one piece and works while the rest of the commit is written; below it the two calls cost more than they save.</summary>
+    /// <summary>From this size on the volume takes the space in one piece and the data go around the page cache; below it the calls cost more than they save.</summary>
     private const long LargeBytesMin = 1 << 20;
 
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
@@ -39,9 +39,16 @@ internal static class PayloadArea
         {
             if (parts.Count == 0) return;
             var bytes = parts.Sum(p => (long)p.Length);
-            if (bytes >= LargeBytesMin) file.TryReserve(start, bytes);
-            file.Write(start, parts);
-            if (bytes >= LargeBytesMin) file.BeginWriteBack(start, bytes);
+            if (bytes >= LargeBytesMin)
+            {
+                file.TryReserve(start, bytes);
+                file.WriteAroundCache(start, parts);
+            }
+            else
+            {
+                file.Write(start, parts);
+            }
+
             parts.Clear();
         }
     }

@@ -47,6 +47,9 @@ internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live
         return true;
     }
 
+    /// <summary>Whether <see cref="TryApply(Record)"/> may share for this record.</summary>
+    public bool IsStored(Record record) => places.ContainsKey(record.Header.Sequence);
+
     /// <summary>Applies a write of the batch in hand by sharing what the journal has of it. False where it has to be written.</summary>
     public bool TryApply(Record record) =>
         places.TryGetValue(record.Header.Sequence, out var from) && TryApply(record.Header, from.Segment, from.Place, record.Payload[(int)Sectors.AlignDown(record.PayloadLength, Block)..]);
