@@ -110,25 +110,27 @@ public sealed partial class GroupJournal
         }
 
         volumeBytes += journalBytes;
-        RetireFor(journalBytes, volumeBytes, onlyHard: false);
-        if (Limit(journalBytes, volumeBytes) is not { IsHard: true } limit) return;
+        if (RetireFor(journalBytes, volumeBytes, onlyHard: false) is not { IsHard: true } limit) return;
         // A spare file is space as well.
         if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
         throw new JournalFullException($"{directory.Path}: {limit.Reason}; {WhatHolds()}");
     }
 
-    private void RetireFor(long journalBytes, long volumeBytes, bool onlyHard)
+    /// <returns>The limit that is still met, or null.</returns>
+    private JournalLimit? RetireFor(long journalBytes, long volumeBytes, bool onlyHard)
     {
         // What is handed down is written behind: without an end to it, segments of nothing but hand-downs would go round for ever.
         var idle = 0;
-        while (idle <= segments.Count && segments.Count > 1 && Limit(journalBytes, volumeBytes) is { } limit && (limit.IsHard || !onlyHard))
+        while (true)
         {
+            var met = Limit(journalBytes, volumeBytes);
+            if (met is not { } limit || (onlyHard && !limit.IsHard) || idle > segments.Count || segments.Count <= 1) return met;
             var oldest = segments[0];
             if (oldest.LastSequence > Position.Checkpoint && oldest.LastSequence <= Position.Applied) WriteCheckpoint();
             var start = Math.Max(Position.Start, oldest.LastSequence);
             if (start == Position.Start) idle++;
             // What is handed down is written before anything is given back: begun without room for that it would end half-way, with the volume full and the journal failed.
-            if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start, limit)) break;
+            if (HandDownBytes(oldest, start) > directory.FreeBytes || !TryAnnounceStart(start, limit)) return met;
             RetireOldest();
         }
     }

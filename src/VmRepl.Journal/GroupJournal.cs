@@ -169,10 +169,11 @@ public sealed partial class GroupJournal : IDisposable
     /// <summary>
     /// Makes the records durable, in order, with the undo that they need, then applies them to the live images. On return everything is durable and applied.
     /// </summary>
+    /// <param name="durable">Called as soon as everything is durable, before it is applied: the records may be acknowledged. It appends nothing itself.</param>
     /// <exception cref="JournalFullException">Nothing was written.</exception>
     /// <exception cref="ArgumentException">A record does not fit the group: unknown disk, outside of it, out of order.</exception>
     /// <exception cref="IOException">The journal is failed from now on.</exception>
-    public void Append(IReadOnlyList<Record> records)
+    public void Append(IReadOnlyList<Record> records, Action? durable = null)
     {
         lock (writerGate)
         {
@@ -193,6 +194,7 @@ public sealed partial class GroupJournal : IDisposable
                 undo.Begin();
                 Commit(records.SelectMany(undo.Accompany));
 #endif
+                durable?.Invoke();
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
                 KeepIndex(records.Count);

@@ -62,7 +62,7 @@ public sealed class GroupRewind : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The point is outside the recovery range.</exception>
     /// <exception cref="JournalFullException">There is no room for all of it; nothing was written.</exception>
     /// <exception cref="JournalDamagedException">What the point holds does not verify; nothing was written.</exception>
-    public static GroupRewind Begin(GroupStore group, RecoveryPoint point) => Begin(group, point, group.Append);
+    public static GroupRewind Begin(GroupStore group, RecoveryPoint point) => Begin(group, point, records => group.Append(records));
 
     /// <param name="append">Appends to <paramref name="group"/>; a simulation takes note of what is.</param>
     internal static GroupRewind Begin(GroupStore group, RecoveryPoint point, Action<IReadOnlyList<Record>> append)

@@ -166,7 +166,9 @@ internal sealed partial class SegmentFile : IDisposable
         if (RecordsEnd + commitBytes > payloadStart) throw new InvalidOperationException($"{Path}: a commit of {commitBytes} + {payloadBytes} bytes was written past the free space");
         using var lease = new Lease(handle);
         PayloadArea.Write(this, lease.File, payloads, sharing);
-        lease.File.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(commitBytes - writer.Length))]);
+        // Filled up to the end of a page: where a page is written in part, the host has to read it first, and a flush waits for that. The next commit writes over it, in a page that the host has.
+        var written = RecordsEnd + writer.Length;
+        lease.File.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(Sectors.AlignUp(written, SegmentLayout.PayloadAlignment) - written))]);
         Advance(new SegmentCursor(RecordsEnd + commitBytes, payloadStart, CommitCount + 1), checksum, incarnation);
         return (stored, checksum);
     }

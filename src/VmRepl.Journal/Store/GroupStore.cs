@@ -166,9 +166,10 @@ public sealed class GroupStore : IDisposable
     }
 
     /// <summary>Journals the records and applies them. The end of a baseline, which makes its contents count, is preceded by a flush of the live images.</summary>
+    /// <param name="durable">Called as soon as everything is durable, before it is applied: the records may be acknowledged. It appends nothing itself.</param>
     /// <exception cref="JournalFullException">Nothing was written.</exception>
     /// <exception cref="ArgumentException">A record does not fit the group.</exception>
-    public void Append(IReadOnlyList<Record> records)
+    public void Append(IReadOnlyList<Record> records, Action? durable = null)
     {
         if (Phase == GroupPhase.Baseline)
         {
@@ -177,7 +178,7 @@ public sealed class GroupStore : IDisposable
             if (records.Any(r => r.Header.Kind == RecordKind.ResyncEnd)) Journal.FlushLive();
         }
 
-        Journal.Append(records);
+        Journal.Append(records, durable);
     }
 
     /// <summary>The last scrub that went to its end, or null.</summary>

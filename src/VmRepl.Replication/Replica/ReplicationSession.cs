@@ -262,7 +262,11 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 // In pieces that any capacity has room for, one after the other: what fits is taken, and the rest waits.
                 foreach (var piece in Pieces(batch))
                 {
-                    await room.RunAsync(() => Append(piece), cancellation);
+                    var told = Task.CompletedTask;
+                    // A round's end is told when it is in the live images: whoever waits for it may look at them next.
+                    Action? durable = piece.Exists(r => r.Header.Kind == RecordKind.ResyncEnd) ? null : () => told = AcknowledgeAsync(0, cancellation);
+                    await room.RunAsync(() => Append(piece, durable), cancellation);
+                    await told;
                     await AcknowledgeAsync(Weigh(piece), cancellation);
                 }
 
@@ -337,12 +341,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
     }
 
-    private void Append(List<Record> batch)
+    /// <param name="durable">Called when the batch is durable and not yet applied.</param>
+    private void Append(List<Record> batch, Action? durable)
     {
         foreach (var record in batch) record.VerifyPayload();
         if (batch.Find(r => r.Header.Epoch < group.Description.Epoch) is { } stale)
             throw new ArgumentException($"{stale} is of epoch {stale.Header.Epoch}; the group is at {group.Description.Epoch}");
-        group.Append(batch);
+        group.Append(batch, durable);
         received = batch[^1].Header.Sequence;
     }
 

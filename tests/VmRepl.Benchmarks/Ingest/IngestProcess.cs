@@ -49,8 +49,7 @@ internal static class IngestProcess
         for (var done = 0; done < options.Records; done += options.Batch)
         {
             var begun = Stopwatch.GetTimestamp();
-            group.Append(maker.Next(options.Batch));
-            latencies.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds);
+            group.Append(maker.Next(options.Batch), () => latencies.Add(Stopwatch.GetElapsedTime(begun).TotalMilliseconds));
             // Points let the journal retire; a batch of its own, and one flush, which is counted in the whole.
             if (options.CapacityMib > 0 && done / options.Batch % 64 == 0) group.Append([maker.Bookmark()]);
         }

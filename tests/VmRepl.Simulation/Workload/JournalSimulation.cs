@@ -215,7 +215,8 @@ public sealed partial class JournalSimulation
         oracle.Add(batch);
         try
         {
-            group.Append(batch);
+            // From the moment that it is told durable the source counts on it, whatever becomes of the rest of the call.
+            group.Append(batch, () => acknowledged = batch[^1].Header.Sequence);
         }
         catch (JournalFullException)
         {
@@ -226,7 +227,7 @@ public sealed partial class JournalSimulation
         }
 
         resend = [];
-        acknowledged = batch[^1].Header.Sequence;
+        Require(acknowledged == batch[^1].Header.Sequence, "a batch was taken and not told durable");
         Counters.Add(SimulationCounters.Records, batch.Count);
         var position = group.Journal.Position;
         Require(position.Durable == acknowledged && position.Applied == acknowledged, $"acknowledged {acknowledged}, but durable {position.Durable} and applied {position.Applied}");
