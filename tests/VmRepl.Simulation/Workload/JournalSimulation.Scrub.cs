@@ -82,6 +82,12 @@ public sealed partial class JournalSimulation
     private void FlipInJournal()
     {
         var journal = (SimulatedDirectory)GroupDirectory.Directory(Journal);
+        // Without an index a record of which nothing is left closes the group; whatever says what it said does not.
+        if (random.Chance(0.3))
+        {
+            foreach (var index in journal.ListFiles().Where(n => n.StartsWith("index-", StringComparison.Ordinal))) journal.Delete(index);
+        }
+
         var names = Segments(journal);
         var isAnywhere = random.Chance(0.15);
         var name = random.Pick(names);
