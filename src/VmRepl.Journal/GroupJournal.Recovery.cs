@@ -83,7 +83,7 @@ public sealed partial class GroupJournal
         {
             using var segment = SegmentFile.Known(directory, Blocks.Files.HostFileAccess.Read, last.Header, new SegmentCursor(last.RecordsEnd, last.PayloadStart, last.Commits), last.LastChecksum, last.Incarnation, new SegmentHandles());
             var checksum = last.Header.Previous;
-            foreach (var commit in segment.ReadCommits(segment.End)) checksum = commit.Checksum;
+            foreach (var commit in segment.ReadCommits(segment.End, ulong.MaxValue)) checksum = commit.Checksum;
             return checksum == last.LastChecksum;
         }
         catch (JournalDamagedException e)
@@ -343,7 +343,7 @@ public sealed partial class GroupJournal
         foreach (var segment in segments)
         {
             if (segment.LastSequence <= position.Checkpoint) continue;
-            foreach (var record in segment.ReadCommits(segment.End).SelectMany(c => c.Stored))
+            foreach (var record in segment.ReadCommits(segment.End, position.Checkpoint).SelectMany(c => c.Stored))
             {
                 if (record.Sequence > position.Checkpoint && IsContents(record.Header.Kind)) yield return (segment, record);
             }

@@ -27,16 +27,14 @@ public sealed partial class GroupJournal
     }
 
     /// <summary>What has to be handed down when a segment goes and the range will start at <paramref name="start"/>. Found out once for each retirement: only a record that is added changes it.</summary>
-    /// <exception cref="JournalDamagedException">A commit of the segment does not verify.</exception>
     private List<(uint Disk, ContentSource Source)> HandDownOf(SegmentFile segment, ulong start)
     {
         if (handDown is { } known && known.Serial == segment.Serial && known.Start == start && known.Durable == position.Durable) return known.Contents;
         var touched = new Dictionary<uint, ExtentSet>();
-        foreach (var record in segment.ReadCommits(segment.End).SelectMany(c => c.Stored))
+        foreach (var (disk, extent) in TouchedBy(segment))
         {
-            if (IndexFact.IsFact(record.Header.Kind)) continue;
-            if (!touched.TryGetValue(record.Header.Disk, out var set)) touched[record.Header.Disk] = set = new ExtentSet();
-            set.Add(new Extent(record.Header.Offset, record.Header.Length));
+            if (!touched.TryGetValue(disk, out var set)) touched[disk] = set = new ExtentSet();
+            set.Add(extent);
         }
 
         var contents = new List<(uint, ContentSource)>();
@@ -50,6 +48,19 @@ public sealed partial class GroupJournal
 
         handDown = (segment.Serial, start, position.Durable, contents);
         return contents;
+    }
+
+    /// <summary>What the segment's records touch. Where a commit does not verify any more, the index knows of all of them, and is looked through for it.</summary>
+    private List<(uint Disk, Extent Extent)> TouchedBy(SegmentFile segment)
+    {
+        try
+        {
+            return [.. segment.ReadCommits(segment.End).SelectMany(c => c.Stored).Where(r => !IndexFact.IsFact(r.Header.Kind)).Select(r => (r.Header.Disk, new Extent(r.Header.Offset, r.Header.Length)))];
+        }
+        catch (JournalDamagedException)
+        {
+            return [.. RecordsIn(segment.Serial, 0, segment.Header.SegmentBytes).Select(r => (r.Disk, r.Record.Extent))];
+        }
     }
 
     private void RetireOldest()

@@ -35,7 +35,7 @@ public sealed partial class GroupJournal
             {
                 if (segments.Find(s => s.Serial == serial) is not { } segment) return null;
                 segment.AddReader();
-                return new SegmentSnapshot(segment, segment.End, segment == segments[0] ? position.Start : segments[segments.IndexOf(segment) - 1].LastSequence, segment.LastSequence);
+                return new SegmentSnapshot(segment, segment.End);
             }
         }
     }

@@ -100,15 +100,17 @@ internal sealed class JournalRecovery
             while (true)
             {
                 var before = previous;
-                if (segment.ReadCommit(previous, ref incarnation) is not { } commit) break;
+                var commit = segment.ReadCommit(previous, ref incarnation);
+                if (commit is null && !IsEnd(i, previous))
+                {
+                    commit = segment.Salvage(incarnation, i + 1 < Segments.Count ? Segments[i + 1].Header.Previous : null);
+                    if (commit is null && last is not null) Take(last);
+                    if (commit is null) throw Damaged(segment);
+                }
+
+                if (commit is null) break;
                 if (last is not null) Take(last);
                 (Last, last, beforeLast, previous) = (last, commit, before ?? 0, commit.Checksum);
-            }
-
-            if (segment.HasCommitFurtherOn())
-            {
-                if (last is not null) Take(last);
-                throw Damaged(segment);
             }
         }
 
@@ -126,6 +128,9 @@ internal sealed class JournalRecovery
         LastChecksum = beforeLast;
         TailWasTorn = true;
     }
+
+    /// <summary>Whether a segment's commits end where none verifies: the next segment says so, or nothing of the last one stands further on.</summary>
+    private bool IsEnd(int at, uint? previous) => at + 1 < Segments.Count ? Segments[at + 1].Header.Previous == (previous ?? Segments[at].Header.Previous) : !Segments[at].HasCommitFurtherOn();
 
     private void Take(Commit commit)
     {

@@ -1,6 +1,8 @@
 extern alias simulation;
 using simulation::VmRepl.Simulation.Storage;
+using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Segments;
+using VmRepl.Journal.Store;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Tests;
@@ -49,6 +51,118 @@ public class DamageTests
         Assert.That(() => group.Open(isReadOnly: true).Dispose(), Throws.Nothing, "the index covers it: a scrub finds it");
         group.RemoveIndex();
         Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains(SegmentLayout.FileName(1)));
+    }
+
+    [Test]
+    public void Open_SegmentHeaderLost_EveryPointIsReadAndWritingGoesOn([Values] bool hasIndex)
+    {
+        using var group = new TestGroup(new JournalOptions { SegmentBytes = 1 << 20, FreeBytesMin = 0, AgeMax = TimeSpan.FromDays(36_500) });
+        group.EndBaseline();
+        for (byte i = 0; !group.Directory.Directory("journal").FileExists(SegmentLayout.FileName(3)); i++) group.Append(group.Write(i * 512, 200 << 10, i), group.Bookmark($"b{i}"));
+        group.Store.Dispose();
+        if (!hasIndex) group.RemoveIndex();
+        Overwrite(group, 2, 0, new byte[SegmentLayout.HeaderBytes]);
+        using (var reader = group.Open(isReadOnly: true)) group.AssertPoints(reader);
+        group.Reopen();
+        group.AssertPoints();
+        group.Append(group.Write(0, 4096, 99), group.Bookmark("after"));
+        group.Reopen();
+        Assert.That(group.Journal.Points[^1].Bookmark, Is.EqualTo("after"));
+        group.AssertPoints();
+        var damage = Scrub(group.Store).Damage.Single();
+        Assert.That(damage.Where, Does.Contain(SegmentLayout.FileName(2)).And.Contain("header"));
+        Assert.That(damage.Points, Is.Empty);
+    }
+
+    /// <summary>The first sector of a commit holds its prefix, its header and the first record's; here also a part of a payload that stands inside its record.</summary>
+    [Test]
+    public void Open_PayloadInsideACommitLost_SpoilsThePointsThatReadItAndNoOthers([Values] bool hasIndex)
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        group.Append(group.Write(0, 3584, 1), group.Bookmark("before"));
+        var at = EndOf(group, 1);
+        group.Append(group.Write(0, 3584, 2), group.Bookmark("lost"));
+        group.Append(group.Write(0, 3584, 3), group.Bookmark("after"));
+        group.Store.Dispose();
+        if (!hasIndex) group.RemoveIndex();
+        Overwrite(group, 1, at + 1024, new byte[512]);
+        using (var reader = group.Open(isReadOnly: true)) AssertOnlyLostIsSpoiled(group, reader);
+        group.Reopen();
+        AssertOnlyLostIsSpoiled(group, group.Store);
+        group.Append(group.Write(512, 512, 4), group.Bookmark("later"));
+        group.Reopen();
+        Assert.That(TestGroup.Read(group.Store, group.Store.FindPoint("later")), Is.EqualTo(group.History[group.Store.FindPoint("later").Sequence]));
+        AssertOnlyLostIsSpoiled(group, group.Store);
+    }
+
+    /// <summary>A commit's frame, of which every record is whole: nothing is lost.</summary>
+    [Test]
+    public void Open_PrefixOfACommitLost_EveryPointIsRead([Values] bool isLastOfItsSegment)
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        var at = EndOf(group, 1);
+        if (isLastOfItsSegment)
+        {
+            for (byte i = 0; !group.Directory.Directory("journal").FileExists(SegmentLayout.FileName(2)); i++)
+            {
+                at = EndOf(group, 1);
+                group.Append(group.Write(i * 512, 200 << 10, i), group.Bookmark($"b{i}"));
+            }
+
+            at = LastCommitOf(group, 1);
+        }
+        else
+        {
+            group.Append(group.Write(0, 8192, 1), group.Bookmark("a"));
+            group.Append(group.Write(0, 8192, 2), group.Bookmark("b"));
+        }
+
+        group.Store.Dispose();
+        group.RemoveIndex();
+        // The last one of a segment tells by its prefix how long it is: its checksum may be lost.
+        Overwrite(group, 1, isLastOfItsSegment ? at + 7 : at, new byte[isLastOfItsSegment ? 4 : SegmentLayout.FramePrefixBytes]);
+        using (var reader = group.Open(isReadOnly: true)) group.AssertPoints(reader);
+        group.Reopen();
+        group.AssertPoints();
+        Assert.That(Scrub(group.Store).Damage.Select(d => d.Where), Has.All.Contains($"offset {at}: commit").And.Not.Empty);
+    }
+
+    /// <summary>The newest segment is read again at each opening, and the oldest when it is retired: neither may stop the group where the index knows what is lost.</summary>
+    [Test]
+    public void Append_RecordHeaderLostThatAnIndexCovers_OpensRetiresAndNamesWhatIsLost()
+    {
+        using var group = new TestGroup(new JournalOptions { SegmentBytes = 1 << 20, FreeBytesMin = 0, CapacityBytes = 4 << 20, AgeMax = TimeSpan.FromDays(36_500) });
+        group.EndBaseline();
+        var at = EndOf(group, 1);
+        group.Append(group.Write(0, 8192, 1), group.Bookmark("lost"));
+        group.Append(group.Write(0, 8192, 2), group.Bookmark("b"));
+        group.Store.Dispose();
+        Overwrite(group, 1, at + SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax + 8, [0xFF, 0xFF, 0xFF]);
+        group.Reopen();
+        AssertOnlyLostIsSpoiled(group, group.Store);
+        for (byte i = 0; group.Journal.Counters.SegmentsRetired < 2; i++) group.Append(group.Write((i % 4 * 100) << 10, 100 << 10, i), group.Bookmark($"r{i}"));
+        group.AssertPoints();
+        group.Reopen();
+        group.AssertPoints();
+    }
+
+    /// <summary>Its extent is not known without it, so that any sector may be touched by it: the group is not opened, and says where.</summary>
+    [Test]
+    public void Open_RecordHeaderLostThatNoIndexCovers_IsRefusedByPlace()
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        var at = EndOf(group, 1);
+        group.Append(group.Write(0, 8192, 1), group.Bookmark("a"));
+        group.Append(group.Write(0, 8192, 2), group.Bookmark("b"));
+        group.Store.Dispose();
+        Overwrite(group, 1, at + SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax + 8, [0xFF, 0xFF, 0xFF]);
+        using (var reader = group.Open(isReadOnly: true)) Assert.That(TestGroup.Read(reader, reader.FindPoint("b")), Is.EqualTo(group.History[reader.FindPoint("b").Sequence]), "the index covers it");
+        group.RemoveIndex();
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains(SegmentLayout.FileName(1)).And.Message.Contains($"{at}"));
+        Assert.That(() => group.Open(isReadOnly: false), Throws.TypeOf<JournalDamagedException>());
     }
 
     [Test]
@@ -115,6 +229,37 @@ public class DamageTests
         group.Reopen();
         Assert.That(group.Journal.Position.Durable, Is.EqualTo(newest));
         Assert.That(TestGroup.Read(group.Store, group.Store.FindPoint("latest")).AsSpan(0, forged.Length).SequenceEqual(forged), Is.True);
+    }
+
+    private static void AssertOnlyLostIsSpoiled(TestGroup group, GroupStore store)
+    {
+        var lost = store.FindPoint("lost");
+        Assert.That(() => TestGroup.Read(store, lost), Throws.TypeOf<JournalDamagedException>());
+        foreach (var point in store.Journal.Points.Where(p => p != lost)) Assert.That(TestGroup.Read(store, point), Is.EqualTo(group.History[point.Sequence]), $"{point}");
+        Assert.That(Scrub(store).Damage.SelectMany(d => d.Points), Is.EqualTo(new[] { lost }));
+    }
+
+    private static ScrubReport Scrub(GroupStore store) => GroupScrub.RunAsync(store, new ScrubOptions(), CancellationToken.None).GetAwaiter().GetResult();
+
+    private static void Overwrite(TestGroup group, ulong serial, long offset, byte[] by)
+    {
+        using var file = group.Directory.Directory("journal").Open(SegmentLayout.FileName(serial), Blocks.Files.HostFileAccess.ReadWrite);
+        file.Write(offset, by);
+    }
+
+    /// <summary>Behind the commits of a segment.</summary>
+    private static long EndOf(TestGroup group, ulong serial)
+    {
+        using var segment = SegmentFile.Open(group.Directory.Directory("journal"), SegmentLayout.FileName(serial), Blocks.Files.HostFileAccess.Read);
+        ReadAll(segment);
+        return segment.RecordsEnd;
+    }
+
+    private static long LastCommitOf(TestGroup group, ulong serial)
+    {
+        using var segment = SegmentFile.Open(group.Directory.Directory("journal"), SegmentLayout.FileName(serial), Blocks.Files.HostFileAccess.Read);
+        ReadAll(segment);
+        return segment.ReadCommits(segment.End).Last().Before.RecordsEnd;
     }
 
     private static TestGroup MakeClosedGroup(out long recordsEnd)

@@ -193,6 +193,33 @@ public class RetirementTests
     }
 
     [Test]
+    public void Retirement_OfALongJournal_ReadsNoMoreThanOfAShortOne()
+    {
+        var (shorter, longer) = (BytesReadForARetirement(4), BytesReadForARetirement(40));
+        TestContext.Out.WriteLine($"bytes read for each segment retired: {shorter} of 4 segments, {longer} of 40");
+        Assert.That(longer, Is.LessThan(shorter * 1.5));
+
+        static double BytesReadForARetirement(int segments)
+        {
+            using var group = new TestGroup(new JournalOptions { SegmentBytes = 1 << 20, CapacityBytes = (long)segments << 20, FreeBytesMin = 0, AgeMax = TimeSpan.FromDays(36_500) });
+            group.EndBaseline();
+            // The same writes over and over; segments of what was handed down come in between, so whole turns of the journal are counted.
+            void Go(int retirements)
+            {
+                for (var until = group.Journal.Counters.SegmentsRetired + retirements; group.Journal.Counters.SegmentsRetired < until;)
+                {
+                    for (var at = 0; at < TestGroup.DiskBytes; at += 64 << 10) group.Store.Append([group.Write(at, 64 << 10, 7), group.Make(RecordKind.ResyncBegin), group.Make(RecordKind.ResyncEnd)]);
+                }
+            }
+
+            Go(3 * segments);
+            var (before, retired) = (group.Journal.BytesRead, group.Journal.Counters.SegmentsRetired);
+            Go(6 * segments);
+            return (group.Journal.BytesRead - before) / (double)(group.Journal.Counters.SegmentsRetired - retired);
+        }
+    }
+
+    [Test]
     public void Append_SecondWriteOfASector_ReadsNoOldContents()
     {
         using var group = new TestGroup();

@@ -8,8 +8,7 @@ using VmRepl.Protocol.Records;
 namespace VmRepl.Journal.Scrub;
 
 /// <summary>
-/// Verifies segments: the header, every commit, every payload, and that the index finds every record. A running journal goes on without the commits that do not verify;
-/// without an index file that covers them it could not be opened again.
+/// Verifies segments: the header, every commit, every payload, and that the index finds every record. The points named are those that cannot be read any more, by the index that there is.
 /// </summary>
 internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, ScrubPace pace)
 {
@@ -21,18 +20,17 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
 
     public async Task RunAsync(SegmentSnapshot segment)
     {
-        if (segment.Segment.WhyHeaderIsDamaged() is { } reason) findings.Add(null, 0, 0, $"{reason}; what stands in this segment may not be read any more", []);
+        if (segment.Segment.WhyHeaderIsDamaged() is { } reason) findings.Add(null, 0, 0, $"{reason}; what stands in this segment is found without it", []);
         long payloads = 0;
         uint? previous = segment.Segment.Header.Previous;
         ulong incarnation = 0;
-        var sequence = segment.SequenceBefore;
         for (var at = new SegmentCursor(SegmentLayout.HeaderBytes, segment.Segment.Header.SegmentBytes, 0); at.Commits < segment.End.Commits;)
         {
             var begin = at;
             if (TryRead(segment, ref at, previous, incarnation) is not { } commit)
             {
                 at = Skip(segment, at);
-                NameCommits(segment, begin, at, sequence);
+                NameCommits(segment, begin, at);
                 previous = null;
                 await pace.SpendAsync(at.RecordsEnd - begin.RecordsEnd);
                 continue;
@@ -42,7 +40,6 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
             await pace.SpendAsync(at.RecordsEnd - begin.RecordsEnd);
             foreach (var record in commit.Stored)
             {
-                if (record.Sequence > 0) sequence = record.Sequence;
                 payloads += record.PayloadLength;
                 await VerifyAsync(segment.Segment, record);
             }
@@ -80,39 +77,26 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         }
     }
 
-    /// <summary>Names what damaged commits say, as the index and the points have it: every record of theirs, by sectors and by the points that read it.</summary>
-    private void NameCommits(SegmentSnapshot segment, SegmentCursor from, SegmentCursor to, ulong sequenceBefore)
+    /// <summary>
+    /// Names what cannot be read any more of what damaged commits hold, as the index has it, by sectors and points; and the commits themselves, since it is the index alone that still knows of the rest
+    /// where one of a commit's records does not verify.
+    /// </summary>
+    private void NameCommits(SegmentSnapshot segment, SegmentCursor from, SegmentCursor to)
     {
         var lost = to.Commits - from.Commits == 1 ? $"commit {from.Commits} does not verify" : $"commit {from.Commits} to {to.Commits - 1} do not verify";
-        var where = $"{segment.Segment.Path}, offset {from.RecordsEnd}: {lost}; the group may not open again";
-        var isNamed = false;
+        var where = $"{segment.Segment.Path}, offset {from.RecordsEnd}: {lost}";
+        segment.Segment.ForgetChecksums();
         foreach (var (disk, record) in journal.RecordsIn(segment.Segment.Serial, from.RecordsEnd, to.RecordsEnd))
         {
-            if (group.Description.Disks.FirstOrDefault(d => d.Id == disk) is not { } description) continue;
-            findings.Add(description.Name, record.Offset, record.Length, $"{where}; it holds {Describe(record)}", journal.PointsReading(disk, record, record.Extent));
-            isNamed = true;
+            for (var at = 0; at < record.PayloadLength; at += PieceBytes) FindChunks(segment.Segment, disk, record, at, Math.Min(PieceBytes, record.PayloadLength - at), null, where + "; ");
         }
 
         foreach (var (key, value) in journal.ValuesIn(segment.Segment.Serial, from.RecordsEnd, to.RecordsEnd))
         {
-            findings.Add(null, 0, 0, $"{where}; it holds the value of key {key}", journal.PointsReading(key, value));
-            isNamed = true;
+            if (TryRead(segment.Segment, value, 0, value.PayloadLength) is { } reason) findings.Add(null, 0, 0, $"{where}; {reason}", journal.PointsReading(key, value));
         }
 
-        // Which sequences stood there is known from those around it.
-        var sequenceAfter = to.Commits < segment.End.Commits ? FirstSequence(segment, to) : segment.LastSequence + 1;
-        var points = journal.Points.Where(p => p.Sequence > sequenceBefore && p.Sequence < sequenceAfter).ToList();
-        if (!isNamed || points.Count > 0) findings.Add(null, 0, 0, where, points);
-    }
-
-    private static ulong FirstSequence(SegmentSnapshot segment, SegmentCursor at)
-    {
-        while (at.Commits < segment.End.Commits && TryRead(segment, ref at, null, 0) is { } commit)
-        {
-            if (commit.Stored.Find(r => r.Sequence > 0) is { } first) return first.Sequence;
-        }
-
-        return segment.LastSequence + 1;
+        findings.Add(null, 0, 0, $"{where}; what it holds and is not named is read by the index, and the group may not open again once that is lost too", []);
     }
 
     private async Task VerifyAsync(SegmentFile segment, StoredRecord record)
@@ -123,18 +107,19 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
 #endif
         if (header.Content == RecordContent.Damaged) NameLost(segment, record);
         if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch && journal.WhyNotIndexed(header.Disk, record.Ref) is { } fault)
-            findings.Add(DiskOf(record)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.Points);
+            findings.Add(DiskOf(header.Disk)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.Points);
         for (var at = 0; at < record.PayloadLength; at += PieceBytes)
         {
             var length = Math.Min(PieceBytes, record.PayloadLength - at);
-            if (TryRead(segment, record, at, length) is not null) FindChunks(segment, record, at, length);
+            if (TryRead(segment, record.Ref, at, length) is not null) FindChunks(segment, header.Disk, record.Ref, at, length, KeyOf(header), "");
             findings.Advance(length);
             await pace.SpendAsync(length);
         }
     }
 
-    /// <summary>Something in this piece does not verify: which chunks, neighbours together.</summary>
-    private void FindChunks(SegmentFile segment, StoredRecord record, int at, int length)
+    /// <summary>Names the chunks of this piece that do not verify, neighbours together.</summary>
+    /// <param name="key">Of a value of the group's keys.</param>
+    private void FindChunks(SegmentFile segment, uint disk, in RecordRef record, int at, int length, string? key, string because)
     {
         var (from, reason) = (-1, "");
         for (var chunk = at; chunk < at + length; chunk += ChunkBytes)
@@ -142,42 +127,44 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
             var found = TryRead(segment, record, chunk, Math.Min(ChunkBytes, at + length - chunk));
             if (found is not null && from < 0) (from, reason) = (chunk, found);
             if (found is not null || from < 0) continue;
-            Name(record, from, chunk, reason);
+            Name(disk, record, from, chunk, key, because + reason);
             from = -1;
         }
 
-        if (from >= 0) Name(record, from, at + length, reason);
+        if (from >= 0) Name(disk, record, from, at + length, key, because + reason);
     }
 
-    private void Name(StoredRecord record, int from, int to, string reason)
+    private void Name(uint disk, in RecordRef record, int from, int to, string? key, string reason)
     {
         // A value of the group's keys is of no disk.
-        if (record.Header.Kind == RecordKind.Metadata)
+        if (record.Kind == RecordKind.Metadata)
         {
-            findings.Add(null, 0, 0, reason, journal.PointsReading(record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", record.Ref));
+            findings.Add(null, 0, 0, reason, journal.PointsReading(key ?? "", record));
             return;
         }
 
-        var part = new Extent(record.Header.Offset + from, to - from);
-        var disk = DiskOf(record);
-        findings.Add(disk?.Name, disk is null ? 0 : part.Offset, disk is null ? 0 : part.Length, reason, journal.PointsReading(record.Header.Disk, record.Ref, part));
+        var part = new Extent(record.Offset + from, to - from);
+        var description = DiskOf(disk);
+        findings.Add(description?.Name, description is null ? 0 : part.Offset, description is null ? 0 : part.Length, reason, journal.PointsReading(disk, record, part));
     }
 
-    private DiskDescription? DiskOf(StoredRecord record) => group.Description.Disks.FirstOrDefault(d => d.Id == record.Header.Disk);
+    private static string? KeyOf(RecordHeader header) => header.Attributes?.GetValueOrDefault(RecordAttribute.Key);
+
+    private DiskDescription? DiskOf(uint disk) => group.Description.Disks.FirstOrDefault(d => d.Id == disk);
 
     /// <summary>What was damaged when its segment was retired stays named for as long as a point reads it.</summary>
     private void NameLost(SegmentFile segment, StoredRecord record)
     {
-        var isRead = record.Header.Kind == RecordKind.Metadata ? journal.PointsReading(record.Header.Attributes?.GetValueOrDefault(RecordAttribute.Key) ?? "", record.Ref).Count > 0
+        var isRead = record.Header.Kind == RecordKind.Metadata ? journal.PointsReading(KeyOf(record.Header) ?? "", record.Ref).Count > 0
             : journal.PointsReading(record.Header.Disk, record.Ref, record.Ref.Extent).Count > 0;
-        if (isRead) Name(record, 0, (int)record.Header.Length, $"{segment.Path}: {Describe(record.Ref)} holds the place of contents that were damaged when the segment that held them was retired");
+        if (isRead) Name(record.Header.Disk, record.Ref, 0, (int)record.Header.Length, KeyOf(record.Header), $"{segment.Path}: {Describe(record.Ref)} holds the place of contents that were damaged when the segment that held them was retired");
     }
 
-    private string? TryRead(SegmentFile segment, StoredRecord record, int at, int length)
+    private string? TryRead(SegmentFile segment, in RecordRef record, int at, int length)
     {
         try
         {
-            segment.Read(record.Ref, new Extent(record.Header.Offset + at, length), buffer.AsSpan(0, length));
+            segment.Read(record, new Extent(record.Offset + at, length), buffer.AsSpan(0, length));
             return null;
         }
         catch (JournalDamagedException e)
@@ -186,7 +173,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         }
         catch (IOException e)
         {
-            return $"{segment.Path}, offset {record.Ref.PayloadOffset + at}: the payload of {Describe(record.Ref)} cannot be read: {e.Message}";
+            return $"{segment.Path}, offset {record.PayloadOffset + at}: the payload of {Describe(record)} cannot be read: {e.Message}";
         }
     }
 

@@ -4,6 +4,4 @@ namespace VmRepl.Journal.Scrub;
 
 /// <summary>A segment as it was at one moment: what is appended later is not in it.</summary>
 /// <param name="End">Behind its last commit.</param>
-/// <param name="SequenceBefore">Newest sequence before its first record.</param>
-/// <param name="LastSequence">Newest sequence in it.</param>
-internal sealed record SegmentSnapshot(SegmentFile Segment, SegmentCursor End, ulong SequenceBefore, ulong LastSequence);
+internal sealed record SegmentSnapshot(SegmentFile Segment, SegmentCursor End);

@@ -82,13 +82,13 @@ internal sealed partial class SegmentFile : IDisposable
     }
 
     /// <summary>Opens a segment of which nothing is known yet; its file stays open.</summary>
-    /// <exception cref="JournalDamagedException">Its header does not verify.</exception>
+    /// <exception cref="JournalDamagedException">Its header does not verify, and its first commit does not say what stood there.</exception>
     public static SegmentFile Open(IHostDirectory directory, string name, HostFileAccess access, SegmentHandles? handles = null)
     {
         var file = directory.Open(name, access);
         try
         {
-            var header = SegmentHeader.Read(file);
+            var header = ReadHeader(file, name);
             IHostFile? first = file;
             var own = handles ?? new SegmentHandles();
             var segment = new SegmentFile(file.Path, header, own, () => Interlocked.Exchange(ref first, null) ?? Reopen(directory, name, access, header, own));
@@ -250,7 +250,8 @@ internal sealed partial class SegmentFile : IDisposable
         handles.CountRead(SegmentLayout.HeaderBytes);
         try
         {
-            return SegmentHeader.Read(file) == header ? file : throw new JournalDamagedException(file.Path, 0, "the header is that of another segment");
+            // One that has been damaged since says nothing: what is read behind it has checksums of its own.
+            return !SegmentHeader.Verifies(file) || SegmentHeader.Read(file) == header ? file : throw new JournalDamagedException(file.Path, 0, "the header is that of another segment");
         }
         catch
         {
@@ -258,6 +259,9 @@ internal sealed partial class SegmentFile : IDisposable
             throw;
         }
     }
+
+    private static SegmentHeader ReadHeader(IHostFile file, string name) =>
+        !SegmentHeader.Verifies(file) && SegmentLayout.TryParseName(name, out var serial) && SegmentHeader.Rebuild(file, serial) is { } rebuilt ? rebuilt : SegmentHeader.Read(file);
 
     /// <summary>A payload of more than one chunk never is: its checksums are read from its header alone.</summary>
     private static bool IsInline(Record record, bool isSmallCommit) =>

@@ -60,6 +60,31 @@ internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentByte
         }
     }
 
+    /// <summary>
+    /// What a header that does not verify must have said, from the segment's first commit, which names serial and nonce; null where that does not verify either.
+    /// Serials are not used twice and a guest's bytes are never the first behind a header, so nothing else can stand there. The time of creation is not known and is 0.
+    /// </summary>
+    /// <param name="serial">As the file's name has it.</param>
+    public static SegmentHeader? Rebuild(IHostFile file, ulong serial)
+    {
+        if (file.Length is < SegmentLayout.SegmentBytesMin or > SegmentLayout.SegmentBytesMax || !System.Numerics.BitOperations.IsPow2(file.Length)) return null;
+        var prefix = new byte[SegmentLayout.FramePrefixBytes];
+        if (file.Read(SegmentLayout.HeaderBytes, prefix) != prefix.Length || !Frame.TryReadPrefix(prefix, SegmentLayout.CommitMagic, out var checksum, out var bodyBytes)
+            || bodyBytes > file.Length - SegmentLayout.HeaderBytes - SegmentLayout.FramePrefixBytes) return null;
+        var body = new byte[bodyBytes];
+        if (file.Read(SegmentLayout.HeaderBytes + SegmentLayout.FramePrefixBytes, body) != body.Length || Blocks.Crc32C.Compute(body) != checksum) return null;
+        try
+        {
+            var reader = new MessagePackReader(body);
+            var first = CommitHeader.Read(ref reader);
+            return first.Serial == serial && first.Index == 0 ? new SegmentHeader(serial, first.Nonce, file.Length, 0, first.Previous) : null;
+        }
+        catch (ProtocolException)
+        {
+            return null;
+        }
+    }
+
     private static bool TryReadBody(IHostFile file, out ReadOnlySpan<byte> body)
     {
         body = default;

@@ -37,6 +37,29 @@ public class BookmarkTests
     }
 
     [Test]
+    public void Append_Bookmark_TakesLessThanAKibibyteAndCopiesNothing()
+    {
+        using var group = new TestGroup();
+        group.Baseline(0, TestGroup.DiskBytes, 1);
+        group.EndBaseline();
+        group.Append(group.Write(0, 256 << 10, 2));
+        var (end, counted) = (RecordsEnd(), group.Journal.Counters.Copy());
+        group.Append(group.Bookmark(new string('b', 64)));
+        var now = group.Journal.Counters;
+        Assert.That(RecordsEnd() - end, Is.InRange(1, 1023));
+        Assert.That((now.Commits - counted.Commits, now.UndoBytes - counted.UndoBytes, now.HandDownBytes - counted.HandDownBytes), Is.EqualTo((1L, 0L, 0L)));
+
+        long RecordsEnd()
+        {
+            using var segment = Journal.Segments.SegmentFile.Open(group.Directory.Directory("journal"), Journal.Segments.SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.Read);
+            ulong incarnation = 0;
+            uint? previous = null;
+            while (segment.ReadCommit(previous, ref incarnation) is { } commit) previous = commit.Checksum;
+            return segment.RecordsEnd;
+        }
+    }
+
+    [Test]
     public void Append_BookmarkInsideARound_IsRefused()
     {
         using var group = new TestGroup();

@@ -8,6 +8,9 @@ namespace VmRepl.Journal.Tests.Scrub;
 
 public class GroupScrubTests
 {
+    // From a commit's begin: in its first record's header.
+    private const int HeaderPlace = SegmentLayout.FramePrefixBytes + 30;
+
     [Test]
     public async Task Scrub_SoundStore_IsCleanAndTakesDigestsOnce()
     {
@@ -79,24 +82,22 @@ public class GroupScrubTests
     }
 
     [Test]
-    public async Task Scrub_RecordsAreaFlipped_IsNamedWithThePointsOfThatCommit([Values(0, 3, 5)] int commit)
+    public async Task Scrub_RecordsAreaFlipped_IsNamedWithThePointsThatCannotBeRead([Values(0, 3, 5)] int commit)
     {
         using var stage = MakeStore();
-        var offset = CommitAt(stage, commit, out var sequences);
-        stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + 40, 2);
+        var offset = CommitAt(stage, commit, out _);
+        stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + HeaderPlace, 2);
         var running = await stage.ScrubAsync();
         Assert.That(running.Damage, Is.Not.Empty);
         Assert.That(running.Damage.Select(d => d.Where), Has.All.Contains($"offset {offset}: commit {commit}"));
-        var points = stage.Journal.Points.Select(p => p.Sequence).Where(sequences.Contains).ToList();
-        Assert.That(running.Damage.SelectMany(d => d.Points).Select(p => p.Sequence), Is.SupersetOf(points));
-        Assert.That(stage.UnreadablePoints(), Is.SubsetOf(running.Damage.SelectMany(d => d.Points).Select(p => p.Sequence)), "a large payload cannot be verified without its record's header");
+        Assert.That(running.Damage.SelectMany(d => d.Points).Select(p => p.Sequence).Distinct().Order(), Is.EqualTo(stage.UnreadablePoints()));
         stage.Close();
         var bare = await stage.ScrubReadOnlyAsync();
         Assert.That(bare.Damage, Is.Not.Empty);
         Assert.That(bare.Damage.Select(d => d.Where), Has.All.Contains($"offset {offset}: commit {commit}"), "the index covers it, so the group opens");
         stage.RemoveIndex();
         var withoutIndex = await stage.ScrubReadOnlyAsync();
-        Assert.That(withoutIndex.Damage.Single().Where, Does.Contain(SegmentLayout.FileName(1)).And.Contain("cannot be opened"));
+        Assert.That(withoutIndex.Damage.Select(d => d.Where), Has.All.Contains($"{SegmentLayout.FileName(1)}, offset {offset}: commit {commit}"));
     }
 
     [Test]
@@ -107,7 +108,7 @@ public class GroupScrubTests
         var offset = CommitAt(stage, 5, out var lost);
         stage.Close();
         stage.RemoveIndex();
-        stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + 40, 2);
+        stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + HeaderPlace, 2);
         var named = (await stage.ScrubReadOnlyAsync()).Damage.Single().Points.Select(p => p.Sequence).ToList();
         Assert.That(named, Is.Not.Empty.And.SubsetOf(before));
         Assert.That(named, Is.SupersetOf(before.Where(s => s < lost.Where(l => l > 0).Min())));
