@@ -11,10 +11,10 @@ internal static class RestoreText
     public static void Write(RecoveryPoint point, IReadOnlyList<RestoredDiskFile> disks, string group, string directory, TimeSpan duration, CommandOutput output)
     {
         var report = new RestoreReport(group, point.Sequence, point.Time, point.Bookmark, directory,
-            [.. disks.Select(d => new RestoredDisk(d.Name, d.File, d.Format.Name(), d.Length, d.Sha256))], duration.TotalSeconds);
+            [.. disks.Select(d => new RestoredDisk(d.Name, d.File, d.Format.Name(), d.Length, d.Sha256))], duration.TotalSeconds, disks.Sum(d => d.Writing.TotalSeconds));
         output.Report(report, j => j.RestoreReport, r =>
         {
-            output.Line($"Group {r.Group} as of {IsoTime.Format(r.Time)} (sequence {r.Sequence}{(r.Bookmark is null ? "" : $", bookmark {r.Bookmark}")}) is in {r.Directory}, in {Quantities.Duration(duration)}.");
+            output.Line($"Group {r.Group} as of {IsoTime.Format(r.Time)} (sequence {r.Sequence}{(r.Bookmark is null ? "" : $", bookmark {r.Bookmark}")}) is in {r.Directory}, in {Quantities.Duration(duration)}: the disks were written in {Quantities.Duration(TimeSpan.FromSeconds(r.WriteSeconds))}, the rest is reading them back.");
             var table = new TextTable("disk", "file", ">size", "SHA-256 of the contents, read back");
             foreach (var disk in r.Disks) table.Add(disk.Name, Path.GetFileName(disk.File), Quantities.Size(disk.Size), disk.Sha256);
             table.WriteTo(output);

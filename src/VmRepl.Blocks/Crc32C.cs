@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace VmRepl.Blocks;
@@ -19,6 +20,7 @@ public static class Crc32C
     public static uint Compute(ReadOnlySpan<byte> data) => Append(0, data);
 
     /// <summary>Goes on from the checksum <paramref name="crc"/> of what came before.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static uint Append(uint crc, ReadOnlySpan<byte> data)
     {
         var state = ~crc;
@@ -45,6 +47,8 @@ public static class Crc32C
         return ~state;
     }
 
+    // Drawn into a caller, the loop was found calling this for each word: the compiler's limit for one method was spent.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Step(uint state, ulong word) => BitOperations.Crc32C(state, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
 
     private static uint AcrossLane(uint state) =>

@@ -74,8 +74,8 @@ public sealed partial class GroupJournal
     /// <summary>The store's pages of index files, and what is reserved beside them.</summary>
     internal IndexPageCache PageCache => memory.Cache;
 
-    /// <summary>As <see cref="Resolve"/>, with nothing held: it may be read as long as its stamp and the number of retirements stay. Null where the stamp is not known.</summary>
-    internal ResolvedChunk? TryResolve(uint disk, Extent range, ulong point)
+    /// <summary>As <see cref="Resolve"/> for a chunk of the disk, with nothing held: it may be read as long as its stamp and the number of retirements stay. Null where the stamp is not known.</summary>
+    internal ResolvedChunk? TryResolve(uint disk, long chunk, Extent range, ulong point)
     {
         lock (indexGate)
         {
@@ -83,7 +83,12 @@ public sealed partial class GroupJournal
             var stamp = touches[disk].Stamp(range);
             if (stamp == NewestTouches.Unknown) return null;
             var sources = Find(disk, range, point);
-            return new ResolvedChunk(0, stamp, retirements, [.. sources.Select(s => s.Record is { } record ? s with { Segment = SegmentOf(record) } : s)]);
+            for (var i = 0; i < sources.Count; i++)
+            {
+                if (sources[i].Record is { } record) sources[i] = sources[i] with { Segment = SegmentOf(record) };
+            }
+
+            return new ResolvedChunk(chunk, stamp, retirements, sources);
         }
     }
 

@@ -31,7 +31,7 @@ catch (BenchException usage)
 }
 
 (string Name, Func<BenchRun, Contest> Make)[] contests =
-    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make),
+    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make), ("restore-write", RestoreContest.MakeWriting),
     ("ingest-holes", IngestContest.MakeOverHoles), ("ingest-data", IngestContest.MakeOverData), ("ingest-random", IngestContest.MakeRandom), ("ingest-single", IngestContest.MakeSingle)];
 if (options.Only.FirstOrDefault(name => contests.All(c => c.Name != name)) is { } unknown)
 {

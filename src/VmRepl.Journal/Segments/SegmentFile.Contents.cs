@@ -42,6 +42,16 @@ internal sealed partial class SegmentFile
         whole.Span.Slice((int)(from - wideFrom), target.Length).CopyTo(target);
     }
 
+    /// <summary>Reads a part of a payload of one chunk, of which the checksum is known. False where it does not verify, or the file ends before.</summary>
+    /// <param name="payloadOffset">Where the payload begins in the file.</param>
+    /// <param name="payloadLength">Bytes of the whole payload, at most 4096.</param>
+    /// <param name="checksum">CRC-32C of the whole payload.</param>
+    /// <param name="from">First byte of the part.</param>
+    public bool TryReadSmall(long payloadOffset, int payloadLength, uint checksum, int from, Span<byte> target)
+    {
+        return target.Length == payloadLength ? TryReadWhole(payloadOffset, checksum, target) : TryReadPart(payloadOffset, payloadLength, checksum, from, target);
+    }
+
     /// <summary>Reads a whole payload, verified.</summary>
     /// <exception cref="JournalDamagedException">It does not verify.</exception>
     public byte[] ReadPayload(in RecordRef record)
@@ -59,6 +69,23 @@ internal sealed partial class SegmentFile
         const int pieceBytes = 1 << 20;
         using var piece = PooledBuffer.Rent(Math.Min(pieceBytes, record.PayloadLength));
         for (long at = 0; at < record.PayloadLength; at += pieceBytes) ReadVerified(record, at, piece.Span[..(int)Math.Min(pieceBytes, record.PayloadLength - at)]);
+    }
+
+    private bool TryReadPart(long payloadOffset, int payloadLength, uint checksum, int from, Span<byte> target)
+    {
+        Span<byte> whole = stackalloc byte[Chunk];
+        whole = whole[..payloadLength];
+        if (!TryReadWhole(payloadOffset, checksum, whole)) return false;
+        whole.Slice(from, target.Length).CopyTo(target);
+        return true;
+    }
+
+    private bool TryReadWhole(long payloadOffset, uint checksum, Span<byte> payload)
+    {
+        handles.CountRead(payload.Length);
+        int read;
+        using (var lease = new Lease(handle)) read = lease.File.Read(payloadOffset, payload);
+        return read == payload.Length && Crc32C.Compute(payload) == checksum;
     }
 
     private JournalDamagedException Lost(in RecordRef record, Extent range) => new(Path, -1, record.Kind == RecordKind.Metadata

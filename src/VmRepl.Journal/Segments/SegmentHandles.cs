@@ -13,6 +13,8 @@ internal sealed class SegmentHandles
 
     private readonly Lock gate = new();
     private readonly List<Handle> open = [];
+
+    // Counts the files opened: what was used since the last opening is equally old, so that a use of an open file writes nothing that others read.
     private long clock;
     private long bytesRead;
 
@@ -44,60 +46,60 @@ internal sealed class SegmentHandles
             }
 
             if (oldest is null) break;
-            oldest.CloseFile();
+            // One that somebody began to use meanwhile is not closed, and not chosen again.
+            oldest.TryCloseFile();
         }
 
         open.Add(handle);
     }
 
-    /// <summary>The file of one segment, which may be open or not.</summary>
+    /// <summary>The file of one segment, which may be open or not. Its use, once it is open, waits for nobody.</summary>
     /// <param name="open">Opens and verifies it.</param>
     internal sealed class Handle(SegmentHandles handles, Func<IHostFile> open) : IDisposable
     {
+        // Added to the number of users while the file is being closed: whoever comes then finds a negative number and waits for the lock.
+        private const int Closing = int.MinValue / 2;
+
         private IHostFile? file;
         private int users;
+        private long usedAt;
         private bool isKept;
         private bool isClosed;
 
-        public long UsedAt { get; private set; }
+        public long UsedAt => Volatile.Read(ref usedAt);
 
-        public bool MayClose => users == 0 && !isKept;
+        public bool MayClose => Volatile.Read(ref users) == 0 && !isKept;
 
         /// <summary>The file, open until <see cref="Release"/>.</summary>
         /// <exception cref="ObjectDisposedException">The segment was closed.</exception>
         public IHostFile Acquire()
         {
-            lock (handles.gate)
+            if (Interlocked.Increment(ref users) > 0 && !Volatile.Read(ref isClosed) && Volatile.Read(ref file) is { } opened)
             {
-                ObjectDisposedException.ThrowIf(isClosed, this);
-                UsedAt = ++handles.clock;
-                if (file is null)
-                {
-                    file = open();
-                    handles.Make(this);
-                }
-
-                users++;
-                return file;
+                var now = Volatile.Read(ref handles.clock);
+                if (UsedAt != now) Volatile.Write(ref usedAt, now);
+                return opened;
             }
+
+            Release();
+            return AcquireSlowly();
         }
 
         public void Release()
         {
-            lock (handles.gate)
-            {
-                if (--users == 0 && isClosed) CloseFile();
-            }
+            // Whoever closes the handle sees this use, or this sees that it was closed.
+            if (Interlocked.Decrement(ref users) != 0 || !Volatile.Read(ref isClosed)) return;
+            lock (handles.gate) TryCloseFile();
         }
 
         /// <summary>Keeps the file open: it is written, or its name is about to go.</summary>
         public void Keep()
         {
-            Acquire();
             lock (handles.gate)
             {
+                AcquireSlowly();
                 isKept = true;
-                users--;
+                Interlocked.Decrement(ref users);
             }
         }
 
@@ -112,18 +114,39 @@ internal sealed class SegmentHandles
         {
             lock (handles.gate)
             {
-                isClosed = true;
-                if (users == 0) CloseFile();
+                Volatile.Write(ref isClosed, true);
+                TryCloseFile();
             }
         }
 
-        /// <summary>Under the lock.</summary>
-        internal void CloseFile()
+        /// <summary>Under the lock: closes the file unless somebody uses it just now.</summary>
+        internal void TryCloseFile()
         {
-            if (file is null) return;
+            if (file is not { } opened || Interlocked.CompareExchange(ref users, Closing, 0) != 0) return;
             handles.open.Remove(this);
-            file.Dispose();
-            file = null;
+            Volatile.Write(ref file, null);
+            Interlocked.Add(ref users, -Closing);
+            opened.Dispose();
+        }
+
+        private IHostFile AcquireSlowly()
+        {
+            lock (handles.gate)
+            {
+                ObjectDisposedException.ThrowIf(isClosed, this);
+                if (file is null)
+                {
+                    var opened = open();
+                    Volatile.Write(ref usedAt, handles.clock);
+                    handles.Make(this);
+                    Volatile.Write(ref file, opened);
+                    Volatile.Write(ref handles.clock, handles.clock + 1);
+                }
+
+                Volatile.Write(ref usedAt, handles.clock);
+                Interlocked.Increment(ref users);
+                return file;
+            }
         }
     }
 }

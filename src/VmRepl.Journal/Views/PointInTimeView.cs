@@ -29,7 +29,7 @@ public sealed class PointInTimeView : IBlockDevice
         this.live = live;
         this.hold = hold;
         point = hold.Point;
-        resolved = new ResolvedChunks(journal.PageCache);
+        resolved = new ResolvedChunks(journal.PageCache, live.Length);
     }
 
     public long Length => live.Length;
@@ -121,21 +121,15 @@ public sealed class PointInTimeView : IBlockDevice
         {
             if (!resolved.IsWorthwhile(chunk)) return false;
             var whole = new Extent(chunk * ResolvedChunks.ChunkBytes, Math.Min(ResolvedChunks.ChunkBytes, Length - (chunk * ResolvedChunks.ChunkBytes)));
-            if (journal.TryResolve(disk, whole, point) is not { } anew) return false;
-            found = anew with { Chunk = chunk };
+            found = journal.TryResolve(disk, chunk, whole, point);
+            if (found is null) return false;
             resolved.Keep(found);
         }
 
         try
         {
-            for (var i = found.FirstBehind(range.Offset); i < found.Sources.Length && found.Sources[i].Range.Offset < range.End; i++)
-            {
-                var source = found.Sources[i];
-                var part = source.Range.Intersect(range);
-                var target = buffer.Slice((int)(part.Offset - range.Offset), (int)part.Length);
-                if (source.Record is { } record) source.Segment!.Read(record, part, target);
-                else live.Read(part.Offset, target);
-            }
+            // What does not verify is read once more, with the segments held: that says what is damaged, if it is.
+            if (!found.TryRead(range, buffer, live)) return false;
         }
         catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !IsTrue(found, range))
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using VmRepl.Blocks;
@@ -71,7 +72,9 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
     {
         var path = FileOf(disk);
         var source = view.Open(disk);
+        var started = Stopwatch.GetTimestamp();
         using (var target = Create(path, disk, made)) ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
+        var writing = Stopwatch.GetElapsedTime(started);
 
         // Read back through the format's reader, which knows nothing of what was meant to be written: every byte is compared with the point's, and the digest is of the file.
         using var written = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
@@ -89,7 +92,7 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
 
         if (written.Length != source.Length || !comparing.Result.Equal)
             throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
-        return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest));
+        return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest), writing);
     }
 
     private IDiskImage Create(string path, DiskDescription disk, List<string> made)

@@ -55,7 +55,7 @@ internal sealed class ReportJsonTests
     [Test]
     public void Report_RestoreAsJson_HasTheDocumentedKeys()
     {
-        var report = new RestoreReport("vm1", 42, Time, "r1", "/out", [new RestoredDisk("sda", "/out/sda.raw", "raw", 512, "ab")], 1);
+        var report = new RestoreReport("vm1", 42, Time, "r1", "/out", [new RestoredDisk("sda", "/out/sda.raw", "raw", 512, "ab")], 1, 0.5);
         var json = JsonDocument.Parse(Json(report, j => j.RestoreReport)).RootElement;
         Assert.That(json.EnumerateObject().Select(p => p.Name), Is.SupersetOf(new[] { "group", "sequence", "time", "disks" }));
         Assert.That(json.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size", "sha256" }));
