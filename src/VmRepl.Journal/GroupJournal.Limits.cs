@@ -66,13 +66,13 @@ public sealed partial class GroupJournal
                 retirable = [.. segments.SkipLast(1).TakeWhile(s => s.LastSequence <= floor)];
             }
 
-            var retired = retirable.Sum(s => s.Header.SegmentBytes);
+            var retired = retirable.Sum(s => s.HeldBytes);
             var needed = journalBytes + retirable.Sum(s => HandDownBytes(s, Math.Max(Position.Start, s.LastSequence)));
             var tail = segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0;
             // What is left at a segment's end may be too little for the next record.
             var usable = options.SegmentBytes - SegmentLayout.HeaderBytes - pieceBytes - RecordOverhead;
             var room = options.CapacityBytes == long.MaxValue ? long.MaxValue
-                : Math.Max(0, (options.CapacityBytes - segments.Sum(s => s.Header.SegmentBytes) + retired) / options.SegmentBytes * usable) + Math.Max(0, tail - pieceBytes);
+                : Math.Max(0, (options.CapacityBytes - segments.Sum(s => s.HeldBytes) + retired) / options.SegmentBytes * usable) + Math.Max(0, tail - pieceBytes);
             if (needed > room) throw new JournalFullException($"{what} needs {needed} bytes of the journal, and {room} can be had of the {options.CapacityBytes} that it may take");
             var free = Math.Max(0, directory.FreeBytes - limits.FreeBytesMin + retired);
             if (needed + liveBytes > free) throw new JournalFullException($"{what} needs {needed + liveBytes} bytes of the volume, and {free} can be had beside the {limits.FreeBytesMin} that are kept in reserve");
@@ -136,7 +136,7 @@ public sealed partial class GroupJournal
     }
 
     private JournalLimit? Limit(long journalBytes, long volumeBytes) => limits.Find(
-        options.CapacityBytes == long.MaxValue ? 0 : segments.Sum(s => s.Header.SegmentBytes), segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0,
+        options.CapacityBytes == long.MaxValue ? 0 : segments.Sum(s => s.HeldBytes), segments.Count > 0 ? segments[^1].PayloadStart - segments[^1].RecordsEnd : 0,
         journalBytes, directory.FreeBytes, volumeBytes, segments.Count > 0 ? segments[0].LastTimeUs : null, time.GetUtcNow());
 
     /// <summary>Below this the start of the range may never go. Under the index lock.</summary>

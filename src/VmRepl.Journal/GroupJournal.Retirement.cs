@@ -17,7 +17,7 @@ namespace VmRepl.Journal;
 public sealed partial class GroupJournal
 {
     // The last answer of HandDownOf, and what it was asked.
-    private (ulong Serial, ulong Start, ulong Durable, List<(uint Disk, ContentSource Source)> Contents)? handDown;
+    private (ulong Serial, ulong Start, ulong Durable, List<(uint Disk, ContentSource Source)> Contents, Dictionary<uint, ExtentSet> Touched)? handDown;
 
     /// <summary>Most bytes that handing down the oldest segment writes.</summary>
     private long HandDownBytes(SegmentFile oldest, ulong start)
@@ -46,7 +46,7 @@ public sealed partial class GroupJournal
             }
         }
 
-        handDown = (segment.Serial, start, position.Durable, contents);
+        handDown = (segment.Serial, start, position.Durable, contents, touched);
         return contents;
     }
 
@@ -82,10 +82,12 @@ public sealed partial class GroupJournal
         var oldest = segments[0];
         var start = startDue;
         var contents = HandDownOf(oldest, start);
+        GiveBackVoids();
+        var nowVoid = FindVoids(oldest, handDown!.Value.Touched, start);
         List<StoredValue> values;
         lock (indexGate) values = [.. metadata.Resolve(start).Select(v => v.Record)];
 
-        var handDowns = contents.SelectMany(c => HandDown(c.Disk, c.Source, oldest, start)).Concat(values.Select(v => HandDown(v, start)));
+        var handDowns = HandDown(contents, oldest, start).Concat(values.Select(v => HandDown(v, start)));
         var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropBeforeHandDown)) Commit([checkpoint]);
@@ -109,6 +111,7 @@ public sealed partial class GroupJournal
         }
 
         handDown = null;
+        voids.AddRange(nowVoid);
         Counters.SegmentsRetired++;
         NoticeDamage(stored, oldest.Serial);
         GiveUpFile(oldest.Serial, recyclable);
@@ -129,24 +132,59 @@ public sealed partial class GroupJournal
         return spares.Count > 0;
     }
 
-    private IEnumerable<Record> HandDown(uint disk, ContentSource source, SegmentFile segment, ulong start)
+    /// <summary>The records that hand down the contents. Neighbours on the disk become one, whichever records they come from: a copy in many small pieces takes more room, and leaves less to give back when it is void.</summary>
+    private IEnumerable<Record> HandDown(List<(uint Disk, ContentSource Source)> contents, SegmentFile segment, ulong start)
     {
-        var record = source.Record!.Value;
-        if (record.Content != RecordContent.Payload)
+        var waiting = new List<byte[]>();
+        var place = (Disk: 0u, From: 0L, To: 0L);
+        foreach (var (disk, source) in contents)
         {
-            yield return HandDown(disk, source.Range, record.Content, [], start);
-            yield break;
+            var record = source.Record!.Value;
+            IEnumerable<(Extent Piece, byte[]? Contents)> pieces = record.Content == RecordContent.Payload
+                ? HandDownContents.Read(source.Range, record.Offset, pieceBytes, ReadOf(record)) : [(source.Range, null)];
+            foreach (var (piece, bytes) in pieces)
+            {
+                if (waiting.Count > 0 && (bytes is null || place.Disk != disk || place.To != piece.Offset || piece.End - place.From > pieceBytes)) yield return Joined();
+                if (bytes is null)
+                {
+                    yield return HandDown(disk, piece, record.Content == RecordContent.Payload ? RecordContent.Damaged : record.Content, [], start);
+                    continue;
+                }
+
+                if (waiting.Count == 0) place = (disk, piece.Offset, piece.Offset);
+                waiting.Add(bytes);
+                place.To = piece.End;
+            }
         }
 
-        foreach (var (piece, contents) in HandDownContents.Read(source.Range, record.Offset, pieceBytes, ReadOf(record)))
-            yield return HandDown(disk, piece, contents is null ? RecordContent.Damaged : RecordContent.Payload, contents ?? [], start);
+        if (waiting.Count > 0) yield return Joined();
+
+        Record Joined()
+        {
+            var payload = waiting is [var one] ? one : Join(waiting);
+            waiting.Clear();
+            return HandDown(place.Disk, Extent.FromEnds(place.From, place.To), RecordContent.Payload, payload, start);
+        }
 
         Func<Extent, byte[]> ReadOf(RecordRef record) => part =>
         {
-            var contents = new byte[part.Length];
-            segment.Read(record, part, contents);
-            return contents;
+            var read = new byte[part.Length];
+            segment.Read(record, part, read);
+            return read;
         };
+    }
+
+    private static byte[] Join(List<byte[]> parts)
+    {
+        var joined = new byte[parts.Sum(p => p.Length)];
+        var at = 0;
+        foreach (var part in parts)
+        {
+            part.CopyTo(joined, at);
+            at += part.Length;
+        }
+
+        return joined;
     }
 
     private static Record HandDown(uint disk, Extent range, RecordContent content, byte[] payload, ulong start) => Record.Create(

@@ -120,12 +120,12 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
-    /// <summary>Bytes of all segment files.</summary>
+    /// <summary>Bytes that all segment files take; what was given back within them is not counted.</summary>
     public long SegmentBytes
     {
         get
         {
-            lock (indexGate) return segments.Sum(s => s.Header.SegmentBytes);
+            lock (indexGate) return segments.Sum(s => s.HeldBytes);
         }
     }
 

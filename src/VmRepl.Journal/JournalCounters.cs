@@ -30,6 +30,9 @@ public sealed class JournalCounters
     /// <summary>Views that gave way at a hard limit.</summary>
     public long ViewsClosed { get; internal set; }
 
+    /// <summary>Bytes of void copies given back within segments.</summary>
+    public long VoidBytes { get; internal set; }
+
     public long SegmentsRetired { get; internal set; }
 
     /// <summary>Segments that took over the file of a retired one.</summary>

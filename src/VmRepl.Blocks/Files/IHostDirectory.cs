@@ -11,6 +11,9 @@ public interface IHostDirectory
 
     bool FileExists(string name);
 
+    /// <summary>Bytes that the volume has set aside for a file, holes not counted; its length where the system does not say.</summary>
+    long AllocatedBytes(string name);
+
     /// <summary>Names of the files here, in ordinal order.</summary>
     IReadOnlyList<string> ListFiles();
 

@@ -88,7 +88,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         segment.Segment.ForgetChecksums();
         foreach (var (disk, record) in journal.RecordsIn(segment.Segment.Serial, from.RecordsEnd, to.RecordsEnd))
         {
-            for (var at = 0; at < record.PayloadLength; at += PieceBytes) FindChunks(segment.Segment, disk, record, at, Math.Min(PieceBytes, record.PayloadLength - at), null, where + "; ");
+            foreach (var (at, length) in Pieces(disk, record)) FindChunks(segment.Segment, disk, record, at, length, null, where + "; ");
         }
 
         foreach (var (key, value) in journal.ValuesIn(segment.Segment.Serial, from.RecordsEnd, to.RecordsEnd))
@@ -108,13 +108,32 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         if (header.Content == RecordContent.Damaged) NameLost(segment, record);
         if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch && journal.WhyNotIndexed(header.Disk, record.Ref) is { } fault)
             findings.Add(DiskOf(header.Disk)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.Points);
-        for (var at = 0; at < record.PayloadLength; at += PieceBytes)
+        var looked = 0;
+        foreach (var (at, length) in Pieces(header.Disk, record.Ref))
         {
-            var length = Math.Min(PieceBytes, record.PayloadLength - at);
             if (TryRead(segment, record.Ref, at, length) is not null) FindChunks(segment, header.Disk, record.Ref, at, length, KeyOf(header), "");
+            looked += length;
             findings.Advance(length);
             await pace.SpendAsync(length);
         }
+
+        findings.Advance(record.PayloadLength - looked);
+    }
+
+    /// <summary>The payload in pieces of whole chunks. Of a hand-down only those of which something is needed: the others may have been given back.</summary>
+    private List<(int At, int Length)> Pieces(uint disk, RecordRef record)
+    {
+        List<Extent> parts = record.Kind == RecordKind.HandDown && record.PayloadLength > 0 ? journal.NeededParts(disk, record) : [record.Extent];
+        var pieces = new List<(int, int)>();
+        long done = 0;
+        foreach (var part in parts)
+        {
+            var from = Math.Max(done, Sectors.AlignDown(part.Offset - record.Offset, ChunkBytes));
+            done = Math.Min(record.PayloadLength, Sectors.AlignUp(part.End - record.Offset, ChunkBytes));
+            for (; from < done; from += PieceBytes) pieces.Add(((int)from, (int)Math.Min(PieceBytes, done - from)));
+        }
+
+        return pieces;
     }
 
     /// <summary>Names the chunks of this piece that do not verify, neighbours together.</summary>

@@ -22,6 +22,7 @@ internal sealed partial class SegmentFile : IDisposable
     private readonly SegmentHandles handles;
     private readonly SegmentHandles.Handle handle;
     private int readers;
+    private long punchedBytes;
     private bool retired;
 
     private SegmentFile(string path, SegmentHeader header, SegmentHandles handles, Func<IHostFile> open)
@@ -172,6 +173,24 @@ internal sealed partial class SegmentFile : IDisposable
         Advance(new SegmentCursor(RecordsEnd + commitBytes, payloadStart, CommitCount + 1), checksum, incarnation);
         return (stored, checksum);
     }
+
+    /// <summary>Bytes that it takes on its volume at most: what was given back is not counted.</summary>
+    public long HeldBytes => Header.SegmentBytes - punchedBytes;
+
+    /// <summary>Whether somebody holds it for reading. Under the journal's index lock.</summary>
+    public bool HasReaders => readers > 0;
+
+    /// <summary>Gives a part of the payload area, which nobody needs any more, back to the volume. False where it takes nothing back.</summary>
+    public bool TryPunch(Extent place)
+    {
+        using var lease = new Lease(handle);
+        if (!lease.File.TryPunch(place.Offset, place.Length)) return false;
+        punchedBytes += place.Length;
+        return true;
+    }
+
+    /// <summary>At opening: what the volume has of it. The rest was given back, or never written.</summary>
+    public void NoteAllocated(long bytes) => punchedBytes = Math.Clamp(Header.SegmentBytes - bytes, 0, Header.SegmentBytes);
 
     /// <summary>Lends the file for sharing extents with it. It is not to be written.</summary>
     public bool Lend(Func<IHostFile, bool> use)

@@ -15,6 +15,8 @@ internal sealed class HolelessDirectory(IHostDirectory inner) : IHostDirectory
 
     public bool FileExists(string name) => inner.FileExists(name);
 
+    public long AllocatedBytes(string name) => inner.AllocatedBytes(name);
+
     public IReadOnlyList<string> ListFiles() => inner.ListFiles();
 
     public IReadOnlyList<string> ListDirectories() => inner.ListDirectories();

@@ -48,5 +48,5 @@ internal sealed class JournalSpaceTests
 
     private static void Print(SpaceRun run, string what) => TestContext.Out.WriteLine(
         $"{what}\n  N {run.RangeBytes / (double)MiB:F1} MiB, k {run.DistinctBytes / (double)MiB:F1} MiB, journal {run.JournalBytes / (double)MiB:F1} MiB = {(double)run.JournalBytes / run.RangeBytes:F3} x N, " +
-        $"{run.ReadsPerWrite:F3} reads of old contents a write, {run.Retired} segments retired, {run.HandDownBytes / (double)MiB:F1} MiB handed down, {run.Writes} writes");
+        $"{run.ReadsPerWrite:F3} reads of old contents a write, {run.Retired} segments retired, {run.HandDownBytes / (double)MiB:F1} MiB handed down, {run.VoidBytes / (double)MiB:F1} MiB of that given back, {run.Writes} writes");
 }

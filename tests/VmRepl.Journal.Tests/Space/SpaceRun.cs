@@ -45,6 +45,9 @@ internal sealed class SpaceRun : IDisposable
 
     public long HandDownBytes => group.Journal.Counters.HandDownBytes;
 
+    /// <summary>Bytes of copies that had become void and were given back within their segments.</summary>
+    public long VoidBytes => group.Journal.Counters.VoidBytes;
+
     /// <summary>Writes so many bytes in batches; every batch ends in a bookmark if asked for, so that the newest point keeps up and segments may be retired.</summary>
     public void Write(WritePattern pattern, long bytes, int recordsPerBatch)
     {

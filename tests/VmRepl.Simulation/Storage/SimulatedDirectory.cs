@@ -41,6 +41,8 @@ public sealed class SimulatedDirectory : IHostDirectory
 
     public bool FileExists(string name) => Find()?.Names.GetValueOrDefault(name) is SimulatedInode;
 
+    public long AllocatedBytes(string name) => Find()?.Names.GetValueOrDefault(name) is SimulatedInode found ? found.AllocatedBytes : throw new FileNotFoundException($"{Path}/{name} does not exist");
+
     public IReadOnlyList<string> ListFiles() => [.. Here.Names.Where(n => n.Value is SimulatedInode).Select(n => n.Key)];
 
     public IReadOnlyList<string> ListDirectories() => [.. Here.Names.Where(n => n.Value is SimulatedNode).Select(n => n.Key)];

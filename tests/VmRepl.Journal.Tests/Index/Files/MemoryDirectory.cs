@@ -21,6 +21,12 @@ internal sealed class MemoryDirectory : IHostDirectory
 
     public bool FileExists(string name) => Files.ContainsKey(name);
 
+    public long AllocatedBytes(string name)
+    {
+        using var file = Open(name, HostFileAccess.Read);
+        return file.Length;
+    }
+
     public IReadOnlyList<string> ListFiles() => [.. Files.Keys];
 
     public IReadOnlyList<string> ListDirectories() => [];
