@@ -48,7 +48,7 @@ public sealed partial class GroupJournal
                         if (source.Record is not { Kind: RecordKind.HandDown, Content: RecordContent.Payload } record || record.Serial == oldest.Serial) continue;
                         var segment = SegmentOf(record);
                         // What stands among the records of a small commit is not worth a hole.
-                        if (record.PayloadOffset < segment.PayloadStart) continue;
+                        if (record.PayloadOffset < segment.PayloadStart || !Sectors.IsAligned(record.PayloadOffset, SegmentLayout.PayloadAlignment)) continue;
                         found.AddRange(PlacesOf(record, source.Range, part => NeededParts(disk, record, part, start)).Select(place => (segment, place)));
                     }
                 }
@@ -62,6 +62,10 @@ public sealed partial class GroupJournal
     private static IEnumerable<Extent> PlacesOf(RecordRef record, Extent range, Func<Extent, List<Extent>> neededOf)
     {
         var chunks = Widen(record, range);
+#if SIMULATION_PLANTS
+        // What shares a chunk with what is void goes with it.
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.GiveBackNeeded)) neededOf = _ => [];
+#endif
         var needed = neededOf(new Extent(record.Offset + chunks.Offset, Math.Min(chunks.End, record.PayloadLength) - chunks.Offset)).ConvertAll(part => Widen(record, part));
         var at = chunks.Offset;
         foreach (var part in needed.Append(new Extent(chunks.End, 0)))

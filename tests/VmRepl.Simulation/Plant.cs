@@ -15,6 +15,7 @@ public static class Plant
     public const string CutRewindForgotten = "cut-rewind-forgotten";
     public const string DropOnUnflushedWord = "drop-on-unflushed-word";
     public const string TrustFailedFlush = "trust-failed-flush";
+    public const string GiveBackNeeded = "give-back-needed";
 
     public const string ScrubSkipsARegion = "scrub-skips-a-region";
     public const string ScrubSkipsUndo = "scrub-skips-undo";
@@ -25,7 +26,7 @@ public static class Plant
 
     public static readonly IReadOnlyList<string> All =
         [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
-        NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush];
+        NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush, GiveBackNeeded];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

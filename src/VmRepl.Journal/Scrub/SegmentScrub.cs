@@ -123,7 +123,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
     /// <summary>The payload in pieces of whole chunks. Of a hand-down only those of which something is needed: the others may have been given back.</summary>
     private List<(int At, int Length)> Pieces(uint disk, RecordRef record)
     {
-        List<Extent> parts = record.Kind == RecordKind.HandDown && record.PayloadLength > 0 ? journal.NeededParts(disk, record) : [record.Extent];
+        List<Extent> parts = record.Kind == RecordKind.HandDown && record.PayloadLength > 0 ? journal.NeededParts(disk, record) : [new Extent(record.Offset, record.PayloadLength)];
         var pieces = new List<(int, int)>();
         long done = 0;
         foreach (var part in parts)

@@ -15,12 +15,14 @@ internal static class PayloadArea
 
     /// <param name="file">The segment's.</param>
     /// <param name="payloads">With their places, which follow one another without a gap but for padding.</param>
-    public static void Write(SegmentFile segment, IHostFile file, IReadOnlyList<(Record Record, long Place)> payloads, ExtentSharing? sharing)
+    /// <param name="end">Behind the last of them and its padding.</param>
+    public static void Write(SegmentFile segment, IHostFile file, IReadOnlyList<(Record Record, long Place)> payloads, long end, ExtentSharing? sharing)
     {
         var parts = new List<ReadOnlyMemory<byte>>();
         long start = 0;
-        foreach (var (record, place) in payloads)
+        for (var i = 0; i < payloads.Count; i++)
         {
+            var (record, place) = payloads[i];
             if (sharing?.TryStore(record, segment, file, place) == true)
             {
                 WriteParts();
@@ -29,7 +31,7 @@ internal static class PayloadArea
 
             if (parts.Count == 0) start = place;
             parts.Add(record.Payload);
-            var padding = (int)(Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) - record.PayloadLength);
+            var padding = (int)((i + 1 < payloads.Count ? payloads[i + 1].Place : end) - place - record.PayloadLength);
             if (padding > 0) parts.Add(Padding.AsMemory(0, padding));
         }
 

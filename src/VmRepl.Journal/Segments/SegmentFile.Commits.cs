@@ -202,7 +202,7 @@ internal sealed partial class SegmentFile
             var record = Record.Read(ref reader, body, out var place);
             if (place >= 0)
             {
-                if (place < at.RecordsEnd + commitBytes || place > at.PayloadStart - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PayloadAlignment))
+                if (place < at.RecordsEnd + commitBytes || place > at.PayloadStart - record.PayloadLength || !Sectors.IsAligned(place, SegmentLayout.PackedAlignment))
                     throw new JournalDamagedException(Path, at.RecordsEnd, $"record {record.Header.Sequence} has its payload at {place}, which is outside the payload area");
                 payloadStart = Math.Min(payloadStart, place);
             }

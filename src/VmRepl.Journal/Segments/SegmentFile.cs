@@ -118,14 +118,14 @@ internal sealed partial class SegmentFile : IDisposable
         const int wrapping = 16;
         return record.PayloadLength < SegmentLayout.InlinePayloadMax
             ? (record.EncodedHeader.Length + wrapping + record.PayloadLength, 0)
-            : (record.EncodedHeader.Length + wrapping, Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment));
+            : (record.EncodedHeader.Length + wrapping, PlaceBytes(record));
     }
 
     /// <summary>Whether a commit of that much more fits.</summary>
     public bool Fits(long recordBytes, long payloadBytes)
     {
         var commit = Sectors.AlignUp(SegmentLayout.FramePrefixBytes + CommitHeader.BytesMax + recordBytes, SegmentLayout.CommitAlignment);
-        return RecordsEnd + commit <= PayloadStart - payloadBytes;
+        return RecordsEnd + commit <= Sectors.AlignDown(PayloadStart - payloadBytes, SegmentLayout.PayloadAlignment);
     }
 
     /// <summary>Writes one commit: the payloads, then the records that name them. Nothing is durable before <see cref="Flush"/>.</summary>
@@ -134,11 +134,19 @@ internal sealed partial class SegmentFile : IDisposable
     public (List<StoredRecord> Stored, uint Checksum) WriteCommit(IReadOnlyList<Record> records, ulong incarnation, uint previous, MessagePackWriter writer, ExtentSharing? sharing = null)
     {
         var isSmall = records.Sum(r => (long)r.PayloadLength) <= SegmentLayout.SmallCommitBytes;
-        var payloadBytes = records.Where(r => !IsInline(r, isSmall)).Sum(r => SpaceFor(r).Payload);
-        var place = PayloadStart - payloadBytes;
-        var payloads = new List<(Record, long)>();
+        long wholeBytes = 0, packedBytes = 0;
+        foreach (var record in records)
+        {
+            if (IsInline(record, isSmall)) continue;
+            if (IsWhole(record)) wholeBytes += PlaceBytes(record);
+            else packedBytes += PlaceBytes(record);
+        }
+
+        // Those on blocks of their own first, so that no room is lost between the two kinds.
+        var payloadStart = wholeBytes + packedBytes == 0 ? PayloadStart : Sectors.AlignDown(PayloadStart - wholeBytes - packedBytes, SegmentLayout.PayloadAlignment);
+        var (wholeAt, packedAt) = (payloadStart, payloadStart + wholeBytes);
+        var (whole, packed) = (new List<(Record, long)>(), new List<(Record, long)>());
         var stored = new List<StoredRecord>(records.Count);
-        var payloadStart = place;
 
         Frame.Begin(writer, SegmentLayout.CommitMagic);
         new CommitHeader(Serial, Header.Nonce, incarnation, CommitCount, previous, records.Count).WriteTo(writer);
@@ -148,10 +156,11 @@ internal sealed partial class SegmentFile : IDisposable
             var headerAt = RecordsEnd + writer.Length + HeadBytes(record.EncodedHeader.Length);
             if (!IsInline(record, isSmall))
             {
-                at = place;
+                ref var next = ref IsWhole(record) ? ref wholeAt : ref packedAt;
+                at = next;
+                next += PlaceBytes(record);
                 record.WriteHeaderTo(writer, at);
-                payloads.Add((record, at));
-                place += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment);
+                (IsWhole(record) ? whole : packed).Add((record, at));
             }
             else
             {
@@ -164,9 +173,9 @@ internal sealed partial class SegmentFile : IDisposable
 
         var checksum = Frame.End(writer);
         var commitBytes = Sectors.AlignUp(writer.Length, SegmentLayout.CommitAlignment);
-        if (RecordsEnd + commitBytes > payloadStart) throw new InvalidOperationException($"{Path}: a commit of {commitBytes} + {payloadBytes} bytes was written past the free space");
+        if (RecordsEnd + commitBytes > payloadStart) throw new InvalidOperationException($"{Path}: a commit of {commitBytes} + {wholeBytes + packedBytes} bytes was written past the free space");
         using var lease = new Lease(handle);
-        PayloadArea.Write(this, lease.File, payloads, sharing);
+        PayloadArea.Write(this, lease.File, [.. whole, .. packed], PayloadStart, sharing);
         // Filled up to the end of a page: where a page is written in part, the host has to read it first, and a flush waits for that. The next commit writes over it, in a page that the host has.
         var written = RecordsEnd + writer.Length;
         lease.File.Write(RecordsEnd, [writer.WrittenMemory, Padding.AsMemory(0, (int)(Sectors.AlignUp(written, SegmentLayout.PayloadAlignment) - written))]);
@@ -285,6 +294,12 @@ internal sealed partial class SegmentFile : IDisposable
     /// <summary>A payload of more than one chunk never is: its checksums are read from its header alone.</summary>
     private static bool IsInline(Record record, bool isSmallCommit) =>
         record.PayloadLength < SegmentLayout.InlinePayloadMax || (isSmallCommit && record.PayloadLength == SegmentLayout.InlinePayloadMax);
+
+    /// <summary>Whether the payload has blocks of the volume for itself: it may share them, or parts of it be given back.</summary>
+    private static bool IsWhole(Record record) =>
+        record.Header.Kind == RecordKind.HandDown || record.PayloadLength >= SegmentLayout.ShareableBytesMin || Sectors.IsAligned(record.PayloadLength, SegmentLayout.PayloadAlignment);
+
+    private static long PlaceBytes(Record record) => Sectors.AlignUp(record.PayloadLength, IsWhole(record) ? SegmentLayout.PayloadAlignment : SegmentLayout.PackedAlignment);
 
     private static void WriteAgain(IHostFile file, long offset, long length)
     {

@@ -12,7 +12,8 @@ namespace VmRepl.Journal.Segments;
 /// <param name="Previous">Checksum of the last commit before this segment; 0 for a group's first. It shows whether the segment before still ends where it did.</param>
 internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentBytes, long CreatedUs, uint Previous)
 {
-    private const int Version = 1;
+    // 2: payloads on 512-byte boundaries, and holes where void copies were.
+    private const int Version = 2;
     private const int Fields = 6;
 
     public void WriteTo(IHostFile file)

@@ -7,7 +7,7 @@ namespace VmRepl.Journal.Segments;
 /// 0                 4096      header frame, zero padded
 /// 4096              …         records area: commit frames, each on a 512-byte boundary, growing upwards
 /// …                 …         free
-/// …                 …         payload area: payloads on 4096-byte boundaries, growing downwards from the end
+/// …                 …         payload area: the payloads of a commit from a 4096-byte boundary on, growing downwards from the end
 /// total             SegmentBytes
 /// </code>
 /// The two areas grow towards each other, so a segment is full when they meet, whatever the mix of small and large records.
@@ -16,7 +16,15 @@ internal static class SegmentLayout
 {
     public const int HeaderBytes = 4096;
     public const int CommitAlignment = 512;
+
+    /// <summary>Where a commit's payloads begin and end, and each that may share extents or be given back in part: a block of the volume.</summary>
     public const int PayloadAlignment = 4096;
+
+    /// <summary>Where the other payloads begin: what they would be padded with is a twentieth of the journal where records of 4 to 64 KiB have any length.</summary>
+    public const int PackedAlignment = 512;
+
+    /// <summary>Payloads of this size on may share extents.</summary>
+    public const int ShareableBytesMin = 64 << 10;
 
     /// <summary>Payloads below this stand inside their record, and in a small commit those of just this; the others in the payload area. It is the size of a checksum's chunk.</summary>
     public const int InlinePayloadMax = 4096;

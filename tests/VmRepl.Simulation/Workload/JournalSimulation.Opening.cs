@@ -240,6 +240,7 @@ public sealed partial class JournalSimulation
         Counters.Add(SimulationCounters.Retirements, now.SegmentsRetired - before.SegmentsRetired);
         Counters.Add(SimulationCounters.Recycled, now.SegmentsRecycled - before.SegmentsRecycled);
         Counters.Add(SimulationCounters.HandDowns, now.HandDowns - before.HandDowns);
+        Counters.Add(SimulationCounters.VoidBytes, now.VoidBytes - before.VoidBytes);
         Counters.Add(SimulationCounters.Undos, now.UndoRecords - before.UndoRecords);
         Counters.Add(SimulationCounters.Checkpoints, now.Checkpoints - before.Checkpoints);
         Counters.Add(SimulationCounters.Redone, now.RecordsRedone - before.RecordsRedone);

@@ -8,4 +8,7 @@ internal enum SegmentPlaceKind
 
     /// <summary>A payload outside its commit.</summary>
     Payload,
+
+    /// <summary>That of a hand-down, of which nothing may be needed any more: then nobody looks at it.</summary>
+    HandDown,
 }

@@ -26,7 +26,7 @@ internal static class SegmentPlaces
             for (var left = CommitHeader.Read(ref reader).Records; left > 0; left--)
             {
                 var record = Record.Read(ref reader, body, out var place);
-                if (place >= 0) places.Add(new SegmentPlace(name, SegmentPlaceKind.Payload, place, record.PayloadLength, commit));
+                if (place >= 0) places.Add(new SegmentPlace(name, record.Header.Kind == RecordKind.HandDown ? SegmentPlaceKind.HandDown : SegmentPlaceKind.Payload, place, record.PayloadLength, commit));
             }
 
             at += Sectors.AlignUp(SegmentLayout.FramePrefixBytes + body.Length, SegmentLayout.CommitAlignment);

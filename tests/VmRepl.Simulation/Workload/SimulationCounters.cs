@@ -6,7 +6,7 @@ namespace VmRepl.Simulation.Workload;
 public sealed class SimulationCounters
 {
     public const string PowerLosses = "power-losses", Kills = "kills", CrashesInRecovery = "crashes-in-recovery", ErrorsInRecovery = "errors-in-recovery", TornTails = "torn-tails", Redone = "records-redone",
-        Retirements = "retirements", Recycled = "segments-recycled", HandDowns = "hand-downs", CrashesInRetirement = "crashes-in-a-retirement", CrashesInHandDown = "crashes-in-a-hand-down",
+        Retirements = "retirements", Recycled = "segments-recycled", HandDowns = "hand-downs", VoidBytes = "void-bytes-given-back", CrashesInRetirement = "crashes-in-a-retirement", CrashesInHandDown = "crashes-in-a-hand-down",
         Undos = "undos", Checkpoints = "checkpoints",
         ViewsOverRetirement = "views-over-a-retirement", ViewsClosed = "views-that-gave-way", SecondLooks = "appends-inside-a-view's-read", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
         JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", WriteErrors = "write-errors", FlushErrors = "flush-errors", Resends = "batches-resent", GivenUp = "batches-given-up",
@@ -20,7 +20,7 @@ public sealed class SimulationCounters
 
     private static readonly string[] Names =
     [
-        PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
+        PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, VoidBytes, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
         ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
         CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind,
         Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
