@@ -25,6 +25,9 @@ public interface IHostBacked
     /// <summary>As <see cref="IBlockDevice.Write"/> of the parts one after the other, for much data: see <see cref="IHostFile.WriteAroundCache"/>.</summary>
     void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts);
 
+    /// <summary>Waits for such writes, so that other openers of the file see them as well.</summary>
+    void FinishWrites();
+
     /// <summary>Lets the host begin to write back a range that was written: the flush that follows waits less. Promises nothing.</summary>
     void BeginWriteBack(long offset, long length);
 }

@@ -40,7 +40,7 @@ public sealed partial class GroupJournal
     {
         for (var next = 0; next < records.Count;)
         {
-            var tail = segments.Count > 0 ? segments[^1] : Roll();
+            var tail = segments.Count > 0 && !isTailOlder ? segments[^1] : Roll();
             var fitting = Fitting(tail, records, next);
             if (fitting == 0)
             {
@@ -99,6 +99,7 @@ public sealed partial class GroupJournal
         }
 
         lock (indexGate) segments.Add(segment);
+        isTailOlder = false;
         return segment;
     }
 
@@ -173,6 +174,8 @@ public sealed partial class GroupJournal
         }
 
         writes.Finish();
+        // A point is told of when the live images hold it, and other programs may open them then.
+        if (records.Any(r => r.Header.Kind == RecordKind.ResyncEnd)) writes.Settle();
         sharing.Clear();
         if (records.Count == 0) return;
         lock (indexGate) position = position with { Applied = records[^1].Header.Sequence };

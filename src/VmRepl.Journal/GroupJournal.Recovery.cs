@@ -53,7 +53,7 @@ public sealed partial class GroupJournal
         Load(recovery);
         if (isReadOnly) return true;
         foreach (var name in withFiles ? found?.Unused.Keys ?? [] : names.Where(n => IndexFileName.IsSpare(n) || IndexFileName.TryParse(n, out _, out _))) directory.Delete(name);
-        CountHoles();
+        LookAtSegments();
         BringUp(recovery);
         endsInCheckpoint = Counters.CommitsReadAtOpening == 0;
         return true;

@@ -17,6 +17,7 @@ public sealed partial class GroupJournal
     // Found void, and still there: the checkpoint is young, or somebody reads the segment.
     private List<(SegmentFile Segment, Extent Place)> voids = [];
     private bool hasNoHoles;
+    private bool isTailOlder;
 
     /// <summary>Whether void copies stay where they are: where nothing counts their bytes, or the volume takes none back.</summary>
     private bool KeepsVoids => hasNoHoles || options.CapacityBytes == long.MaxValue;
@@ -106,10 +107,11 @@ public sealed partial class GroupJournal
         }
     }
 
-    /// <summary>At opening: what was given back before.</summary>
-    private void CountHoles()
+    /// <summary>At opening for writing: what was given back before, and which version the newest segment has.</summary>
+    private void LookAtSegments()
     {
-        if (isReadOnly || options.CapacityBytes == long.MaxValue) return;
+        isTailOlder = segments.Count > 0 && segments[^1].Lend(SegmentHeader.IsOfOlderVersion);
+        if (options.CapacityBytes == long.MaxValue) return;
         foreach (var segment in segments.SkipLast(1)) segment.NoteAllocated(directory.AllocatedBytes(SegmentLayout.FileName(segment.Serial)));
     }
 }

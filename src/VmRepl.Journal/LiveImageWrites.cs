@@ -26,6 +26,12 @@ internal sealed class LiveImageWrites(IReadOnlyDictionary<uint, IBlockDevice> li
         end += header.Length;
     }
 
+    /// <summary>Everything written is seen by other processes.</summary>
+    public void Settle()
+    {
+        foreach (var device in live.Values.OfType<IHostBacked>()) device.FinishWrites();
+    }
+
     /// <summary>Everything added is written.</summary>
     public void Finish()
     {

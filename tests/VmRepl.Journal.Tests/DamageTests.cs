@@ -187,6 +187,39 @@ public class DamageTests
     }
 
     [Test]
+    public void Append_AfterASegmentOfAnOlderVersion_GoesOnInANewOne()
+    {
+        using var group = new TestGroup();
+        group.EndBaseline();
+        group.Append(group.Write(4096, 5120, 1), group.Bookmark("old"));
+        group.Store.Dispose();
+        var journal = (SimulatedDirectory)group.Directory.Directory("journal");
+        using (var file = journal.Open(SegmentLayout.FileName(1), Blocks.Files.HostFileAccess.ReadWrite))
+        {
+            var header = SegmentHeader.Read(file);
+            using var writer = new Protocol.MessagePack.MessagePackWriter();
+            Frame.Begin(writer, SegmentLayout.HeaderMagic);
+            writer.WriteArrayHeader(6);
+            writer.WriteInt32(1);
+            writer.WriteUInt64(header.Serial);
+            writer.WriteUInt64(header.Nonce);
+            writer.WriteInt64(header.SegmentBytes);
+            writer.WriteInt64(header.CreatedUs);
+            writer.WriteUInt32(header.Previous);
+            Frame.End(writer);
+            file.Write(0, writer.WrittenSpan);
+            Assert.That(SegmentHeader.Read(file), Is.EqualTo(header));
+        }
+
+        var before = journal.Contents(SegmentLayout.FileName(1));
+        group.Reopen();
+        Assert.That(group.Store.Journal.Points.Select(p => p.Bookmark), Does.Contain("old"));
+        group.Append(group.Write(4096, 5120, 2), group.Bookmark("new"));
+        Assert.That(journal.FileExists(SegmentLayout.FileName(2)), Is.True);
+        Assert.That(journal.Contents(SegmentLayout.FileName(1)), Is.EqualTo(before), "nothing is added to the older one");
+    }
+
+    [Test]
     public void Open_NewerVersion_IsRefusedByName()
     {
         using var group = new TestGroup();
@@ -197,13 +230,13 @@ public class DamageTests
             using var writer = new Protocol.MessagePack.MessagePackWriter();
             Frame.Begin(writer, SegmentLayout.HeaderMagic);
             writer.WriteArrayHeader(2);
-            writer.WriteInt32(2);
+            writer.WriteInt32(3);
             writer.WriteString("whatever comes then");
             Frame.End(writer);
             file.Write(0, writer.WrittenSpan);
         }
 
-        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("version 2"));
+        Assert.That(() => group.Open(isReadOnly: true), Throws.TypeOf<JournalDamagedException>().With.Message.Contains("version 3"));
     }
 
     [Test]

@@ -113,6 +113,8 @@ public sealed class HostFile : IHostFile
         Write(offset, parts);
     }
 
+    public void FinishWrites() => Settle();
+
     public void SetLength(long length)
     {
         Settle();

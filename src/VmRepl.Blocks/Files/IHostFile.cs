@@ -37,6 +37,11 @@ public interface IHostFile : IDisposable
     /// </summary>
     void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => Write(offset, parts);
 
+    /// <summary>Waits for what <see cref="WriteAroundCache"/> began, so that other openers of the file see it as well.</summary>
+    void FinishWrites()
+    {
+    }
+
     void SetLength(long length);
 
     /// <summary>Frees [<paramref name="offset"/>, offset+<paramref name="length"/>), which then reads as zeros; the file's length stays. False, with nothing done, where the volume cannot.</summary>

@@ -60,6 +60,8 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
         File.WriteAroundCache(PayloadOffset + offset, parts);
     }
 
+    public void FinishWrites() => File.FinishWrites();
+
     public void Zero(long offset, long length) => Punch(offset, length);
 
     public void Punch(long offset, long length)

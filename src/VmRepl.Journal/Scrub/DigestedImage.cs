@@ -52,6 +52,8 @@ internal sealed class DigestedImage(LiveImageFile image, RegionDigests digests) 
         }
     }
 
+    public void FinishWrites() => image.FinishWrites();
+
     public void Zero(long offset, long length)
     {
         var extent = new Extent(offset, length);

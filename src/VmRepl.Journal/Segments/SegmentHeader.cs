@@ -36,6 +36,15 @@ internal sealed record SegmentHeader(ulong Serial, ulong Nonce, long SegmentByte
     /// <summary>Whether a header stands there that is what was written, whatever it says.</summary>
     public static bool Verifies(IHostFile file) => TryReadBody(file, out _);
 
+    /// <summary>Whether an older build made the segment: it is read, and nothing is added to it that such a build could not read.</summary>
+    public static bool IsOfOlderVersion(IHostFile file)
+    {
+        if (!TryReadBody(file, out var body)) return false;
+        var reader = new MessagePackReader(body);
+        reader.ReadArrayHeader();
+        return reader.ReadInt32("version") < Version;
+    }
+
     /// <summary>Reads and verifies the header; a segment gets its name only when its header is durable, so that one that does not verify is damage.</summary>
     /// <exception cref="JournalDamagedException">It does not verify, is of a newer version or contradicts itself.</exception>
     public static SegmentHeader Read(IHostFile file)
