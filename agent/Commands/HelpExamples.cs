@@ -53,6 +53,7 @@ internal static class HelpExamples
         "scrub" => """
             vmrepl scrub web1
             vmrepl scrub web1 --store /srv/vmrepl --json
+            vmrepl scrub --store /srv/vmrepl
             """,
         "info" => "vmrepl image info --json disk.qcow2",
         "map" => "vmrepl image map disk.vmdk --source-format vmdk",

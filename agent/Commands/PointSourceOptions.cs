@@ -31,6 +31,9 @@ internal sealed class PointSourceOptions
         return new PointSource.Agent(parse.GetValue(socket)!);
     }
 
+    /// <summary>Whether it is a store's directory.</summary>
+    public bool IsStore(CommandResult result) => result.GetResult(store) is not null;
+
     private void RequireOneSource(CommandResult result)
     {
         var hasFrom = result.GetResult(from) is not null;

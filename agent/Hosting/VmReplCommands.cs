@@ -134,23 +134,7 @@ internal sealed class VmReplCommands : IVmReplCommands
         return ExitCode.Done;
     }
 
-    public async Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation)
-    {
-        await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
-        var report = await output.Progress.RunAsync(group =>
-        {
-            IProgress<long>? track = null;
-            return reader.ScrubAsync(arguments.Group, arguments.BytesPerSecond, p =>
-            {
-                // Nothing is known before the first word of it.
-                if (p.TotalBytes == 0) return;
-                track ??= group.Add($"scrub of {arguments.Group}", p.TotalBytes);
-                track.Report(p.DoneBytes);
-            }, cancellation);
-        });
-        ScrubText.Write(report, output);
-        return report.IsClean ? ExitCode.Done : ExitCode.Failed;
-    }
+    public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => new ScrubRun(arguments, output).RunAsync(cancellation);
 
     /// <summary>Shows the agent's progress as this command's own; what it waits for is said once.</summary>
     private static async Task<AgentEvent> RunAsync(AgentClient client, string path, object? body, string title, CommandOutput output, CancellationToken cancellation)

@@ -134,6 +134,45 @@ internal sealed class ScrubTests
     }
 
     [Test]
+    public void Scrub_StoreWithoutAGroup_ScrubsEveryGroupAndTellsTheirDamage()
+    {
+        var other = PlainDisk.Create(pair.Root, "sdb", "raw", sizeMiB: 8, dataMiB: 2, seed: 12);
+        pair.Protect("db", other.Argument).MustSucceed();
+        // Beside the running replica it goes through it, and so takes digests.
+        Assert.That(Groups(ScrubStore().MustSucceed()), Is.EqualTo(new[] { ("db", 0L), (Group, 0L) }));
+        pair.KillBoth();
+        var segment = Path.Combine(pair.Store, "groups", Group, "journal", "segment-0000000001.vrj");
+        Flip(segment, new FileInfo(segment).Length - 100);
+        var damaged = ScrubStore();
+        Assert.That(damaged.ExitCode, Is.EqualTo(1), damaged.ToString());
+        Assert.That(Groups(damaged), Is.EqualTo(new[] { ("db", 0L), (Group, 1L) }));
+        Assert.That(damaged.Json.GetProperty("groups")[0].GetProperty("regionsVerified").GetInt64(), Is.EqualTo(8));
+        var text = VmReplCommand.Run(null, "scrub", "--store", pair.Store);
+        Assert.That(text.ExitCode, Is.EqualTo(1), text.ToString());
+        Assert.That(text.Output, Does.Contain("Group db: clean").And.Contain($"Group {Group}: DAMAGED").And.Contain("2 groups, 1 clean, 1 damaged."));
+
+        // A group that cannot be opened is told, and does not keep the others from being scrubbed.
+        File.WriteAllText(Path.Combine(pair.Store, "groups", "db", "group.json"), "{");
+        var failed = ScrubStore();
+        Assert.That(failed.ExitCode, Is.EqualTo(1), failed.ToString());
+        Assert.That(Groups(failed), Is.EqualTo(new[] { (Group, 1L) }));
+        Assert.That(failed.Json.GetProperty("failures")[0].GetProperty("group").GetString(), Is.EqualTo("db"));
+        Assert.That(pair.Run("scrub", "db", "--store", pair.Store).ExitCode, Is.EqualTo(1), "one group is as before");
+
+        CommandResult ScrubStore() => pair.Run("scrub", "--store", pair.Store);
+        static IEnumerable<(string, long)> Groups(CommandResult scrub) =>
+            scrub.Json.GetProperty("groups").EnumerateArray().Select(g => (g.GetProperty("group").GetString()!, g.GetProperty("damageCount").GetInt64()));
+    }
+
+    [Test]
+    public void Scrub_StoreWithoutGroups_IsClean()
+    {
+        pair.KillBoth();
+        Directory.Delete(Path.Combine(pair.Store, "groups"), recursive: true);
+        Assert.That(pair.Run("scrub", "--store", pair.Store).MustSucceed().Json.GetProperty("groups").GetArrayLength(), Is.Zero);
+    }
+
+    [Test]
     public void Scrub_InTheBackground_IsNoted()
     {
         pair.KillBoth();

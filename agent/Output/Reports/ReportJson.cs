@@ -20,6 +20,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
 [JsonSerializable(typeof(ScrubResultReport))]
+[JsonSerializable(typeof(StoreScrubReport))]
 [JsonSerializable(typeof(ConvertReport))]
 [JsonSerializable(typeof(CompareReport))]
 [JsonSerializable(typeof(FailureReport))]

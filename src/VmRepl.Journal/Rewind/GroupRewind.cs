@@ -99,7 +99,7 @@ public sealed class GroupRewind : IDisposable
 
             batch.Add(records.Current.Record);
             touched += records.Current.TouchedBytes;
-            weight += records.Current.Record.PayloadLength + RecordCost;
+            weight += Math.Max(records.Current.Record.PayloadLength, records.Current.Record.Header.Length) + RecordCost;
         }
 
         if (batch.Count > 0) append(batch);
@@ -147,19 +147,20 @@ public sealed class GroupRewind : IDisposable
     /// <summary>Counts all that is to be journaled before anything is.</summary>
     private void RequireRoom()
     {
-        long journalBytes = 0, liveBytes = 0;
+        long journalBytes = 0, liveBytes = 0, touchedBytes = 0;
         foreach (var (id, disk) in view.Disks)
         {
             foreach (var piece in plan.Pieces(id, disk))
             {
                 var isWrite = piece.Kind == RecordKind.Write;
+                touchedBytes += GroupJournal.RecordOverhead + Sectors.AlignUp(piece.Extent.Length, SegmentLayout.PayloadAlignment);
                 journalBytes += GroupJournal.RecordOverhead + (isWrite ? Sectors.AlignUp(piece.Extent.Length, SegmentLayout.PayloadAlignment) : 0);
                 if (isWrite) liveBytes += group.Live[id].Map(piece.Extent.Offset, piece.Extent.Length).Where(r => !r.HasData).Sum(r => r.Length);
             }
         }
 
         // The last batch is taken only where there is room for its undo as well, though it needs none.
-        group.Journal.RequireRoom($"a rewind to point {Point.Sequence}", Point.Sequence, journalBytes + Math.Min(journalBytes, batchBytesMax), liveBytes);
+        group.Journal.RequireRoom($"a rewind to point {Point.Sequence}", Point.Sequence, journalBytes + Math.Min(touchedBytes, batchBytesMax + RewindPlan.HoleBytesMax(group.Journal)), liveBytes);
     }
 
     private IEnumerable<Record> Metadata()

@@ -15,6 +15,9 @@ internal sealed class RewindPlan(GroupJournal journal, ulong point)
 
     private readonly byte[] block = new byte[BlockBytes];
 
+    /// <summary>Most bytes of one punch or zero.</summary>
+    public static long HoleBytesMax(GroupJournal journal) => 4L * journal.PieceBytes;
+
     /// <summary>Looked at as it is enumerated. Each piece may be written before the next one is asked for: what this writes lies behind where the index is looked at next, or is passed over there.</summary>
     public IEnumerable<RewindPiece> Pieces(uint id, PointInTimeView disk)
     {
@@ -31,7 +34,8 @@ internal sealed class RewindPlan(GroupJournal journal, ulong point)
                 foreach (var part in done.Gaps(run.Extent))
                 {
                     var kind = run.HasData ? RecordKind.Write : run.State == BlockState.Zero ? RecordKind.Zero : RecordKind.Punch;
-                    var most = run.HasData ? journal.PieceBytes : part.Length;
+                    // Room is asked for what a record may free, before it is known that all of it has its undo already: a hole is cut as well.
+                    var most = run.HasData ? journal.PieceBytes : HoleBytesMax(journal);
                     for (var piece = part.Offset; piece < part.End; piece += most)
                         yield return new RewindPiece(kind, new Extent(piece, Math.Min(most, part.End - piece)), Math.Min(most, part.End - piece));
                 }

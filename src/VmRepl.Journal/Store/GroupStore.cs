@@ -26,7 +26,9 @@ public sealed class GroupStore : IDisposable
     /// <summary>Its segments are in this directory.</summary>
     internal const string JournalName = "journal";
 
-    private const string DescriptionName = "group.json";
+    /// <summary>A directory without it is no group.</summary>
+    internal const string DescriptionName = "group.json";
+
     private const string ScrubName = "scrub.json";
     private const string LiveName = "live";
 

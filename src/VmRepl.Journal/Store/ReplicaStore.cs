@@ -80,6 +80,13 @@ public sealed class ReplicaStore : IDisposable
         return store;
     }
 
+    /// <summary>The names of the groups in a store's directory, in order; nothing is opened.</summary>
+    public static IReadOnlyList<string> GroupNames(IHostDirectory directory)
+    {
+        var groups = directory.Directory(GroupsName);
+        return groups.Exists ? [.. groups.ListDirectories().Where(n => IsGroup(groups, n)).Order(StringComparer.Ordinal)] : [];
+    }
+
     /// <summary>The group of that name, or null where there is none.</summary>
     /// <exception cref="StoreException">There is one and it cannot be opened.</exception>
     public GroupStore? Find(string name)
@@ -149,17 +156,17 @@ public sealed class ReplicaStore : IDisposable
 
     private void OpenGroups()
     {
-        foreach (var name in groupsDirectory.ListDirectories().Where(NameRule.IsValid)) TryOpen(name);
+        foreach (var name in groupsDirectory.ListDirectories().Where(n => IsGroup(groupsDirectory, n))) TryOpen(name);
     }
+
+    /// <summary>A directory without a description: a crash while the group was made. It holds nothing.</summary>
+    private static bool IsGroup(IHostDirectory groups, string name) => NameRule.IsValid(name) && groups.Directory(name).FileExists(GroupStore.DescriptionName);
 
     private void TryOpen(string name)
     {
-        var directory = groupsDirectory.Directory(name);
-        // A directory without a description: a crash while the group was made. It holds nothing.
-        if (!directory.FileExists("group.json")) return;
         try
         {
-            groups.Add(name, GroupStore.Open(directory, settings, Identity.Incarnation, isReadOnly, memory));
+            groups.Add(name, GroupStore.Open(groupsDirectory.Directory(name), settings, Identity.Incarnation, isReadOnly, memory));
         }
         catch (Exception e) when (e is StoreException or JournalDamagedException or Images.ImageFormatException or IOException or UnauthorizedAccessException)
         {

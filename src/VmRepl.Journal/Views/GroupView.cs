@@ -1,3 +1,4 @@
+using VmRepl.Blocks.Files;
 using VmRepl.Journal.Limits;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
@@ -43,6 +44,15 @@ public sealed class GroupView : IDisposable
 
     /// <summary>Whether it gave way at a hard limit of the journal: every read ends in a <see cref="ViewClosedException"/>.</summary>
     public bool IsClosed => hold.ClosedBecause is not null;
+
+    /// <summary>The same, to be written: over scratch files in a directory that is the caller's. As many as one likes, none of which sees another's writes; this view stays as it is and has to outlive them.</summary>
+    /// <exception cref="IOException">A scratch file could not be made.</exception>
+    /// <exception cref="ViewClosedException">The view gave way.</exception>
+    public ScratchView WithScratch(IHostDirectory directory)
+    {
+        hold.ThrowIfClosed();
+        return new ScratchView(this, hold, directory);
+    }
 
     public void Dispose()
     {

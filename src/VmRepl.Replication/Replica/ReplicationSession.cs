@@ -315,7 +315,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         long bytes = 0;
         foreach (var record in batch)
         {
-            if (piece.Count > 0 && bytes + record.PayloadLength > most)
+            // What is punched or zeroed has its old contents journaled, of which there are as many bytes at most.
+            var needed = record.Header.Kind is RecordKind.Zero or RecordKind.Punch ? record.Header.Length : record.PayloadLength;
+            if (piece.Count > 0 && bytes + needed > most)
             {
                 yield return piece;
                 piece = [];
@@ -323,7 +325,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             }
 
             piece.Add(record);
-            bytes += record.PayloadLength;
+            bytes += needed;
         }
 
         if (piece.Count > 0) yield return piece;

@@ -23,6 +23,9 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     private const int GroupsUnderWay = 4;
     private const int RecordBytesMax = 1 << 20;
 
+    // The undo of a punch is all that it frees: in one record it would need room at the replica for all of it at once, or wait for ever. About 16 KiB on the wire for each GiB.
+    private const long EmptyBytesMax = 4 << 20;
+
     public async Task RunAsync(CancellationToken cancellation)
     {
         using var places = new SemaphoreSlim(GroupsUnderWay);
@@ -225,7 +228,7 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
             var (kind, end) = zero.IsEmpty ? (RecordKind.Punch, extent.End)
                 : Sectors.AlignDown(zero.Offset, Sectors.Size) > at ? (RecordKind.Punch, Sectors.AlignDown(zero.Offset, Sectors.Size))
                 : (RecordKind.Zero, Sectors.AlignUp(zero.End, Sectors.Size));
-            end = Math.Min(end, extent.End);
+            end = Math.Min(Math.Min(end, extent.End), at + EmptyBytesMax);
             drafts.Add(new RecordDraft(kind, disk.Id, at, end - at, default));
             at = end;
         }

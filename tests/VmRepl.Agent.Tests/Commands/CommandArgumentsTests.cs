@@ -67,6 +67,19 @@ internal sealed class CommandArgumentsTests
         Assert.That(CommandRun.Of("scrub", "vm1", "--store", "/srv/s", "--rate", "8MiB").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Store("/srv/s"), 8 << 20)));
 
     [Test]
+    public void Scrub_StoreWithoutAGroup_IsOfEveryGroup() =>
+        Assert.That(CommandRun.Of("scrub", "--store", "/srv/s").Asked, Is.EqualTo(new ScrubArguments(null, new PointSource.Store("/srv/s"), 0)));
+
+    [TestCase]
+    [TestCase("--from", "h:7")]
+    public void Scrub_NeitherGroupNorStore_IsAUsageError(params string[] options)
+    {
+        var run = CommandRun.Of(["scrub", .. options]);
+        Assert.That((run.Status, run.Asked), Is.EqualTo((2, (object?)null)));
+        Assert.That(run.Error, Does.Contain("--store"));
+    }
+
+    [Test]
     public void Replica_AllOptions_AreHandedOn() => Assert.That(
         CommandRun.Of("replica", "--store", "/s", "--listen", "0.0.0.0:0", "--certificate", "/c.pem", "--key", "/k.pem", "--authority", "/a.pem", "--journal-capacity", "20GiB", "--journal-age", "2w", "--journal-reserve", "512M").Asked,
         Is.EqualTo(new ReplicaArguments("/s", new PeerAddress("0.0.0.0", 0), Certificates, new JournalArguments(20L << 30, TimeSpan.FromDays(14), 512 << 20))));

@@ -54,6 +54,26 @@ public class PunchAcceptanceTests
         }
     }
 
+    /// <summary>What was written into a hole is taken back by punches that need no undo: a hole larger than the room that is left is none of its business.</summary>
+    [Test]
+    public void Rewind_OverAHoleLargerThanTheRoomLeft_GoesBackToTheHole()
+    {
+        const long written = 12 * MiB;
+        var small = settings with { Journal = settings.Journal with { SegmentBytes = 2 << 20, CapacityBytes = 24 * MiB } };
+        using var group = GroupStore.Create(new HostDirectory(root).Directory("g"), new GroupDescription("g", Guid.Empty, 1, [new DiskDescription(1, "sda", 64 * MiB, 512, "raw")]), small, 1);
+        Append(group, Make(RecordKind.ResyncBegin), Make(RecordKind.ResyncEnd));
+        var (empty, contents, none) = Observe(group);
+        Assert.That(none, Is.Zero);
+        for (long at = 0; at < written; at += MiB / 2) Append(group, Make(RecordKind.Write, at, MiB / 2, 0xAB));
+        Append(group, Bookmark("written"));
+        var full = Observe(group);
+        Assert.That(full.Data, Is.EqualTo(written));
+        Assert.That(group.Journal.SegmentBytes, Is.GreaterThan(24 * MiB - written), "what is left is less than the hole");
+        using (var rewind = GroupRewind.Begin(group, empty)) sequence = rewind.Run(null, CancellationToken.None).Sequence;
+        Assert.That((Observe(group).Contents, Observe(group).Data), Is.EqualTo((contents, 0L)));
+        Assert.That(group.Journal.Points, Does.Contain(empty).And.Contain(full.Point), "nothing was retired for it");
+    }
+
     [Test]
     public void Punch_VolumeWithoutHoles_ContentsAreEqual()
     {

@@ -48,6 +48,38 @@ public class RoomTests
         Assert.That(replica.Log.Errors, Is.Empty);
     }
 
+    /// <summary>A hole larger than the capacity: its undo is all that was there. It comes in pieces, so that what fits is taken.</summary>
+    [Test]
+    public async Task Sync_HoleLargerThanTheCapacity_IsTakenInPiecesAndGoesBackWithItsContents()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"), Quick, Small);
+        var disk = new DiskFile(directory, 1, "sda", DiskBytes);
+        disk.Fill(0, (int)DiskBytes, new Random(1));
+        var vm = new ProtectedVm(directory, new MemoryConnector(replica.Accept), [disk]);
+        await vm.SyncAsync();
+        var before = vm.Points[^1].Sequence;
+        var group = replica.Store.Get("vm");
+        disk.Punch(1 << 20, 12 << 20);
+        var round = vm.SyncAsync();
+        await UntilAsync(() => vm.Group.Status.Waiting is not null);
+        Assert.That(group.Journal.Counters.UndoBytes, Is.InRange(4 << 20, 8 << 20), "the first piece was taken, its old contents kept");
+        Assert.That(Data(group.Live[1]), Is.LessThanOrEqualTo(DiskBytes - (4 << 20)), "and its space given back");
+
+        await replica.StopAsync();
+        replica.Store.Dispose();
+        replica.StoreSettings = ReplicaHost.Settings with { Journal = Large };
+        replica.Open(directory.Host("store"));
+        await round;
+        group = replica.Store.Get("vm");
+        Assert.That(Data(group.Live[1]), Is.EqualTo(4 << 20));
+        using (var view = group.OpenView(group.FindPoint(before.ToString(CultureInfo.InvariantCulture)))) Assert.That(Data(view.Disks[1]), Is.EqualTo(DiskBytes), "unpunched: allocated as it was");
+        PointChecker.CheckViews(replica.Store, vm);
+        PointChecker.CheckJournal(directory, "store", vm);
+
+        static long Data(Blocks.IBlockDevice device) => device.Map(0, device.Length).Where(r => r.HasData).Sum(r => r.Length);
+    }
+
     [Test]
     public async Task Sync_NoRoomUntilTheDeadline_EndsWithTheReasonAndTheNextRoundGoesOn()
     {

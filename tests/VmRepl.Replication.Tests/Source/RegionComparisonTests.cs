@@ -64,6 +64,25 @@ public class RegionComparisonTests
     }
 
     [Test]
+    public async Task Round_LargeHole_IsSentInSmallRecordsOfFewBytes()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        var disk = new DiskFile(directory, 1, "sda", 66 << 20);
+        disk.Fill(0, 66 << 20, new Random(1));
+        var vm = new ProtectedVm(directory, new MemoryConnector(replica.Accept), [disk]);
+        await vm.SyncAsync();
+        var before = vm.Points[^1].Sequence;
+        disk.Punch(1 << 20, 64 << 20);
+        var round = await vm.SyncAsync();
+        Assert.That(round.ChangedBytes, Is.EqualTo(64 << 20));
+        Assert.That(round.BytesSent, Is.LessThan(2048 + (64 * 64)), "64 KiB for each GiB, and what a round says anyway");
+        Assert.That(vm.Points[^1].Sequence - before, Is.EqualTo(2 + 16), "begin, end, and a record for each 4 MiB");
+        CheckHoles(disk, replica.Store.Get("vm").Live[1]);
+        PointChecker.CheckViews(replica.Store, vm);
+    }
+
+    [Test]
     public async Task Round_ChangeWithItsTimeSetBack_IsFound()
     {
         using var directory = new TestDirectory();
