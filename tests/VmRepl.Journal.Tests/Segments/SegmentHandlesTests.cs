@@ -121,6 +121,35 @@ public class SegmentHandlesTests
         Assert.That(files.ClosesAgain, Is.Zero);
     }
 
+    [Test]
+    public void Dispose_BesideTheLastRelease_ClosesTheFile()
+    {
+        const int rounds = 100_000;
+        var made = Enumerable.Range(0, rounds).Select(_ => Make(new SegmentHandles())).ToArray();
+        foreach (var handle in made) handle.Acquire();
+        int releasing = -1, disposing = -1;
+        var other = new Thread(() => InStep(ref releasing, ref disposing, handle => handle.Release(), 8));
+        other.Start();
+        InStep(ref disposing, ref releasing, handle => handle.Dispose(), 1);
+        other.Join();
+        Assert.That(files.Opened, Is.EqualTo(rounds));
+        Assert.That(files.Closed, Is.EqualTo(rounds), "whoever comes last closes it");
+        Assert.That(files.ClosesAgain, Is.Zero);
+
+        // Both come to a handle together, one of them a little later: by how much differs from round to round.
+        void InStep(ref int mine, ref int theirs, Action<SegmentHandles.Handle> act, int every)
+        {
+            for (var i = 0; i < rounds; i++)
+            {
+                Volatile.Write(ref mine, i);
+                var wait = new SpinWait();
+                while (Volatile.Read(ref theirs) < i) wait.SpinOnce(sleep1Threshold: -1);
+                for (var delay = i / every % 8; delay > 0; delay--) Volatile.Read(ref theirs);
+                act(made[i]);
+            }
+        }
+    }
+
     private SegmentHandles.Handle Make(SegmentHandles handles) => new(handles, () => files.Open(0));
 
     private static CountedFile Use(SegmentHandles.Handle handle)
