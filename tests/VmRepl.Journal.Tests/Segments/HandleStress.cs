@@ -70,7 +70,8 @@ internal sealed class HandleStress(int slots, int openMax, int leases)
             {
                 Note(e.ToString());
             }
-        }) { IsBackground = true };
+        })
+        { IsBackground = true };
         thread.Start();
         return thread;
     }
