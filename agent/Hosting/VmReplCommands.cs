@@ -129,7 +129,7 @@ internal sealed class VmReplCommands : IVmReplCommands
             return ExitCode.Done;
         }
 
-        var disks = await output.Progress.RunAsync(group => Task.Run(() => restore.Run(group.Add, cancellation), cancellation));
+        var disks = await output.Progress.RunAsync(group => Task.Run(() => restore.Run(group.Add, TimeProvider.System, cancellation), cancellation));
         RestoreText.Write(view.Point, disks, arguments.Group, arguments.To, TimeProvider.System.GetElapsedTime(started), output);
         return ExitCode.Done;
     }

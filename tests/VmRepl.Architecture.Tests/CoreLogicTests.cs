@@ -10,7 +10,6 @@ public class CoreLogicTests
         ("src/VmRepl.Journal/Store/StoreOwner.cs", Banned.Storage, "the lock that makes a store one process's is a lock of the host's file system"),
         ("src/VmRepl.Replication/Source/FrozenDisk.cs", Banned.Storage, "looks at a source disk's identity by its name on the host"),
         ("src/VmRepl.Replication/Restore/VmRestore.cs", Banned.Storage, "what is restored goes to a directory of the host that the operator named, outside the store"),
-        ("src/VmRepl.Replication/Restore/VmRestore.cs", Banned.Threads, "hashes what was written and what should have been side by side, and waits for both"),
     ];
 
     [TestCase("VmRepl.Journal")]

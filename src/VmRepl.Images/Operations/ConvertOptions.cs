@@ -8,4 +8,7 @@ public sealed record ConvertOptions
 
     /// <summary>Told the bytes of the source disk done so far, holes included; grows up to the disk's length.</summary>
     public IProgress<long>? Progress { get; init; }
+
+    /// <summary>Told of every piece, in the disk's order, when it and all before it are written; its copy is the target.</summary>
+    public FollowingDigest? Digest { get; init; }
 }

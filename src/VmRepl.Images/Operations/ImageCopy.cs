@@ -14,6 +14,9 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
 
     private readonly Lock gate = new();
     private readonly IEnumerator<(Extent Extent, bool HasData)> pieces = DataChunks.Of(source).GetEnumerator();
+
+    // Pieces that were taken, in order, up to the first that is not done yet; only where somebody follows.
+    private readonly Queue<Piece> taken = [];
     private ExceptionDispatchInfo? failure;
     private long bytesRead, bytesWritten, bytesDone;
     private bool isOver;
@@ -42,7 +45,7 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
         try
         {
             using var buffer = PooledBuffer.Rent(DataChunks.ChunkBytes);
-            while (Next() is { } extent) Copy(extent, buffer.Span[..(int)extent.Length]);
+            while (Next() is { } piece) Copy(piece, buffer.Span[..(int)piece.Extent.Length]);
         }
         catch (Exception e)
         {
@@ -55,7 +58,7 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
     }
 
     /// <summary>The next piece of data, holes passed over; null when there is none.</summary>
-    private Extent? Next()
+    private Piece? Next()
     {
         lock (gate)
         {
@@ -63,8 +66,10 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
             {
                 ct.ThrowIfCancellationRequested();
                 if (!pieces.MoveNext()) break;
-                if (pieces.Current.HasData) return pieces.Current.Extent;
-                Done(pieces.Current.Extent.Length);
+                var piece = new Piece(pieces.Current.Extent);
+                if (options.Digest is not null) taken.Enqueue(piece);
+                if (pieces.Current.HasData) return piece;
+                Done(piece);
             }
 
             isOver = true;
@@ -72,16 +77,18 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
         }
     }
 
-    private void Copy(Extent extent, Span<byte> piece)
+    private void Copy(Piece piece, Span<byte> data)
     {
-        source.Read(extent.Offset, piece);
+        var extent = piece.Extent;
+        source.Read(extent.Offset, data);
+        if (options.Digest is not null) piece.Checksum = Crc32C.Compute(data);
         long written = 0;
-        for (var at = 0; at < piece.Length;)
+        for (var at = 0; at < data.Length;)
         {
-            var (length, isZero) = Run(piece[at..]);
+            var (length, isZero) = Run(data[at..]);
             if (!isZero)
             {
-                target.Write(extent.Offset + at, piece.Slice(at, length));
+                target.Write(extent.Offset + at, data.Slice(at, length));
                 written += length;
             }
 
@@ -94,7 +101,7 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
             bytesRead += extent.Length;
             isTimely = bytesWritten / WriteBackBytes != (bytesWritten + written) / WriteBackBytes;
             bytesWritten += written;
-            Done(extent.Length);
+            Done(piece);
         }
 
         // A copy that ends with a flush waits for all of it to be on the disk: the disk works meanwhile, not only then.
@@ -118,9 +125,25 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
         return (length, isZero);
     }
 
-    private void Done(long bytes)
+    private void Done(Piece piece)
     {
-        bytesDone += bytes;
+        piece.IsDone = true;
+        bytesDone += piece.Extent.Length;
         options.Progress?.Report(bytesDone);
+        while (taken.TryPeek(out var first) && first.IsDone)
+        {
+            taken.Dequeue();
+            options.Digest!.Add(first.Extent, first.Checksum);
+        }
+    }
+
+    /// <summary>A piece of the disk; its checksum where it has data.</summary>
+    private sealed class Piece(Extent extent)
+    {
+        public Extent Extent => extent;
+
+        public uint? Checksum { get; set; }
+
+        public bool IsDone { get; set; }
     }
 }

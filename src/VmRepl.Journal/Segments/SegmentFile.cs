@@ -262,10 +262,15 @@ internal sealed partial class SegmentFile : IDisposable
     /// <summary>No reader will come any more. Under the journal's index lock. True where nobody reads, so that the file may be recycled.</summary>
     public bool Retire()
     {
-        // Its name goes: whoever reads it needs the file that is open.
-        if (readers > 0) handle.Keep();
+        // First: the last reader closes the file, also where it cannot be opened here.
         retired = true;
-        if (readers > 0) return false;
+        if (readers > 0)
+        {
+            // Its name goes: whoever reads it needs the file that is open.
+            handle.Keep();
+            return false;
+        }
+
         handle.Dispose();
         return true;
     }

@@ -6,7 +6,8 @@ namespace VmRepl.Journal.Segments;
 /// The open files of the segments of one journal, limited in number: opened at first use, the one used longest ago closed, never one that somebody reads just now or that is to be kept.
 /// Safe for concurrent use.
 /// </summary>
-internal sealed class SegmentHandles
+/// <param name="openMax">Most files that are open at a time, unless more are used or kept at once.</param>
+internal sealed class SegmentHandles(int openMax = SegmentHandles.OpenMax)
 {
     // More than a journal of some GiB has segments, so that random reads of it open nothing; few beside what a process may have.
     private const int OpenMax = 256;
@@ -35,9 +36,10 @@ internal sealed class SegmentHandles
 
     public void CountRead(long bytes) => Interlocked.Add(ref bytesRead, bytes);
 
-    private void Make(Handle handle)
+    /// <summary>Under the lock, before one more file is opened.</summary>
+    private void MakeRoom()
     {
-        while (open.Count >= OpenMax)
+        while (open.Count >= openMax)
         {
             Handle? oldest = null;
             foreach (var other in open)
@@ -49,8 +51,6 @@ internal sealed class SegmentHandles
             // One that somebody began to use meanwhile is not closed, and not chosen again.
             oldest.TryCloseFile();
         }
-
-        open.Add(handle);
     }
 
     /// <summary>The file of one segment, which may be open or not. Its use, once it is open, waits for nobody.</summary>
@@ -136,9 +136,10 @@ internal sealed class SegmentHandles
                 ObjectDisposedException.ThrowIf(isClosed, this);
                 if (file is null)
                 {
+                    // Room first: the process never has one file more than it may, and one that cannot be closed leaves none open that nobody knows of.
+                    handles.MakeRoom();
                     var opened = open();
-                    Volatile.Write(ref usedAt, handles.clock);
-                    handles.Make(this);
+                    handles.open.Add(this);
                     Volatile.Write(ref file, opened);
                     Volatile.Write(ref handles.clock, handles.clock + 1);
                 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using VmRepl.Blocks;
@@ -36,8 +35,9 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
 
     /// <summary>Restores every disk.</summary>
     /// <param name="progress">Given a disk's name and size, where to report the bytes of it that are done.</param>
+    /// <param name="time">Says how long the writing takes.</param>
     /// <exception cref="ReplicationException">The target exists or has no room.</exception>
-    public IReadOnlyList<RestoredDiskFile> Run(Func<string, long, IProgress<long>?> progress, CancellationToken cancellation)
+    public IReadOnlyList<RestoredDiskFile> Run(Func<string, long, IProgress<long>?> progress, TimeProvider time, CancellationToken cancellation)
     {
         var madeDirectory = PrepareDirectory();
         var made = new List<string>();
@@ -48,7 +48,7 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
             {
                 try
                 {
-                    restored.Add(RestoreDisk(disk, made, progress(disk.Name, disk.Length), cancellation));
+                    restored.Add(RestoreDisk(disk, made, progress(disk.Name, disk.Length), time, cancellation));
                 }
                 catch (JournalDamagedException e)
                 {
@@ -68,31 +68,38 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         }
     }
 
-    private RestoredDiskFile RestoreDisk(DiskDescription disk, List<string> made, IProgress<long>? progress, CancellationToken cancellation)
+    private RestoredDiskFile RestoreDisk(DiskDescription disk, List<string> made, IProgress<long>? progress, TimeProvider time, CancellationToken cancellation)
     {
         var path = FileOf(disk);
         var source = view.Open(disk);
-        var started = Stopwatch.GetTimestamp();
-        using (var target = Create(path, disk, made)) ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress }, cancellation);
-        var writing = Stopwatch.GetElapsedTime(started);
-
-        // Read back through the format's reader, which knows nothing of what was meant to be written: every byte is compared with the point's, and the digest is of the file.
-        using var written = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
-        var comparing = Task.Run(() => ImageComparer.Compare(source, written, null, cancellation), CancellationToken.None);
-        byte[] digest;
+        var started = time.GetTimestamp();
+        var target = Create(path, disk, made);
+        IDiskImage? open = target;
+        var writing = TimeSpan.Zero;
+        // SHA-256 takes longer than all the rest: it follows the writing, and does not hold it back.
+        var hashing = new FollowingDigest(target, cancellation);
         try
         {
-            digest = ImageDigest.Sha256(written, null, cancellation);
+            ImageConverter.Convert(source, target, new ConvertOptions { Flush = true, Progress = progress, Digest = hashing }, cancellation);
+
+            // Read back through the format's reader, which knows nothing of what was meant to be written: every byte is compared with the point's. The digest is of the file too.
+            var written = hashing.GoOnWith(() =>
+            {
+                open = null;
+                target.Dispose();
+                writing = time.GetElapsedTime(started);
+                return open = DiskImages.Open(path, new ImageOpenOptions { Format = FormatOf(disk) });
+            });
+            if (written.Length != source.Length || !ImageComparer.Compare(source, written, null, cancellation).Equal)
+                throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
+            return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(hashing.Complete()), writing);
         }
         finally
         {
-            // Neither device may be closed under it, and where both fail what the point could not give is the better reason.
-            comparing.GetAwaiter().GetResult();
+            // First: it may not be closed under it.
+            hashing.Dispose();
+            open?.Dispose();
         }
-
-        if (written.Length != source.Length || !comparing.Result.Equal)
-            throw new ReplicationException(group, $"group {group}: disk {disk.Name} reads differently from {path} than from the store", "The target volume or its memory is faulty; restore elsewhere.");
-        return new RestoredDiskFile(disk.Name, path, FormatOf(disk), disk.Length, Convert.ToHexStringLower(digest), writing);
     }
 
     private IDiskImage Create(string path, DiskDescription disk, List<string> made)

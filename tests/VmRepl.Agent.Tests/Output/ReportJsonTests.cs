@@ -57,7 +57,9 @@ internal sealed class ReportJsonTests
     {
         var report = new RestoreReport("vm1", 42, Time, "r1", "/out", [new RestoredDisk("sda", "/out/sda.raw", "raw", 512, "ab")], 1, 0.5);
         var json = JsonDocument.Parse(Json(report, j => j.RestoreReport)).RootElement;
-        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.SupersetOf(new[] { "group", "sequence", "time", "disks" }));
+        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "sequence", "time", "bookmark", "directory", "disks", "durationSeconds", "writeSeconds" }));
+        Assert.That(json.GetProperty("durationSeconds").GetDouble(), Is.EqualTo(1));
+        Assert.That(json.GetProperty("writeSeconds").GetDouble(), Is.EqualTo(0.5));
         Assert.That(json.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size", "sha256" }));
         Assert.That(json.GetProperty("sequence").GetUInt64(), Is.EqualTo(42));
     }

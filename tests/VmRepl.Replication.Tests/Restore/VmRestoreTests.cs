@@ -22,7 +22,10 @@ public class VmRestoreTests
         await using var closing = reader;
         await using var view = await reader.OpenAsync("vm", "latest", CancellationToken.None);
         var target = directory.File("out");
-        var restored = new VmRestore("vm", view, target, format).Run((_, _) => null, CancellationToken.None);
+        var started = TimeProvider.System.GetTimestamp();
+        var restored = new VmRestore("vm", view, target, format).Run((_, _) => null, TimeProvider.System, CancellationToken.None);
+        Assert.That(restored.Select(r => r.Writing), Has.All.GreaterThan(TimeSpan.Zero));
+        Assert.That(restored.Sum(r => r.Writing.TotalSeconds), Is.LessThan(TimeProvider.System.GetElapsedTime(started).TotalSeconds), "reading back is not part of it");
         for (var i = 0; i < restored.Count; i++)
         {
             var expected = vm.Points[^1].Disks[i];
@@ -49,7 +52,7 @@ public class VmRestoreTests
         var present = kind == "a file in it" ? Path.Combine(target, "sda.raw") : target;
         Directory.CreateDirectory(Path.GetDirectoryName(present)!);
         File.WriteAllText(present, "mine");
-        var error = Assert.Throws<ReplicationException>(() => new VmRestore("vm", view, target, null).Run((_, _) => null, CancellationToken.None));
+        var error = Assert.Throws<ReplicationException>(() => new VmRestore("vm", view, target, null).Run((_, _) => null, TimeProvider.System, CancellationToken.None));
         Assert.That(error!.IsRefusal, Is.True);
         Assert.That(error.Message, Does.Contain("group vm").And.Contain("exists"));
         Assert.That(File.ReadAllText(present), Is.EqualTo("mine"));
@@ -70,7 +73,7 @@ public class VmRestoreTests
                 if (name == "sdb") File.WriteAllText(theirs, "mine");
                 return null;
             },
-            CancellationToken.None));
+            TimeProvider.System, CancellationToken.None));
         Assert.That(error!.IsRefusal, Is.True);
         Assert.That(Directory.GetFiles(target), Is.EqualTo([theirs]));
         Assert.That(File.ReadAllText(theirs), Is.EqualTo("mine"));
@@ -85,7 +88,7 @@ public class VmRestoreTests
         await using var view = await reader.OpenAsync("vm", "latest", CancellationToken.None);
         var target = directory.File("out");
         if (isThere) Directory.CreateDirectory(target);
-        Assert.Throws<IOException>(() => new VmRestore("vm", new FailingView(view, "sdb"), target, ImageFormat.Qcow2).Run((_, _) => null, CancellationToken.None));
+        Assert.Throws<IOException>(() => new VmRestore("vm", new FailingView(view, "sdb"), target, ImageFormat.Qcow2).Run((_, _) => null, TimeProvider.System, CancellationToken.None));
         Assert.That(Directory.Exists(target), Is.EqualTo(isThere), "the directory is as it was");
         if (isThere) Assert.That(Directory.GetFileSystemEntries(target), Is.Empty);
     }
@@ -98,7 +101,7 @@ public class VmRestoreTests
         await using var closing = reader;
         await using var view = await reader.OpenAsync("vm", "latest", CancellationToken.None);
         var target = directory.File("out");
-        Assert.That(() => new VmRestore("vm", view, target, ImageFormat.Vmdk).Run((_, _) => null, CancellationToken.None), Throws.Exception);
+        Assert.That(() => new VmRestore("vm", view, target, ImageFormat.Vmdk).Run((_, _) => null, TimeProvider.System, CancellationToken.None), Throws.Exception);
         Assert.That(Directory.Exists(target), Is.False);
     }
 
@@ -111,7 +114,7 @@ public class VmRestoreTests
         await using var view = await reader.OpenAsync("vm", "latest", CancellationToken.None);
         using var stop = new CancellationTokenSource();
         await stop.CancelAsync();
-        Assert.That(() => new VmRestore("vm", view, directory.File("out"), null).Run((_, _) => null, stop.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => new VmRestore("vm", view, directory.File("out"), null).Run((_, _) => null, TimeProvider.System, stop.Token), Throws.InstanceOf<OperationCanceledException>());
         Assert.That(Directory.Exists(directory.File("out")), Is.False);
     }
 
@@ -122,7 +125,7 @@ public class VmRestoreTests
         var (reader, _) = await StoreAsync(directory);
         await using var closing = reader;
         await using var view = await reader.OpenAsync("vm", "latest", CancellationToken.None);
-        var error = Assert.Throws<ReplicationException>(() => new VmRestore("vm", new HugeView(view), directory.File("out"), null).Run((_, _) => null, CancellationToken.None));
+        var error = Assert.Throws<ReplicationException>(() => new VmRestore("vm", new HugeView(view), directory.File("out"), null).Run((_, _) => null, TimeProvider.System, CancellationToken.None));
         Assert.That(error!.Message, Does.Contain("group vm").And.Contain("free"));
         Assert.That(error.Hint, Is.Not.Empty);
         Assert.That(Directory.Exists(directory.File("out")), Is.False);
