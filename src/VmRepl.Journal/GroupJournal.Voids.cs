@@ -7,7 +7,7 @@ namespace VmRepl.Journal;
 
 /// <content>
 /// Void copies. What a retirement hands down lies at the journal's newest end, and stays there until its own segment is retired; but it is needed only until the record whose undo it is leaves the range,
-/// which for a sector that is written again and again is soon. Its place in the file is then given back to the volume, so that it does not count against the journal's capacity.
+/// which for a sector that is written again and again is soon. Its place in the file is then given back to the volume, and does not count against the journal's capacity.
 /// Order: a copy is void from the checkpoint on that moves the start past the record; its place goes at the retirement after that one, so that a checkpoint lost with a flush does not cost what it made void.
 /// </content>
 public sealed partial class GroupJournal
@@ -16,11 +16,10 @@ public sealed partial class GroupJournal
 
     // Found void, and still there: the checkpoint is young, or somebody reads the segment.
     private List<(SegmentFile Segment, Extent Place)> voids = [];
+
+    // The volume takes no parts of files back.
     private bool hasNoHoles;
     private bool isTailOlder;
-
-    /// <summary>Whether void copies stay where they are: where nothing counts their bytes, or the volume takes none back.</summary>
-    private bool KeepsVoids => hasNoHoles || options.CapacityBytes == long.MaxValue;
 
     /// <summary>The parts of a record that are read as of some point of the range; what is left of a hand-down may be gone.</summary>
     internal List<Extent> NeededParts(uint disk, RecordRef record)
@@ -37,7 +36,7 @@ public sealed partial class GroupJournal
     private List<(SegmentFile Segment, Extent Place)> FindVoids(SegmentFile oldest, Dictionary<uint, ExtentSet> touched, ulong start)
     {
         var found = new List<(SegmentFile, Extent)>();
-        if (KeepsVoids) return found;
+        if (hasNoHoles) return found;
         foreach (var (disk, set) in touched)
         {
             foreach (var extent in set.Extents)
@@ -96,14 +95,21 @@ public sealed partial class GroupJournal
         voids = later;
         foreach (var (segment, place) in due)
         {
-            if (!segment.TryPunch(place))
+            try
             {
-                hasNoHoles = true;
-                voids = [];
-                return;
-            }
+                if (!segment.TryPunch(place))
+                {
+                    hasNoHoles = true;
+                    voids = [];
+                    return;
+                }
 
-            Counters.VoidBytes += place.Length;
+                Counters.VoidBytes += place.Length;
+            }
+            catch (IOException)
+            {
+                // A full volume may lack the block that a hole needs to be noted in. It costs room until the segment goes, and nothing that anybody reads.
+            }
         }
     }
 
@@ -111,7 +117,6 @@ public sealed partial class GroupJournal
     private void LookAtSegments()
     {
         isTailOlder = segments.Count > 0 && segments[^1].Lend(SegmentHeader.IsOfOlderVersion);
-        if (options.CapacityBytes == long.MaxValue) return;
         foreach (var segment in segments.SkipLast(1)) segment.NoteAllocated(directory.AllocatedBytes(SegmentLayout.FileName(segment.Serial)));
     }
 }
