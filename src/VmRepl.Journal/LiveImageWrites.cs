@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal;
@@ -6,9 +7,6 @@ namespace VmRepl.Journal;
 /// <summary>Writes the contents of a batch's records to the live images: those that follow one another on the disk in one call, and what is large around the host's page cache.</summary>
 internal sealed class LiveImageWrites(IReadOnlyDictionary<uint, IBlockDevice> live)
 {
-    /// <summary>From this size on the copy into the page cache costs more than what is saved by it.</summary>
-    private const long LargeBytesMin = 1 << 20;
-
     /// <summary>Writing back is begun from this size on: less may be overwritten before anybody needs it on the disk.</summary>
     private const long WriteBackBytesMin = 256 << 10;
 
@@ -38,7 +36,7 @@ internal sealed class LiveImageWrites(IReadOnlyDictionary<uint, IBlockDevice> li
         if (parts.Count == 0) return;
         var device = live[disk];
         var length = end - start;
-        if (length >= LargeBytesMin && device is IHostBacked large)
+        if (length >= IHostFile.AroundCacheBytesMin && device is IHostBacked large)
         {
             large.WriteAroundCache(start, parts);
         }

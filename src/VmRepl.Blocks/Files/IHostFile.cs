@@ -31,9 +31,12 @@ public interface IHostFile : IDisposable
         }
     }
 
+    /// <summary>From this size on the copy into the page cache costs more than it saves.</summary>
+    const long AroundCacheBytesMin = 1 << 20;
+
     /// <summary>
     /// As <see cref="Write(long, IReadOnlyList{ReadOnlyMemory{byte}})"/>, for much data that nobody is about to read: it need not go through the host's page cache, where the host can do without, which
-    /// spares the copy and leaves the cache to others. Worth it from about 1 MiB on.
+    /// spares the copy and leaves the cache to others. For <see cref="AroundCacheBytesMin"/> and more.
     /// </summary>
     void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => Write(offset, parts);
 

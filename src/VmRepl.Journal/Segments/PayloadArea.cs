@@ -8,9 +8,6 @@ namespace VmRepl.Journal.Segments;
 /// <summary>Fills the payloads of a commit into a segment's payload area: shared where that is worth it, and otherwise in as few writes as that leaves.</summary>
 internal static class PayloadArea
 {
-    /// <summary>From this size on the volume takes the space in one piece and the data go around the page cache; below it the calls cost more than they save.</summary>
-    private const long LargeBytesMin = 1 << 20;
-
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
     /// <param name="file">The segment's.</param>
@@ -41,8 +38,9 @@ internal static class PayloadArea
         {
             if (parts.Count == 0) return;
             var bytes = parts.Sum(p => (long)p.Length);
-            if (bytes >= LargeBytesMin)
+            if (bytes >= IHostFile.AroundCacheBytesMin)
             {
+                // Where it is a hole the whole is cheaper to take at once.
                 file.TryReserve(start, bytes);
                 file.WriteAroundCache(start, parts);
             }

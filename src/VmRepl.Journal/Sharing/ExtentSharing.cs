@@ -15,7 +15,7 @@ namespace VmRepl.Journal.Sharing;
 internal sealed class ExtentSharing(IReadOnlyDictionary<uint, IBlockDevice> live, JournalOptions options, JournalCounters counters)
 {
     /// <summary>Each clone is a transaction of the file system and cuts its files into more extents: at this size that is about what it saves (docs/performance.md).</summary>
-    public const int BytesMin = 64 << 10;
+    public const int BytesMin = SegmentLayout.ShareableBytesMin;
 
     // No volume in use has a smaller block, and one with a larger block refuses.
     private const int Block = SegmentLayout.PayloadAlignment;

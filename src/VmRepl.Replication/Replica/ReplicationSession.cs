@@ -18,13 +18,10 @@ namespace VmRepl.Replication.Replica;
 /// <param name="peerWaits">Whether the peer waits with this side where there is no room.</param>
 internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity, bool peerWaits)
 {
-    private const long FillBytesMax = 8 << 20, PieceBytesMax = 16 << 20;
+    private const long FillBytesMax = 8 << 20;
 
     /// <summary>How long a peer may take to hear why its session ends.</summary>
     private static readonly TimeSpan LastWordLimit = TimeSpan.FromSeconds(5);
-
-    // ENOSPC, and ERROR_DISK_FULL as an HRESULT.
-    private const int NoSpaceLeft = 28, WindowsDiskFull = unchecked((int)0x80070070);
 
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
@@ -260,7 +257,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
                 foreach (var done in filled) done.Dispose();
                 // In pieces that any capacity has room for, one after the other: what fits is taken, and the rest waits.
-                foreach (var piece in Pieces(batch))
+                foreach (var piece in AppendPieces.Of(batch, group.Journal.SegmentBytesEach / 2))
                 {
                     var told = Task.CompletedTask;
                     // A round's end is told when it is in the live images: whoever waits for it may look at them next.
@@ -281,7 +278,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         catch (Exception e) when (e is (IOException and not ConnectionLostException) or ArgumentException or Protocol.ProtocolException or JournalDamagedException or UnauthorizedAccessException)
         {
             SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
-            await TellAsync(Explain(e), cancellation);
+            await TellAsync(ReplicaFailure.Explain(group.Description.Name, e), cancellation);
         }
     }
 
@@ -297,7 +294,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         catch (Exception e) when (e is (IOException and not ConnectionLostException) or ArgumentException)
         {
             SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
-            await TellAsync(Explain(e), cancellation);
+            await TellAsync(ReplicaFailure.Explain(group.Description.Name, e), cancellation);
         }
     }
 
@@ -306,29 +303,6 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         var granted = Interlocked.Add(ref grantedBytes, bytes);
         var position = group.Journal.Position;
         return connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)granted), cancellation).AsTask();
-    }
-
-    private IEnumerable<List<Record>> Pieces(List<Record> batch)
-    {
-        var most = Math.Min(PieceBytesMax, group.Journal.SegmentBytesEach / 2);
-        var piece = new List<Record>();
-        long bytes = 0;
-        foreach (var record in batch)
-        {
-            // What is punched or zeroed has its old contents journaled, of which there are as many bytes at most.
-            var needed = record.Header.Kind is RecordKind.Zero or RecordKind.Punch ? record.Header.Length : record.PayloadLength;
-            if (piece.Count > 0 && bytes + needed > most)
-            {
-                yield return piece;
-                piece = [];
-                bytes = 0;
-            }
-
-            piece.Add(record);
-            bytes += needed;
-        }
-
-        if (piece.Count > 0) yield return piece;
     }
 
     private void Verify(List<Record> baseline)
@@ -372,18 +346,6 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private static long Weigh(IEnumerable<Record> batch) => batch.Sum(CreditRule.Weigh);
 
     private ulong LastPoint() => group.Journal.Points is [.., var newest] ? newest.Sequence : 0;
-
-    private Failure Explain(Exception e)
-    {
-        var name = group.Description.Name;
-        return e switch
-        {
-            JournalFullException or IOException { HResult: NoSpaceLeft or WindowsDiskFull } => new Failure(RefusalCode.NoSpace, $"group {name}: the replica has no room: {e.Message}", "Make room there (a larger --journal-capacity, space on its volume), then sync again; earlier points are kept."),
-            ArgumentException when e.Message.StartsWith("a bookmark", StringComparison.Ordinal) => new Failure(RefusalCode.BookmarkTaken, $"group {name}: {e.Message}", "Choose another name; vmrepl points lists those in use."),
-            ArgumentException or Protocol.ProtocolException => new Failure(RefusalCode.OutOfOrder, $"group {name}: the replica refused a record: {e.Message}", "Sync again; if it stays, look into the logs of both sides."),
-            _ => new Failure(RefusalCode.Storage, $"group {name}: the replica's storage failed: {e.Message}", "Look at the replica's volume, then sync again; earlier points are kept."),
-        };
-    }
 
     /// <summary>Says why this session ends, and gives the peer a while to hear it and close.</summary>
     private async Task TellAsync(Failure failure, CancellationToken cancellation)

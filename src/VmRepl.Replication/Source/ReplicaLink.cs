@@ -12,7 +12,7 @@ namespace VmRepl.Replication.Source;
 /// <para>What was sent and is not acknowledged is kept, in order, and sent again after a reconnect from the replica's <c>durable</c> on; questions without an answer are asked again.
 /// Whoever uses the link sees none of it, only time passing. Kept bytes are bounded by the replica's credit.</para>
 /// </summary>
-internal sealed class ReplicaLink : IAsyncDisposable
+internal sealed partial class ReplicaLink : IAsyncDisposable
 {
     private readonly IReplicaConnector connector;
     private readonly OpenGroup opening;
@@ -27,19 +27,13 @@ internal sealed class ReplicaLink : IAsyncDisposable
     private readonly SemaphoreSlim sending = new(1, 1);
     private readonly Lock gate = new();
 
-    // Under the gate. What went out on this connection, and what is to go out on it before anything new: all that the replica is not known to have.
-    private readonly Queue<SentRecord> unacknowledged = [];
-    private readonly Queue<SentRecord> resending = [];
-    private readonly Dictionary<ulong, Question> questions = [];
+    // Under the gate.
+    private readonly LinkBacklog backlog = new();
+    private readonly LinkQuestions questions = new();
     private TaskCompletionSource progress = NewSignal();
     private TaskCompletionSource headway = NewSignal();
     private Exception? fault;
     private FramedConnection? connection;
-    private long sentBytes;
-    private long resendingBytes;
-    private long grantedBytes;
-    private ulong lastSent;
-    private ulong nextQuestion;
     private Task running = Task.CompletedTask;
     private ulong? baselineIncarnation;
 
@@ -114,18 +108,9 @@ internal sealed class ReplicaLink : IAsyncDisposable
                 ulong previous;
                 lock (gate)
                 {
-                    // Where the connection is down, or broke before it had all that was to come first, they queue behind that: the order is the sequence's, always.
-                    current = resending.Count == 0 ? connection : null;
-                    foreach (var one in sent)
-                    {
-                        one.Memory?.Hold();
-                        (current is null ? resending : unacknowledged).Enqueue(one);
-                        if (current is null) resendingBytes += CreditRule.Weigh(one.Record);
-                        else sentBytes += CreditRule.Weigh(one.Record);
-                    }
-
-                    previous = lastSent;
-                    lastSent = records[^1].Header.Sequence;
+                    // Where the connection is down, or broke before it had all that was to come first, they queue behind that.
+                    current = backlog.IsResending ? null : connection;
+                    previous = backlog.Add(sent, areSent: current is not null);
                 }
 
                 if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
@@ -142,7 +127,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
     public async Task<TAnswer> AskAsync<TAnswer>(Func<ulong, IMessage> build, CancellationToken cancellation)
         where TAnswer : IMessage
     {
-        Question question;
+        LinkQuestions.Question question;
         await sending.WaitAsync(cancellation);
         try
         {
@@ -150,9 +135,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
             lock (gate)
             {
                 if (fault is not null) throw Rethrow(fault);
-                var id = ++nextQuestion;
-                question = new Question(build(id));
-                questions.Add(id, question);
+                question = questions.Add(build);
                 current = connection;
             }
 
@@ -206,239 +189,47 @@ internal sealed class ReplicaLink : IAsyncDisposable
         ? new ReplicationException(r.Group, r.Message, r.Hint, r.IsRefusal, r)
         : fault is RoundRestartException restart ? new RoundRestartException(restart.Message) : new IOException(fault.Message, fault);
 
-    /// <summary>
-    /// Connects anew and takes up where the last connection ended: what the replica has is forgotten, the rest is sent again, in order, before anything new.
-    /// Succeeds with the first sign that it gets somewhere; a connection that ends before is one more failed attempt, so that what breaks every connection is met with patience and at last with an end.
-    /// </summary>
-    /// <returns>The following of the new connection.</returns>
-    private async Task<Task<string>> ReconnectAsync(CancellationToken cancellation)
-    {
-        var opened = await dialer.DialAsync(cancellation);
-        try
-        {
-            Task<string> following;
-            Task sign;
-            await sending.WaitAsync(cancellation);
-            try
-            {
-                Adopt(opened);
-                lock (gate) sign = headway.Task;
-                // Acknowledgements are received meanwhile: they bring the credit that the rest of it waits for.
-                following = FollowAsync(opened.Connection, closing.Token);
-                await ResendAsync(opened, following, cancellation);
-            }
-            finally
-            {
-                sending.Release();
-            }
-
-            await Task.WhenAny(following, sign).WaitAsync(cancellation);
-            if (sign.IsCompleted || !following.IsCompleted) return following;
-            dialer.LastReason = await following;
-        }
-        catch
-        {
-            await DropAsync(opened.Connection);
-            throw;
-        }
-
-        await DropAsync(opened.Connection);
-        throw new IOException(dialer.LastReason);
-    }
-
-    /// <summary>Makes an opened connection the link's own.</summary>
-    /// <exception cref="RoundRestartException">The replica does not have what was built on.</exception>
-    private void Adopt(OpenedGroup opened)
-    {
-        var (fresh, welcome, state) = opened;
-        lock (gate)
-        {
-            connection = fresh;
-            if (State is null) lastSent = state.Durable;
-            else if (welcome.StoreId != StoreId || state.Durable < Durable)
-                throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
-            // Its numbers are others than ours of the same value, and what was compared with its live image compares no more.
-            if (State is not null && state.NewestRewind > State.NewestRewind) throw new RoundRestartException("the replica was rewound in the middle of the round");
-            if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
-                throw new RoundRestartException("the replica was restarted during the baseline");
-            if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;
-            StoreId = welcome.StoreId;
-            Durable = state.Durable;
-            State = state;
-            SentRecord[] all = [.. unacknowledged, .. resending];
-            unacknowledged.Clear();
-            resending.Clear();
-            // What comes after baseline contents is durable only when they were taken, so this holds for them too.
-            foreach (var record in all)
-            {
-                if (record.Record.Header.Sequence > Durable) resending.Enqueue(record);
-                else record.Memory?.Release();
-            }
-
-            // Credit is counted anew on each connection.
-            sentBytes = 0;
-            resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
-            grantedBytes = Credit(state.CreditBytes);
-            headway = NewSignal();
-            Signal();
-        }
-    }
-
-    /// <summary>Sends again what the replica does not have, within its credit, and asks again what it has not answered. The sender's place is held.</summary>
-    private async Task ResendAsync(OpenedGroup opened, Task<string> following, CancellationToken cancellation)
-    {
-        var previous = opened.State.Durable;
-        // Not disposed of here: the end of the connection, whenever it comes, still cancels it.
-        var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        _ = following.ContinueWith(_ => ended.CancelAsync(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        try
-        {
-            while (true)
-            {
-                SentRecord? sent;
-                lock (gate)
-                {
-                    if (!resending.TryPeek(out sent)) break;
-                }
-
-                var weight = CreditRule.Weigh(sent.Record);
-                await WaitUntilAsync(() => sentBytes + weight <= grantedBytes || unacknowledged.Count == 0, ended.Token);
-                // Held through the sending: a replica that acknowledges what it has not been sent must not be sent what this memory holds next.
-                sent.Memory?.Hold();
-                lock (gate)
-                {
-                    unacknowledged.Enqueue(resending.Dequeue());
-                    sentBytes += weight;
-                    resendingBytes -= weight;
-                }
-
-                await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
-                sent.Memory?.Release();
-                previous = sent.Record.Header.Sequence;
-            }
-
-            IMessage[] asked;
-            lock (gate) asked = [.. questions.Values.Select(q => q.Message)];
-            foreach (var question in asked) await opened.Connection.SendAsync(question, ended.Token);
-            // Where nothing is outstanding its answer is the sign of life.
-            await opened.Connection.SendAsync(new Ping(0), ended.Token);
-        }
-        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
-        {
-            // The connection ended; whoever follows it knows why.
-        }
-    }
-
-    /// <summary>Waits for the connection's end, then makes another, until the link is closed or there is no going on.</summary>
-    private async Task KeepUpAsync(Task<string> following, CancellationToken cancellation)
-    {
-        await Task.Yield();
-        try
-        {
-            while (true)
-            {
-                dialer.LastReason = await following;
-                LinkLog.Lost(log, opening.Group, connector.Peer, dialer.LastReason);
-                await DropAsync();
-                following = await dialer.PersistAsync(ReconnectAsync, cancellation);
-            }
-        }
-        catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
-        {
-            Fail(e);
-        }
-        catch (OperationCanceledException)
-        {
-            Fail(new IOException("the link was closed"));
-            throw;
-        }
-    }
-
     /// <summary>Receives acknowledgements and answers; returns why the connection ended.</summary>
-    private async Task<string> FollowAsync(FramedConnection current, CancellationToken cancellation)
+    private Task<string> FollowAsync(FramedConnection current, CancellationToken cancellation) => new ConnectionFollower(current, options, time).RunAsync(message =>
     {
-        await Task.Yield();
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        using var timer = time.CreateTimer(_ => silence.Cancel(), null, options.SilenceMax, Timeout.InfiniteTimeSpan);
-        var pinging = PingAsync(current, silence.Token);
-        try
+        switch (message)
         {
-            while (await current.ReceiveAsync(silence.Token) is { } message)
-            {
-                timer.Change(options.SilenceMax, Timeout.InfiniteTimeSpan);
-                switch (message)
+            case Ack ack:
+                Take(ack);
+                break;
+            case NoRoom none:
+                room.Wait(none.Reason);
+                // It is there, and has taken what it could: that is a sign of life.
+                lock (gate) headway.TrySetResult();
+                break;
+            case DigestResult result:
+                Resolve(result.Id, result);
+                break;
+            case AllocationResult result:
+                Resolve(result.Id, result);
+                break;
+            case Pong:
+                lock (gate)
                 {
-                    case Ack ack:
-                        Take(ack);
-                        break;
-                    case NoRoom none:
-                        room.Wait(none.Reason);
-                        // It is there, and has taken what it could: that is a sign of life.
-                        lock (gate) headway.TrySetResult();
-                        break;
-                    case DigestResult result:
-                        Resolve(result.Id, result);
-                        break;
-                    case AllocationResult result:
-                        Resolve(result.Id, result);
-                        break;
-                    case Pong:
-                        lock (gate)
-                        {
-                            if (unacknowledged.Count == 0 && resending.Count == 0 && questions.Count == 0) headway.TrySetResult();
-                        }
-
-                        break;
-                    default:
-                        dialer.Expect<Ack>(message, current);
-                        break;
+                    if (backlog.IsEmpty && questions.IsEmpty) headway.TrySetResult();
                 }
-            }
 
-            return "the replica closed it";
+                break;
+            default:
+                dialer.Expect<Ack>(message, current);
+                break;
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            return $"nothing came for {options.SilenceMax.TotalSeconds:0} s";
-        }
-        catch (Exception e) when (e is IOException or ProtocolException)
-        {
-            return e.Message;
-        }
-        finally
-        {
-            await silence.CancelAsync();
-            await pinging;
-        }
-    }
-
-    private async Task PingAsync(FramedConnection current, CancellationToken cancellation)
-    {
-        try
-        {
-            for (ulong id = 1; ; id++)
-            {
-                await Task.Delay(options.PingInterval, time, cancellation);
-                await current.SendAsync(new Ping(id), cancellation);
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or IOException)
-        {
-            // The receiving side sees the same end and says why.
-        }
-    }
+    }, cancellation);
 
     private void Take(Ack ack)
     {
         lock (gate)
         {
-            if (ack.Durable > Math.Max(lastSent, State.Durable)) throw new ProtocolException("ack durable", 0, $"at most {lastSent}, which was sent", $"{ack.Durable}");
-            var before = (Durable, unacknowledged.Count);
+            if (ack.Durable > Math.Max(backlog.LastSent, State.Durable)) throw new ProtocolException("ack durable", 0, $"at most {backlog.LastSent}, which was sent", $"{ack.Durable}");
+            var before = (Durable, backlog.UnacknowledgedCount);
             Durable = Math.Max(Durable, ack.Durable);
-            grantedBytes = Credit(ack.CreditBytes);
-            // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
-            while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
-            if ((Durable, unacknowledged.Count) == before)
+            backlog.Take(ack);
+            if ((Durable, backlog.UnacknowledgedCount) == before)
             {
                 Signal();
                 return;
@@ -451,17 +242,13 @@ internal sealed class ReplicaLink : IAsyncDisposable
         room.GoOn();
     }
 
-    private static long Credit(ulong bytes) => (long)Math.Min(bytes, long.MaxValue / 2);
-
-    private bool HasCredit(long bytes) => fault is not null || sentBytes + resendingBytes + bytes <= grantedBytes || (unacknowledged.Count == 0 && resending.Count == 0);
+    private bool HasCredit(long bytes) => fault is not null || backlog.HasCredit(bytes);
 
     private void Resolve(ulong id, IMessage answer)
     {
         lock (gate)
         {
-            if (!questions.Remove(id, out var question)) return;
-            headway.TrySetResult();
-            question.Answer.TrySetResult(answer);
+            if (questions.TryAnswer(id, answer)) headway.TrySetResult();
         }
     }
 
@@ -493,8 +280,7 @@ internal sealed class ReplicaLink : IAsyncDisposable
         lock (gate)
         {
             fault ??= e;
-            foreach (var question in questions.Values) question.Answer.TrySetException(Rethrow(e));
-            questions.Clear();
+            questions.Fail(() => Rethrow(e));
             Signal();
         }
     }
@@ -524,12 +310,5 @@ internal sealed class ReplicaLink : IAsyncDisposable
         }
 
         await ended.DisposeAsync();
-    }
-
-    private sealed class Question(IMessage message)
-    {
-        public IMessage Message { get; } = message;
-
-        public TaskCompletionSource<IMessage> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
