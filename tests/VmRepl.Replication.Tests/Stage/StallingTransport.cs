@@ -16,8 +16,10 @@ internal sealed class StallingTransport(ITransport inner, long sendBytes) : ITra
 
     public async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellation)
     {
-        var count = await inner.ReceiveAsync(buffer, cancellation);
-        if (count > 0 && Interlocked.Read(ref left) <= 0) await Task.Delay(Timeout.Infinite, cancellation);
+        int count;
+        // What comes on a dead line is lost; its being closed is not, however much came before.
+        do count = await inner.ReceiveAsync(buffer, cancellation);
+        while (count > 0 && Interlocked.Read(ref left) <= 0);
         return count;
     }
 
