@@ -1,0 +1,50 @@
+namespace VmRepl.Nbd.Server;
+
+/// <summary>
+/// The right to receive, which one thread of a connection has at a time, with what goes along with it. While that thread carries out a request itself the turn can be taken from it, and then whoever takes it
+/// goes on with buffers of its own: the old ones stay with the thread that works in them.
+/// <para>
+/// One word holds which turn it is, and whether it is being worked in; taking and coming back are one comparison and exchange of it, so exactly one of the two happens.
+/// </para>
+/// </summary>
+internal sealed class Turn(ReceiveBuffer receive)
+{
+    private const long Working = 1;
+    private const long Next = 2;
+
+    private long word;
+    private long workingSince;
+
+    public ReceiveBuffer Receive { get; private set; } = receive;
+
+    public ReplyBatch Batch { get; private set; } = new();
+
+    /// <summary>Answers that were finished before the turn was taken from their thread; whoever has it sends them first.</summary>
+    public ReplyBatch? Left { get; set; }
+
+    /// <param name="now">By <see cref="System.Diagnostics.Stopwatch"/>.</param>
+    /// <returns>Which turn it is, for <see cref="EndWork"/>.</returns>
+    public long BeginWork(long now)
+    {
+        var id = word;
+        Volatile.Write(ref workingSince, now);
+        // A full fence: whoever looks after the stalled ones may be going to sleep, and is looked at next.
+        Interlocked.Exchange(ref word, id | Working);
+        return id;
+    }
+
+    /// <returns>False where the turn was taken meanwhile: it is another's now.</returns>
+    public bool EndWork(long id) => Interlocked.CompareExchange(ref word, id + Next, id | Working) == (id | Working);
+
+    /// <summary>Takes the turn from a thread that has worked in it since before <paramref name="limit"/>. The buffers are others afterwards.</summary>
+    public bool TryTake(long limit)
+    {
+        var seen = Volatile.Read(ref word);
+        if ((seen & Working) == 0 || Volatile.Read(ref workingSince) > limit) return false;
+        if (Interlocked.CompareExchange(ref word, (seen & ~Working) + Next, seen) != seen) return false;
+        Receive = Receive.Continue();
+        if (Batch.Length > 0) Left = Batch;
+        Batch = new ReplyBatch();
+        return true;
+    }
+}
