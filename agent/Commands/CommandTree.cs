@@ -27,6 +27,8 @@ internal static class CommandTree
         ("status", StatusCommand.Create),
         ("points", PointsCommand.Create),
         ("restore-vm", RestoreCommand.Create),
+        ("attach", AttachCommand.Create),
+        ("detach", DetachCommand.Create),
         ("rewind", RewindCommand.Create),
         ("scrub", ScrubCommand.Create),
         ("image", ImageCommand.Create),

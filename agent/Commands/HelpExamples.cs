@@ -31,6 +31,7 @@ internal static class HelpExamples
         "demo" => "vmrepl demo --keep /tmp/vmrepl-demo",
         "replica" => """
             vmrepl replica --store /srv/vmrepl
+            vmrepl replica --store /srv/vmrepl --nbd unix:/run/vmrepl/nbd.sock
             vmrepl replica --store /srv/vmrepl --listen 0.0.0.0:7707 --certificate replica.pem --key replica.key --authority ca.pem
             """,
         "agent" => "vmrepl agent --state /var/lib/vmrepl --config /etc/vmrepl.json",
@@ -45,6 +46,15 @@ internal static class HelpExamples
             vmrepl restore-vm web1 --to /vm/web1-restored
             vmrepl restore-vm web1 --to /vm/web1-restored --at 2026-05-01T09:30:00Z --format qcow2 --store /srv/vmrepl
             vmrepl restore-vm web1 --to /vm/web1-restored --at before-upgrade --from replica.example:7707 --plan
+            """,
+        "attach" => """
+            vmrepl attach web1 --at before-upgrade
+            vmrepl attach web1 --at 2026-05-01T09:30:00Z --writable --json
+            vmrepl attach web1 --list
+            """,
+        "detach" => """
+            vmrepl detach web1
+            vmrepl detach web1 --at before-upgrade --keep repaired
             """,
         "rewind" => """
             vmrepl rewind web1 --to before-upgrade

@@ -29,6 +29,11 @@ public interface IVmReplCommands
 
     Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation);
 
+    Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation);
+
+    Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation);
 }

@@ -15,10 +15,11 @@ internal static class ReplicaCommand
         var capacity = QuantityOptions.Size("--journal-capacity", "Most bytes of a group's journal: older points are retired for it, then what cannot be retired waits. At least 8 MiB.");
         var age = QuantityOptions.Span("--journal-age", "Points older than this are retired.");
         var reserve = QuantityOptions.Size("--journal-reserve", "Bytes of the store's volume that are kept free, out of which retirement is paid.");
-        var command = new Command("replica", "Run a replica: keep live images and journals of the groups that agents send.") { store, listen, capacity, age, reserve };
+        var nbd = SharedOptions.NbdListen();
+        var command = new Command("replica", "Run a replica: keep live images and journals of the groups that agents send.") { store, listen, capacity, age, reserve, nbd };
         var certificates = new CertificateOptions(command);
         context.SetAction(command, (parse, output, cancellation) => context.Commands().ReplicaAsync(
-            new ReplicaArguments(parse.GetValue(store)!, parse.GetValue(listen) ?? DefaultListen, certificates.Get(parse), new JournalArguments(parse.GetValue(capacity), parse.GetValue(age), parse.GetValue(reserve))), output, cancellation));
+            new ReplicaArguments(parse.GetValue(store)!, parse.GetValue(listen) ?? DefaultListen, certificates.Get(parse), new JournalArguments(parse.GetValue(capacity), parse.GetValue(age), parse.GetValue(reserve)), parse.GetValue(nbd)), output, cancellation));
         return command;
     }
 }

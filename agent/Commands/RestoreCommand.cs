@@ -1,6 +1,5 @@
 using System.CommandLine;
 using VmRepl.Agent.Commands.Arguments;
-using VmRepl.Agent.Commands.Parsing;
 
 namespace VmRepl.Agent.Commands;
 
@@ -10,17 +9,7 @@ internal static class RestoreCommand
     {
         var group = SharedOptions.Group();
         var to = SharedOptions.Path("--to", "The directory to make and write the disks, \"definition\" and \"metadata.json\" into. Nothing is ever overwritten.", "DIR", required: true);
-        var at = new Option<PointChoice>("--at")
-        {
-            Description = "Which moment: the newest point, the newest at or before a TIME (ISO 8601) or SEQUENCE, or a BOOKMARK. Default: latest.",
-            HelpName = "latest|TIME|SEQUENCE|BOOKMARK",
-            CustomParser = result =>
-            {
-                if (PointText.TryParse(result.Tokens[0].Value, out var choice, out var problem)) return choice;
-                result.AddError(problem);
-                return null;
-            },
-        };
+        var at = SharedOptions.Point("--at", "Which moment: the newest point, the newest at or before a TIME (ISO 8601) or SEQUENCE, or a BOOKMARK. Default: latest.");
         var format = new FormatOption("--format", "Format of the disks written; without it, each source disk's own.");
         var plan = new Option<bool>("--plan") { Description = "Say what would be read and written and how long it would take; touch nothing." };
         var command = new Command("restore-vm", "Write every disk of a group as it was at one moment, with SHA-256 digests as proof.") { group, to, at, format, plan };

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using VmRepl.Agent.Commands.Arguments;
 using VmRepl.Agent.Commands.Parsing;
+using VmRepl.Nbd;
 using VmRepl.Protocol.Names;
 
 namespace VmRepl.Agent.Commands;
@@ -44,6 +45,32 @@ internal static class SharedOptions
         {
             if (AddressText.TryParse(result.Tokens[0].Value, anyPort, out var address, out var problem)) return address;
             result.AddError($"{name}: {problem}");
+            return null;
+        },
+    };
+
+    public static Option<NbdAddress?> NbdListen() => new("--nbd")
+    {
+        Description = "Serve live images and points of the past over NBD there. Beyond loopback only with certificates; a Unix socket is this user's alone.",
+        HelpName = "HOST:PORT|unix:PATH",
+        CustomParser = result =>
+        {
+            if (NbdAddressText.TryParse(result.Tokens[0].Value, out var address, out var problem)) return address;
+            result.AddError($"--nbd: {problem}");
+            return null;
+        },
+    };
+
+    /// <param name="name">--at or --to.</param>
+    public static Option<PointChoice?> Point(string name, string description, bool required = false) => new(name)
+    {
+        Description = description,
+        HelpName = "latest|TIME|SEQUENCE|BOOKMARK",
+        Required = required,
+        CustomParser = result =>
+        {
+            if (PointText.TryParse(result.Tokens[0].Value, out var choice, out var problem)) return choice;
+            result.AddError(problem.Replace("--at:", $"{name}:", StringComparison.Ordinal));
             return null;
         },
     };

@@ -29,6 +29,9 @@ internal static partial class HostLog
     [LoggerMessage(3006, LogLevel.Warning, "Replica: accepting a connection failed: {Reason}")]
     public static partial void AcceptFailed(ILogger log, string reason);
 
+    [LoggerMessage(3009, LogLevel.Information, "Replica: NBD on {Address}, {Security}")]
+    public static partial void NbdStarted(ILogger log, string address, string security);
+
     [LoggerMessage(3007, LogLevel.Warning, "{Role}: peers will refuse this side's certificate. {Reason}")]
     public static partial void OwnCertificateInvalid(ILogger log, string role, string reason);
 }

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Logging;
 using VmRepl.Agent.Output;
 using VmRepl.Blocks.Files;
@@ -87,7 +88,8 @@ internal static class ReplicaHost
             using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
             foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
             var schedule = ReplicaConfiguration.Scrub(configuration);
-            var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log);
+            using var nbd = arguments.Nbd is { } address ? new NbdService(address, certificates, new HostDirectory(arguments.Store), store, log) : null;
+            var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log) { Attachments = nbd?.Attachments, RunAside = work => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default) };
 
             var tcp = Listen(new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp), endPoint);
             File.Delete(localSocket);
@@ -100,6 +102,7 @@ internal static class ReplicaHost
             await Task.WhenAll(
                 new ReplicaListener(tcp, certificates, site, log).RunAsync(stoppingToken),
                 new ReplicaListener(local, null, site, log).RunAsync(stoppingToken),
+                nbd?.RunAsync(stoppingToken) ?? Task.CompletedTask,
                 ScrubAsync(new BackgroundScrub(site, schedule), stoppingToken));
             foreach (var group in store.Groups.Where(g => !g.Journal.IsFailed)) group.Journal.Checkpoint();
             File.Delete(localSocket);

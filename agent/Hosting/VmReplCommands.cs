@@ -134,6 +134,10 @@ internal sealed class VmReplCommands : IVmReplCommands
         return ExitCode.Done;
     }
 
+    public Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation) => new AttachRun(output).AttachAsync(arguments, cancellation);
+
+    public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => new AttachRun(output).DetachAsync(arguments, cancellation);
+
     public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => new ScrubRun(arguments, output).RunAsync(cancellation);
 
     /// <summary>Shows the agent's progress as this command's own; what it waits for is said once.</summary>

@@ -16,7 +16,8 @@ public abstract record NbdAddress
 
     internal abstract Socket NewSocket();
 
-    internal abstract EndPoint EndPoint { get; }
+    /// <summary>A host name that is no address stays one.</summary>
+    public abstract EndPoint EndPoint { get; }
 
     private static string Escape(string export) => string.Join('/', export.Split('/').Select(System.Uri.EscapeDataString)).Replace("%40", "@", StringComparison.Ordinal);
 
@@ -26,7 +27,7 @@ public abstract record NbdAddress
 
         public override string ToString() => $"{Bracketed}:{Port.ToString(CultureInfo.InvariantCulture)}";
 
-        internal override EndPoint EndPoint => IPAddress.TryParse(Host, out var address) ? new IPEndPoint(address, Port) : Host == "localhost" ? new IPEndPoint(IPAddress.Loopback, Port) : new DnsEndPoint(Host, Port);
+        public override EndPoint EndPoint => IPAddress.TryParse(Host, out var address) ? new IPEndPoint(address, Port) : Host == "localhost" ? new IPEndPoint(IPAddress.Loopback, Port) : new DnsEndPoint(Host, Port);
 
         internal override Socket NewSocket() => EndPoint is IPEndPoint known ? new Socket(known.AddressFamily, SocketType.Stream, ProtocolType.Tcp) : new Socket(SocketType.Stream, ProtocolType.Tcp);
 
@@ -39,7 +40,7 @@ public abstract record NbdAddress
 
         public override string ToString() => $"unix:{Path}";
 
-        internal override EndPoint EndPoint => new UnixDomainSocketEndPoint(Path);
+        public override EndPoint EndPoint => new UnixDomainSocketEndPoint(Path);
 
         internal override Socket NewSocket() => new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     }

@@ -20,7 +20,7 @@ if (args is ["sharing", .. var sharing]) return SharingBench.Run(sharing);
 // "scale DIR [RECORDS [RECORD-BYTES [DISK-MIB]]]": what a long journal costs to open, to view and to keep in memory.
 if (args is ["scale", .. var scale]) return ScaleBench.Run(scale);
 
-// "nbd [DIR [PAIRS [SECONDS]]]": our NBD server beside nbdkit and qemu-nbd.
+// "nbd [DIR [PAIRS [SECONDS [PATTERN]]]]": our NBD server beside nbdkit and qemu-nbd.
 if (args is ["nbd", .. var nbd]) return NbdBench.Run(nbd);
 if (args is ["nbd-serve", var served, var socket]) return await NbdServing.RunAsync(served, socket);
 

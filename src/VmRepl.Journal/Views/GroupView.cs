@@ -1,3 +1,4 @@
+using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Limits;
 using VmRepl.Journal.Points;
@@ -52,6 +53,26 @@ public sealed class GroupView : IDisposable
     {
         hold.ThrowIfClosed();
         return new ScratchView(this, hold, directory);
+    }
+
+    /// <summary>
+    /// The parts of [<paramref name="offset"/>, offset+<paramref name="length"/>) of a disk that records after the point have touched, in order, apart from each other. Looked at as it is enumerated: what is
+    /// appended meanwhile may or may not be in it. Whatever differs between this point and a later one is in it.
+    /// </summary>
+    /// <exception cref="ViewClosedException">The view gave way; the records after the point are not all known any more.</exception>
+    public IEnumerable<Extent> TouchedSince(uint disk, long offset, long length)
+    {
+        var range = new Extent(offset, length);
+        for (long? from = offset; from is { } at && at < range.End;)
+        {
+            (var touched, from) = journal.TouchedAfter(disk, at, Point.Sequence);
+            hold.ThrowIfClosed();
+            foreach (var part in touched)
+            {
+                if (part.Offset >= range.End) yield break;
+                if (part.Intersect(range) is { IsEmpty: false } inside) yield return inside;
+            }
+        }
     }
 
     public void Dispose()

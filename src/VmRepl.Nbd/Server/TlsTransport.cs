@@ -11,7 +11,8 @@ internal sealed class TlsTransport : INbdTransport
     private readonly Socket socket;
     private readonly SslStream stream;
 
-    /// <exception cref="IOException">The handshake failed.</exception>
+    /// <exception cref="NbdClientException">The handshake failed.</exception>
+    /// <exception cref="IOException">The connection broke.</exception>
     public TlsTransport(Socket socket, SslServerAuthenticationOptions options)
     {
         this.socket = socket;
@@ -23,7 +24,7 @@ internal sealed class TlsTransport : INbdTransport
         catch (Exception e) when (e is AuthenticationException or InvalidOperationException)
         {
             stream.Dispose();
-            throw new IOException($"the TLS handshake failed: {(e.InnerException ?? e).Message}", e);
+            throw new NbdClientException($"the TLS handshake failed: {(e.InnerException ?? e).Message}");
         }
     }
 

@@ -46,6 +46,13 @@ public static class MessageCodec
             MessageType.AskScrubState => AskScrubState.Read(ref fields),
             MessageType.ScrubState => ScrubState.Read(ref fields),
             MessageType.NoRoom => NoRoom.Read(ref fields),
+            MessageType.AttachGroup => AttachGroup.Read(ref fields),
+            MessageType.Attached => Attached.Read(ref fields),
+            MessageType.DetachGroup => DetachGroup.Read(ref fields),
+            MessageType.DetachProgress => DetachProgress.Read(ref fields),
+            MessageType.Detached => Detached.Read(ref fields),
+            MessageType.ListAttachments => ListAttachments.Read(ref fields),
+            MessageType.AttachmentList => AttachmentList.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

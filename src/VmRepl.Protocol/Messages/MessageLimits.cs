@@ -15,6 +15,9 @@ public static class MessageLimits
 
     public const int MaxGroups = 65_536;
 
+    /// <summary>Points of one group that are attached at a time.</summary>
+    public const int MaxAttachments = 4096;
+
     public const int MaxPoints = 1 << 20;
 
     /// <summary>Damage listed in one scrub report; how much there is is said beside it.</summary>

@@ -39,4 +39,11 @@ public enum MessageType : byte
     AskScrubState = 35,
     ScrubState = 36,
     NoRoom = 48,
+    AttachGroup = 50,
+    Attached = 51,
+    DetachGroup = 52,
+    DetachProgress = 53,
+    Detached = 54,
+    ListAttachments = 55,
+    AttachmentList = 56,
 }

@@ -84,6 +84,13 @@ public sealed class PeerCertificates : IDisposable
         foreach (var certificate in intermediates.Concat(authorities)) certificate.Dispose();
     }
 
+    /// <summary>For a listener that speaks another protocol: a client that shows no good certificate does not get through the handshake.</summary>
+    public SslServerAuthenticationOptions ListenerOptions() => ServerOptions((_, shown, chain, errors) =>
+    {
+        var verification = new PeerVerification(expectedHost: null);
+        return verification.Note(shown, chain, errors) && verification.Problem is null;
+    });
+
     internal SslClientAuthenticationOptions ClientOptions(string host, RemoteCertificateValidationCallback verify) => new()
     {
         TargetHost = host,

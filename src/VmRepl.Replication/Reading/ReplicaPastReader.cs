@@ -56,9 +56,29 @@ public sealed class ReplicaPastReader : IPastReader
     public async Task<RewindResult> RewindAsync(string group, string at, Action<long, long>? progress, CancellationToken cancellation)
     {
         if (!welcome.Capabilities.Contains(Software.Rewind)) throw new ReplicationException(group, $"group {group}: the replica {connection.Peer} is of a release without rewinds", "Update it.");
-        var done = await AskAsync<Rewound>(new RewindGroup(group, at), cancellation, p => progress?.Invoke(p.TotalBytes, p.DoneBytes));
+        var done = await AskAsync<Rewound>(new RewindGroup(group, at), cancellation, p =>
+        {
+            if (p is RewindProgress step) progress?.Invoke(step.TotalBytes, step.DoneBytes);
+        });
         return new RewindResult(Point(done.Made), Point(done.Target), done.Bytes);
     }
+
+    /// <summary>Has the replica serve the group as of a point until it is detached, also when this reader is gone.</summary>
+    /// <exception cref="StoreException">There is no such point, or the replica serves nothing.</exception>
+    public Task<Attached> AttachAsync(string group, string at, bool writable, CancellationToken cancellation) => AskAsync<Attached>(Able(new AttachGroup(group, at, writable)), cancellation);
+
+    /// <summary>What is attached of the group, oldest first.</summary>
+    public async Task<IReadOnlyList<Attached>> AttachmentsAsync(string group, CancellationToken cancellation) => (await AskAsync<AttachmentList>(Able(new ListAttachments(group)), cancellation)).Attachments;
+
+    /// <summary>Ends attachments.</summary>
+    /// <param name="progress">Total and done bytes, where something is kept.</param>
+    public Task<Detached> DetachAsync(DetachGroup request, Action<long, long>? progress, CancellationToken cancellation) =>
+        AskAsync<Detached>(Able(request), cancellation, p =>
+        {
+            if (p is DetachProgress step) progress?.Invoke(step.TotalBytes, step.DoneBytes);
+        });
+
+    private T Able<T>(T request) => welcome.Capabilities.Contains(AttachGroup.Capability) ? request : throw new StoreException($"the replica ({welcome.Software}) serves no block devices", "Update it.");
 
     public async Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation) => new View(this, await AskAsync<ViewOpened>(new OpenView(group, at), cancellation));
 
@@ -118,7 +138,7 @@ public sealed class ReplicaPastReader : IPastReader
     /// <exception cref="JournalDamagedException">The replica found damage.</exception>
     /// <exception cref="ViewClosedException">The view that was asked gave way at a hard limit.</exception>
     /// <exception cref="IOException">The connection ended, or the replica's storage failed.</exception>
-    private async Task<T> AskAsync<T>(IMessage request, CancellationToken cancellation, Action<RewindProgress>? progress = null)
+    private async Task<T> AskAsync<T>(IMessage request, CancellationToken cancellation, Action<IMessage>? progress = null)
         where T : class, IMessage
     {
         await turn.WaitAsync(cancellation);
@@ -128,7 +148,7 @@ public sealed class ReplicaPastReader : IPastReader
             isOutOfStep = true;
             await connection.SendAsync(request, cancellation);
             var reply = await connection.ReceiveAsync(cancellation);
-            for (; reply is RewindProgress step && progress is not null; reply = await connection.ReceiveAsync(cancellation)) progress(step);
+            for (; reply is RewindProgress or DetachProgress && progress is not null; reply = await connection.ReceiveAsync(cancellation)) progress(reply);
             isOutOfStep = false;
             return Expect<T>(reply, request);
         }

@@ -7,6 +7,7 @@ using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
 using VmRepl.Replication.Reading;
+using VmRepl.Replication.Replica.Attachments;
 
 namespace VmRepl.Replication.Replica;
 
@@ -19,6 +20,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     private static readonly TimeSpan ScrubProgressInterval = TimeSpan.FromMilliseconds(500);
 
     private readonly Dictionary<uint, GroupView> views = [];
+    private readonly AttachmentExchange attaching = new(site, connection);
     private uint nextView;
 
     public async Task RunAsync(CancellationToken cancellation)
@@ -48,6 +50,9 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 CloseView close => Close(close),
                 Scrub scrub => await ScrubAsync(scrub, cancellation),
                 AskScrubState ask => ScrubState(Group(ask.Group)),
+                AttachGroup attach => attaching.Attach(attach, Group(attach.Group)),
+                ListAttachments list when Group(list.Group) is not null => attaching.List(list),
+                DetachGroup detach => await attaching.DetachAsync(detach, Group(detach.Group), cancellation),
                 Ping ping => new Pong(ping.Id),
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
             };

@@ -4,6 +4,7 @@ using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
+using VmRepl.Replication.Replica.Attachments;
 
 namespace VmRepl.Replication.Replica;
 
@@ -20,6 +21,12 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
     public ReplicaStore Store { get; } = store;
 
     public ReplicaOptions Options { get; } = options;
+
+    /// <summary>What is served as block devices; null where this replica serves none.</summary>
+    public ViewAttachments? Attachments { get; init; }
+
+    /// <summary>Runs long work, on a thread of the host's; where none is given, at once.</summary>
+    public Action<Action> RunAside { get; init; } = static work => work();
 
     internal TimeProvider Time { get; } = time;
 

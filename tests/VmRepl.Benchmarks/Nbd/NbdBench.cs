@@ -6,7 +6,7 @@ namespace VmRepl.Benchmarks.Nbd;
 
 /// <summary>
 /// Our server beside <c>nbdkit file</c> and <c>qemu-nbd</c>, over one raw file, through a Unix socket, with fio's nbd engine (libnbd) as the client of all three, in turn.
-/// <c>VmRepl.Benchmarks nbd [DIR [PAIRS [SECONDS]]]</c>.
+/// <c>VmRepl.Benchmarks nbd [DIR [PAIRS [SECONDS [PATTERN]]]]</c>.
 /// </summary>
 internal static class NbdBench
 {
@@ -33,7 +33,7 @@ internal static class NbdBench
             var file = MakeFile(directory);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"- a raw file of {FileMib} MiB of data, in the page cache; fio --ioengine=nbd, {seconds} s a run; medians of {pairs} rounds in turn, one before them not counted"));
             Console.WriteLine("\n| load | VmRepl, requests/s | nbdkit | qemu-nbd | VmRepl, of the better | processor time of the server, µs a request: VmRepl | nbdkit | qemu-nbd |\n| --- | --- | --- | --- | --- | --- | --- | --- |");
-            foreach (var load in NbdLoad.All) Measure(directory, file, load, pairs, seconds);
+            foreach (var load in NbdLoad.All.Where(l => arguments.Length < 4 || l.Pattern == arguments[3])) Measure(directory, file, load, pairs, seconds);
             return 0;
         }
         finally

@@ -9,7 +9,7 @@ internal sealed class AllocationContext(IBlockDevice device) : INbdContext
     private const uint Zero = 2;
 
     public IEnumerable<NbdExtent> Status(long offset, long length) =>
-        device.Map(offset, length).Select(run => new NbdExtent(run.Length, run.State switch
+        DeviceMap.InSteps(device, offset, length).Select(run => new NbdExtent(run.Length, run.State switch
         {
             BlockState.Unallocated => Hole | Zero,
             BlockState.Zero => Zero,

@@ -6,5 +6,5 @@ namespace VmRepl.Nbd.Server;
 internal sealed class AllocationDepthContext(IBlockDevice device) : INbdContext
 {
     public IEnumerable<NbdExtent> Status(long offset, long length) =>
-        device.Map(offset, length).Select(run => new NbdExtent(run.Length, run.State == BlockState.Unallocated ? 0 : (uint)run.Depth + 1));
+        DeviceMap.InSteps(device, offset, length).Select(run => new NbdExtent(run.Length, run.State == BlockState.Unallocated ? 0 : (uint)run.Depth + 1));
 }
