@@ -90,7 +90,8 @@ public sealed class NbdServer(INbdExports exports, NbdServerOptions options, ILo
                 places.Release();
                 done.SetResult();
             }
-        }, StackBytes) { IsBackground = true, Name = "nbd client" }.Start();
+        }, StackBytes)
+        { IsBackground = true, Name = "nbd client" }.Start();
         return done.Task;
     }
 

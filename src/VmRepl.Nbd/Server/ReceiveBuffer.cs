@@ -4,9 +4,9 @@ namespace VmRepl.Nbd.Server;
 internal sealed class ReceiveBuffer(INbdTransport transport)
 {
     /// <summary>Bytes; a request with a payload of up to <see cref="WholeBytesMax"/> can lie in it in one piece.</summary>
-    public const int Capacity = 256 << 10;
+    public const int Capacity = 128 << 10;
 
-    public const int WholeBytesMax = 128 << 10;
+    public const int WholeBytesMax = 64 << 10;
 
     private readonly byte[] bytes = GC.AllocateUninitializedArray<byte>(Capacity, pinned: true);
     private int start;

@@ -135,7 +135,8 @@ internal sealed class ClientSession
             {
                 Work();
                 threads.Signal();
-            }, StackBytes) { IsBackground = true, Name = "nbd request" }.Start();
+            }, StackBytes)
+            { IsBackground = true, Name = "nbd request" }.Start();
         }
 
         turnFree.Release();

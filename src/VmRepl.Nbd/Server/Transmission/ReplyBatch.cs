@@ -4,7 +4,7 @@ namespace VmRepl.Nbd.Server;
 internal sealed class ReplyBatch
 {
     /// <summary>Most bytes of one answer in a batch; larger ones are sent by themselves.</summary>
-    public const int ReplyBytesMax = 128 << 10;
+    public const int ReplyBytesMax = 64 << 10;
 
     // Sent when as full as this: more in one call brings nothing, and the client waits for its first answer.
     private const int FullBytes = 64 << 10;
