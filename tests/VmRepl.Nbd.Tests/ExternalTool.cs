@@ -23,8 +23,11 @@ internal static class ExternalTool
         }
     }
 
+    /// <summary>The system's own Python: Debian's packages are for it, and another may come first on the path.</summary>
+    public const string Python = "/usr/bin/python3";
+
     /// <summary>libnbd's own binding.</summary>
-    public static void RequireLibnbd() => Require("python3", "-c", "import nbd");
+    public static void RequireLibnbd() => Require(Python, "-c", "import nbd");
 
     /// <summary>Runs it to its end and returns what it wrote on standard output.</summary>
     /// <exception cref="InvalidOperationException">It did not end with 0.</exception>
