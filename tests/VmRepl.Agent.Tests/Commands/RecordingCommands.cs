@@ -29,6 +29,10 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
 
     public Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
+    public Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
+    public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
     public Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
     public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
