@@ -99,11 +99,11 @@ public static class QemuCommandLine
 
     private static void AddChannels(List<string> arguments, QemuSetting setting)
     {
-        foreach (var (name, path) in new[] { ("qmp", setting.QmpSocket), ("serial", setting.SerialSocket), ("agent", setting.AgentSocket) })
+        foreach (var (name, path) in new[] { ("qmp", setting.QmpSocket), ("script", setting.ScriptQmpSocket), ("serial", setting.SerialSocket), ("agent", setting.AgentSocket) })
             arguments.AddRange(["-chardev", $"socket,id={name},path={Doubled(path)},server=on,wait=off"]);
         arguments.AddRange(
         [
-            "-mon", "chardev=qmp,mode=control", "-serial", "chardev:serial",
+            "-mon", "chardev=qmp,mode=control", "-mon", "chardev=script,mode=control", "-serial", "chardev:serial",
             "-device", "virtio-serial-pci,id=channels", "-device", "virtserialport,bus=channels.0,chardev=agent,name=org.qemu.guest_agent.0",
         ]);
     }

@@ -8,6 +8,9 @@ public sealed record QemuSetting(Accelerator Accelerator, MachineFiles Files, st
 {
     public string QmpSocket => Path.Combine(WorkDirectory, "qmp");
 
+    /// <summary>A second monitor, for the administrator's script: a monitor serves one client.</summary>
+    public string ScriptQmpSocket => Path.Combine(WorkDirectory, "qmp-script");
+
     public string SerialSocket => Path.Combine(WorkDirectory, "serial");
 
     public string AgentSocket => Path.Combine(WorkDirectory, "agent");
