@@ -52,7 +52,7 @@ public class BootTestTests
         Assert.Multiple(() =>
         {
             Assert.That(result.Reason, Is.Null, result.SerialTail);
-            Assert.That(result.CheckedMs, Is.GreaterThan(result.UpMs).And.LessThanOrEqualTo(result.EndedMs));
+            Assert.That(result.CheckedMs, Is.GreaterThan(result.UpMs!.Value).And.LessThanOrEqualTo(result.EndedMs));
             Assert.That(result.Accelerator, Is.EqualTo("tcg"));
             Assert.That(result.QemuVersion, Does.Match(@"^\d+\.\d+\.\d+$"));
             var picture = File.ReadAllBytes(result.ScreenshotFile!);

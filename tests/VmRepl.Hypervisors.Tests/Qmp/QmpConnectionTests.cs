@@ -18,7 +18,7 @@ public class QmpConnectionTests
         var first = pair.Qmp.ExecuteAsync("a", null, Limit, default);
         var second = pair.Qmp.ExecuteAsync("b", null, Limit, default);
         var (one, two) = (await pair.IdAsync(), await pair.IdAsync());
-        await pair.SayAsync($$"""{"event":"STOP","data":{}}""");
+        await pair.SayAsync("""{"event":"STOP","data":{}}""");
         await pair.SayAsync($$"""{"return":"two","id":{{two}}}""");
         await pair.SayAsync($$"""{"error":{"class":"CommandNotFound","desc":"no a"},"id":{{one}}}""");
         Assert.That((string?)await second, Is.EqualTo("two"));
