@@ -68,7 +68,7 @@ public sealed class DefinitionFiles(IEnumerable<string> allowed)
     {
         try
         {
-            return policy.Resolve("/", LinkEnd(path));
+            return policy.Resolve("/definition", LinkEnd(path));
         }
         catch (ReferenceRefusedException e)
         {

@@ -28,6 +28,7 @@ internal sealed class JsonDefinition(DefinitionDraft draft)
         if (root.ValueKind != JsonValueKind.Object || Text(root, "kind") != Kind) throw new DefinitionException("kind", $"it is not \"{Kind}\"");
         RequireKnown(root, Known);
         var cpu = DefinitionDraft.Word("cpu", Text(root, "cpu"));
+        var (initrd, commandLine) = (DefinitionDraft.Path("initrd", Text(root, "initrd")), DefinitionDraft.CommandLine(Text(root, "cmdline")));
         var kernel = DefinitionDraft.Path("kernel", Text(root, "kernel"));
         return new VmDefinition
         {
@@ -35,12 +36,12 @@ internal sealed class JsonDefinition(DefinitionDraft draft)
             Uuid = DefinitionDraft.Uuid(Text(root, "uuid")),
             Architecture = DefinitionDraft.Architecture(Text(root, "arch")),
             Machine = DefinitionDraft.Word("machine", Text(root, "machine")),
-            MemoryBytes = draft.Memory((long)Math.Min(Number(root, "memoryMiB", 1024) * (decimal)(1 << 20), long.MaxValue)),
+            MemoryBytes = draft.Memory((long)Math.Clamp(Number(root, "memoryMiB", 1024) * (decimal)(1 << 20), long.MinValue, long.MaxValue)),
             Vcpus = draft.Vcpus(Number(root, "vcpus", 1)),
             CpuMode = cpu is null or "max" ? CpuMode.Maximum : CpuMode.Named,
             CpuModel = cpu is null or "max" ? null : cpu,
             Firmware = new VmFirmware(IsEfi(root), Flag(root, "secureBoot"), DefinitionDraft.Path("loader", Text(root, "loader")), DefinitionDraft.Path("nvramTemplate", Text(root, "nvramTemplate")), DefinitionDraft.Path("nvram", Text(root, "nvram"))),
-            DirectBoot = kernel is null ? null : new DirectBoot(kernel, DefinitionDraft.Path("initrd", Text(root, "initrd")), DefinitionDraft.CommandLine(Text(root, "cmdline"))),
+            DirectBoot = kernel is null ? null : new DirectBoot(kernel, initrd, commandLine),
             Disks = [.. List(root, "disks", DefinitionDraft.DisksMax).Select(Disk)],
             Interfaces = [.. List(root, "interfaces", DefinitionDraft.InterfacesMax).Select(Interface)],
             Video = DefinitionDraft.Word("video", Text(root, "video")),

@@ -24,6 +24,7 @@ public sealed class QmpConnection : IAsyncDisposable
     private QmpException? failure;
     private Task reading = Task.CompletedTask;
     private long lastId;
+    private int isDisposed;
 
     private QmpConnection(Socket socket, Action<QmpEvent> onEvent, TimeProvider time)
     {
@@ -95,6 +96,7 @@ public sealed class QmpConnection : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref isDisposed, 1) != 0) return;
         await closed.CancelAsync();
         socket.Dispose();
         await reading;
