@@ -11,7 +11,7 @@ namespace VmRepl.Hypervisors.Boot;
 /// </summary>
 public sealed class BootTest(BootOptions options, TimeProvider time)
 {
-    private static readonly TimeSpan ReadyLimit = TimeSpan.FromSeconds(60), CommandLimit = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan ReadyLimit = TimeSpan.FromSeconds(60), CommandLimit = TimeSpan.FromSeconds(20), EndLimit = TimeSpan.FromSeconds(2);
     private const long ScreenshotBytesMax = 64 << 20;
 
     /// <exception cref="DefinitionException">A file of the definition is refused or missing.</exception>
@@ -34,7 +34,19 @@ public sealed class BootTest(BootOptions options, TimeProvider time)
         var clock = time.GetTimestamp();
         Attempt attempt;
         await using (var process = await QemuProcess.StartAsync(qemu.Program, arguments))
-            attempt = await AttemptAsync(process, setting, watch, clock, notes, cancellation);
+        {
+            try
+            {
+                attempt = await AttemptAsync(process, setting, watch, clock, notes, cancellation);
+            }
+            catch (QmpException e)
+            {
+                // A QEMU that refuses its arguments closes its sockets a moment before it is gone, and says why on its standard error.
+                await process.Ended.WaitAsync(EndLimit, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                throw new QemuException($"QEMU failed: {(process.Errors is { Length: > 0 } said ? said : e.Message)}", "The text is QEMU's own.", e);
+            }
+        }
+
         if (watch.IoErrors > 0) notes.Add($"QEMU met {watch.IoErrors} errors of the disks.");
         return new BootResult(
             attempt.Reason is null, options.Check.Text, attempt.Reason, started, attempt.UpMs, attempt.CheckedMs, Since(clock),
@@ -77,7 +89,7 @@ public sealed class BootTest(BootOptions options, TimeProvider time)
             BootCheck.GuestAgent => AgentAsync(process, setting, ending.Token),
             BootCheck.Script script => CheckScript.RunAsync(script, options.Group, setting, serialFile, process.Id, ending.Token),
             BootCheck.Survives => Task.Delay(Timeout.InfiniteTimeSpan, ending.Token).ContinueWith(_ => (string?)null, TaskScheduler.Default),
-            _ => PassedAsync(watch),
+            _ => PassedAsync(watch, ending.Token),
         };
         try
         {
@@ -97,9 +109,9 @@ public sealed class BootTest(BootOptions options, TimeProvider time)
         }
     }
 
-    private static async Task<string?> PassedAsync(BootWatch watch)
+    private static async Task<string?> PassedAsync(BootWatch watch, CancellationToken cancellation)
     {
-        await watch.Passed;
+        await watch.Passed.WaitAsync(cancellation);
         return null;
     }
 

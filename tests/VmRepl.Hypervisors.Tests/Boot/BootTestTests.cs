@@ -105,6 +105,28 @@ public class BootTestTests
     }
 
     [Test]
+    public async Task Run_LoadCutOff_ItsFilesVerify()
+    {
+        ExternalTool.Require("mke2fs");
+        using (var file = File.Create(At("load.raw"))) file.SetLength(64 << 20);
+        ExternalTool.Run("mke2fs", "-q", "-t", "ext4", "-F", At("load.raw"));
+        using var disk = ExternalTool.Start("qemu-nbd", "-f", "raw", "-t", "-x", "load", "-k", At("load"), At("load.raw"));
+        try
+        {
+            for (var i = 0; i < 500 && !File.Exists(At("load")); i++) Thread.Sleep(10);
+            // QEMU is killed at the twentieth file, in the middle of the next.
+            var load = await RunAsync("load", new BootCheck.SerialText("WRITTEN 20"), export: "load", socket: "load");
+            Assert.That(load.Reason, Is.Null, load.SerialTail);
+            var verify = await RunAsync("verify", new BootCheck.SerialPattern(@"VERIFIED 2\d files newest 2\d"), export: "load", socket: "load", limit: TimeSpan.FromSeconds(30));
+            Assert.That(verify.Reason, Is.Null, verify.SerialTail);
+        }
+        finally
+        {
+            disk.Kill();
+        }
+    }
+
+    [Test]
     public void Run_Cancelled_LeavesNothing()
     {
         using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(3));
@@ -115,11 +137,11 @@ public class BootTestTests
     public void Run_ExportThatIsNotThere_SaysWhatQemuSaid() =>
         Assert.That(async () => await RunAsync("up", new BootCheck.SerialText("x"), export: "none"), Throws.TypeOf<QemuException>().With.Message.Contains("none"));
 
-    private async Task<BootResult> RunAsync(string mode, BootCheck check, string? screenshot = null, TimeSpan? limit = null, string export = "g/vda@1", CancellationToken cancellation = default)
+    private async Task<BootResult> RunAsync(string mode, BootCheck check, string? screenshot = null, TimeSpan? limit = null, string export = "g/vda@1", string socket = "nbd", CancellationToken cancellation = default)
     {
         var options = new BootOptions { Group = "g", Check = check, Limit = limit ?? TimeSpan.FromSeconds(60), WorkParent = At("work"), ScreenshotFile = screenshot, AllowedDirectories = [root, Path.GetDirectoryName(kernel!.Kernel)!] };
         var vm = new VmDefinition { Name = "guest, one", MemoryBytes = 256 << 20, DirectBoot = new DirectBoot(kernel.Kernel, At("initrd"), LoadGuest.CommandLine(mode)), Interfaces = [new VmInterface("virtio", "52:54:00:00:00:01")] };
-        return await new BootTest(options, TimeProvider.System).RunAsync(vm, [new AttachedDisk("vda", new NbdAddress.Unix(At("nbd")), export)], cancellation);
+        return await new BootTest(options, TimeProvider.System).RunAsync(vm, [new AttachedDisk("vda", new NbdAddress.Unix(At(socket)), export)], cancellation);
     }
 
     // Only this fixture's: others may run QEMU beside us.
