@@ -42,7 +42,7 @@ internal static class LoadGuest
             echo "$SEED-$N" | $B sha256sum | $B head -c 64 >/tmp/s
             { while [ $K -gt 0 ]; do $B cat /tmp/s; $B head -c 1984 /dev/urandom; K=$((K-1)); done; } >/tmp/f
             S=$($B sha256sum </tmp/f | $B head -c 64)
-            $B dd if=/tmp/f of=/mnt/tmp bs=64k conv=fsync 2>/dev/null && $B mv /mnt/tmp /mnt/f-$N-$S && $B fsync /mnt/f-$N-$S && $B sync && echo "WRITTEN $N" || echo "WRITE FAILED $N"
+            $B dd if=/tmp/f of=/mnt/tmp bs=64k conv=fsync 2>/dev/null && $B mv /mnt/tmp /mnt/f-$N-$S && $B sync && echo "WRITTEN $N" || echo "WRITE FAILED $N"
             [ $N -gt 200 ] && $B rm -f /mnt/f-$((N-200))-*
           done;;
         verify)
