@@ -95,6 +95,43 @@ internal sealed class TestFailoverTests
         });
     }
 
+    [Test]
+    public void TestFailover_CommandKilled_LeavesNeitherQemuNorLayers()
+    {
+        var disk = pair.Path("vda.raw");
+        using (var file = File.Create(disk)) file.SetLength(8 << 20);
+        WriteDefinition("up");
+        pair.Run("protect", Group, "--disk", $"vda={disk},format=raw", "--definition", pair.Path("vm.json"), "--to", pair.Address).MustSucceed();
+        using (var running = pair.Begin("test-failover", Group, "--check", "runs:5min", "--allow", pair.Root, "--allow", Path.GetDirectoryName(kernel.Kernel)!))
+        {
+            Assert.That(() => Guests(), Has.Length.EqualTo(1).After(20_000, 50), "QEMU did not start");
+            running.Kill();
+        }
+
+        Assert.That(() => Guests(), Is.Empty.After(5000, 50), "QEMU outlived the command");
+        Assert.That(() => pair.Run("attach", Group, "--list").MustSucceed().Json.GetProperty("attachments").GetArrayLength(), Is.Zero.After(5000, 200));
+        Assert.That(Directory.EnumerateFiles(Path.Combine(pair.Store, "scratch")), Is.Empty);
+    }
+
+    /// <summary>QEMU processes that use this pair's disks.</summary>
+    private string[] Guests() =>
+    [
+        .. Directory.EnumerateDirectories("/proc").Select(process => Path.Combine(process, "cmdline")).Where(File.Exists).Select(Read)
+            .Where(line => line.Contains("qemu-system", StringComparison.Ordinal) && line.Contains(pair.Path("n.sock"), StringComparison.Ordinal)),
+    ];
+
+    private static string Read(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (IOException)
+        {
+            return "";
+        }
+    }
+
     /// <summary>Lets the guest write, and makes a round of what its disk holds at ten moments.</summary>
     private void Load(string disk)
     {
