@@ -16,6 +16,9 @@ internal sealed unsafe class DirectQueue
 
     private const int Depth = 16;
 
+    /// <summary>A large page of x86-64, and of ARM with small pages of 4 KiB.</summary>
+    private const int HugePageBytes = 2 << 20;
+
     // For the whole process, and never given back. Who comes when all are in use writes through the page cache.
     private const int QueuesMax = 8;
 
@@ -31,7 +34,9 @@ internal sealed unsafe class DirectQueue
     private DirectQueue(nint context)
     {
         this.context = context;
-        memory = (byte*)NativeMemory.AlignedAlloc(Depth * BufferBytes, DirectWriting.Alignment);
+        memory = (byte*)NativeMemory.AlignedAlloc(Depth * BufferBytes, HugePageBytes);
+        // The kernel takes hold of each page of a write, and hands each piece that does not lie next to the one before to the device by itself. Where it has no large pages to give, small ones do as well.
+        _ = LibC.MAdvise((nint)memory, Depth * BufferBytes, LibC.AdviseHugePages);
         requests = (LibC.AioRequest*)NativeMemory.AllocZeroed(Depth, (nuint)sizeof(LibC.AioRequest));
     }
 
