@@ -6,14 +6,22 @@ using VmRepl.Nbd.Server;
 namespace VmRepl.Nbd.Client;
 
 /// <summary>A connection to a server, in the clear until TLS is begun on it. Only blocking calls are made on the socket.</summary>
-internal sealed class ClientTransport(Socket socket) : INbdTransport
+internal sealed class ClientTransport : INbdTransport
 {
     /// <summary>Bytes that go to the TLS layer in one call; one record, so that a deadline is looked at between records.</summary>
     private const int TlsPieceBytes = 16 << 10;
 
     private static readonly TimeSpan FarewellMax = TimeSpan.FromSeconds(1);
 
+    private readonly Socket socket;
     private SslStream? stream;
+
+    public ClientTransport(Socket socket)
+    {
+        this.socket = socket;
+        // Heads go out at once; a write's contents follow in the same call or right behind it.
+        if (socket.ProtocolType == ProtocolType.Tcp) socket.NoDelay = true;
+    }
 
     public bool IsTls => stream is not null;
 

@@ -16,8 +16,8 @@ internal sealed class ExportAnswers(OptionExchange exchange)
     {
         if (reply.Kind != NbdOptionReply.Info) throw exchange.Broken($"it answered {NbdOption.Go} with {reply.Kind} where {NbdOptionReply.Info}, {NbdOptionReply.Ack} or an error was expected");
         if (reply.Body.Length < 2) throw exchange.Broken($"a fact of {reply.Body.Length} bytes about the export; 2 are the least");
-        var (kind, told) = ((NbdInfo)BinaryPrimitives.ReadUInt16BigEndian(reply.Body), reply.Body.AsSpan(2));
-        switch (kind)
+        var told = reply.Body.AsSpan(2);
+        switch ((NbdInfo)BinaryPrimitives.ReadUInt16BigEndian(reply.Body))
         {
             case NbdInfo.Export:
                 if (told.Length != 10) throw exchange.Broken($"it tells the export's size in {told.Length} bytes; 10 were expected");
