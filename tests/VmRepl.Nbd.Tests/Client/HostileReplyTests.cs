@@ -57,12 +57,6 @@ public class HostileReplyTests
         yield return Read("an error of 4 GiB", "an error of 4294967295 bytes", (peer, cookie) => peer.Head(cookie, NbdChunk.Error, true, uint.MaxValue));
         yield return Read("a sentence longer than its error", "with a sentence of 60000", (peer, cookie) => peer.Chunk(cookie, NbdChunk.Error, true, [.. ScriptedPeer.Number(5u), .. ScriptedPeer.Short(60_000), 65]));
         yield return Read("an error elsewhere", "an error at 0", (peer, cookie) => peer.Chunk(cookie, NbdChunk.ErrorOffset, true, [.. ScriptedPeer.Error(NbdError.Io, "x"), .. ScriptedPeer.Number(0UL)]));
-        yield return Read("too many pieces", "separate pieces", (peer, cookie) =>
-        {
-            // Every second byte, from the last: nothing joins. The range is long enough only for the other test below.
-            for (var place = Count - 2; place >= 0; place -= 2) peer.Chunk(cookie, NbdChunk.OffsetHole, false, Hole(Base + place, 1));
-            peer.Chunk(cookie, NbdChunk.OffsetHole, false, Hole(Base + Count, 1));
-        });
         yield return Read("an answer twice", "which no open request has", (peer, cookie) =>
         {
             peer.Chunk(cookie, NbdChunk.OffsetHole, true, Hole(Base, Count));
@@ -131,7 +125,7 @@ public class HostileReplyTests
             // A request whose own answer was whole may have been served before the lie.
             Assert.That(whole, Has.Count.GreaterThanOrEqualTo(2));
             Assert.That(faults.OfType<Exception>(), Is.All.TypeOf<NbdException>());
-            Assert.That(whole.Select(fault => fault.Message), Is.All.Contains(told == "separate pieces" ? "lies outside" : told));
+            Assert.That(whole.Select(fault => fault.Message), Is.All.Contains(told));
             Assert.That(() => client.Flush(), Throws.TypeOf<NbdException>().With.Message.EqualTo(whole[0].Message));
         });
     }
