@@ -67,17 +67,21 @@ internal sealed unsafe class ClientConnection : IDisposable
     /// <summary>Tells the server, ends the connection and releases whoever still waits.</summary>
     public void Dispose()
     {
+        bool isOpen;
         lock (gate)
         {
             if (isDisposed) return;
             isDisposed = true;
+            // From here on nothing is sent but the goodbye, and this is the reason that callers are told.
+            isOpen = failure is null;
+            failure ??= new NbdException(peer, "the client was closed");
         }
 
-        if (Monitor.TryEnter(sending, DisconnectMax))
+        if (isOpen && Monitor.TryEnter(sending, DisconnectMax))
         {
             try
             {
-                if (Volatile.Read(ref failure) is null) SayGoodbye();
+                SayGoodbye();
             }
             finally
             {
@@ -85,7 +89,7 @@ internal sealed unsafe class ClientConnection : IDisposable
             }
         }
 
-        Fail(new NbdException(peer, "the client was closed"));
+        transport.Abort();
         receiving.Join();
         // The rest of them leave first: their requests are completed, and no new one begins.
         lock (sending) transport.Dispose();

@@ -108,12 +108,21 @@ internal sealed class ClientNegotiation(ClientTransport transport, string peer, 
 
     private ContextAnswers AskForContexts(byte[] name)
     {
-        var queries = options.Contexts.Prepend(NbdContextNames.Allocation).Distinct().ToList();
-        exchange.Send(NbdOption.SetMetaContext, [.. Sized(name), .. Number((uint)queries.Count), .. queries.SelectMany(query => Sized(Encoding.UTF8.GetBytes(query)))]);
-        var answers = new ContextAnswers(exchange, queries);
+        var wanted = options.Contexts.Prepend(NbdContextNames.Allocation).Distinct().ToList();
+        var beginnings = wanted.FindAll(query => query.EndsWith(':'));
+        if (beginnings.Count == 0) return Exchange(NbdOption.SetMetaContext, name, wanted);
+        // Servers know a beginning only where they are asked what there is.
+        var found = Exchange(NbdOption.ListMetaContext, name, beginnings).Numbers.Keys;
+        return Exchange(NbdOption.SetMetaContext, name, [.. wanted.Except(beginnings).Union(found)]);
+    }
+
+    private ContextAnswers Exchange(NbdOption option, byte[] name, List<string> queries)
+    {
+        exchange.Send(option, [.. Sized(name), .. Number((uint)queries.Count), .. queries.SelectMany(query => Sized(Encoding.UTF8.GetBytes(query)))]);
+        var answers = new ContextAnswers(exchange, option, queries);
         while (true)
         {
-            var reply = exchange.Next(NbdOption.SetMetaContext);
+            var reply = exchange.Next(option);
             ThrowIfTlsRequired(reply);
             // Whatever is wrong with the export, the answer to the wish to open it says better.
             if (reply.IsError) return ContextAnswers.None;

@@ -5,6 +5,8 @@ namespace VmRepl.Nbd.Client;
 /// <summary>How a client connects and how long it waits.</summary>
 public sealed record NbdClientOptions
 {
+    internal const int ContextBytesMax = 1024;
+
     /// <summary>Block-status contexts to ask for beside <c>base:allocation</c>, which is always asked for. A name that ends in a colon asks for all that begin with it. At most 32, of at most 1024 bytes each.</summary>
     public IReadOnlyList<string> Contexts { get; init; } = [];
 
@@ -30,7 +32,7 @@ public sealed record NbdClientOptions
     internal void Check()
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Contexts.Count, 32);
-        foreach (var name in Contexts) ArgumentOutOfRangeException.ThrowIfGreaterThan(System.Text.Encoding.UTF8.GetByteCount(name), 1024, nameof(Contexts));
+        foreach (var name in Contexts) ArgumentOutOfRangeException.ThrowIfGreaterThan(System.Text.Encoding.UTF8.GetByteCount(name), ContextBytesMax, nameof(Contexts));
         ArgumentOutOfRangeException.ThrowIfLessThan(RequestsMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(RequestsMax, 1024);
         foreach (var time in (TimeSpan[])[ConnectMax, NegotiationMax, RequestMax])

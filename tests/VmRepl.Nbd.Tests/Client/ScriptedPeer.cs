@@ -86,6 +86,9 @@ internal sealed class ScriptedPeer(Socket socket, int bytesMax)
 
             switch (option)
             {
+                case NbdOption.ListMetaContext:
+                    foreach (var name in (contexts ?? []).Where(name => Encoding.UTF8.GetString(Options[^1].Data).Contains(name[..(name.LastIndexOf(':') + 1)], StringComparison.Ordinal))) Reply(option, NbdOptionReply.MetaContext, Context(0, name));
+                    break;
                 case NbdOption.SetMetaContext:
                     foreach (var (number, name) in (contexts ?? [NbdContextNames.Allocation]).Index()) Reply(option, NbdOptionReply.MetaContext, Context((uint)number + 7, name));
                     break;

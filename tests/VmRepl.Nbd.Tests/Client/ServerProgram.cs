@@ -10,6 +10,7 @@ internal sealed class ServerProgram : IDisposable
 {
     private readonly Process process;
     private readonly Task<string> errors;
+    private bool isDisposed;
 
     /// <param name="program">It has to stay in the foreground with these arguments.</param>
     public ServerProgram(string program, NbdAddress address, params string[] arguments)
@@ -41,6 +42,8 @@ internal sealed class ServerProgram : IDisposable
 
     public void Dispose()
     {
+        if (isDisposed) return;
+        isDisposed = true;
         // By a signal that it may act on: what it holds in memory is written.
         if (!process.HasExited) ExternalTool.TryRun("kill", $"{process.Id}");
         if (!process.WaitForExit(10_000)) process.Kill();
@@ -48,7 +51,6 @@ internal sealed class ServerProgram : IDisposable
         process.Dispose();
     }
 
-    /// <summary>Connects, and waits for the greeting: qemu-nbd counts its clients, and one that goes at once would be its last.</summary>
     private static bool Answers(NbdAddress address)
     {
         try
