@@ -166,8 +166,9 @@ internal sealed unsafe class ClientConnection : IDisposable
             transport.Send(joined.AsSpan(0, NbdRequest.Size + first), deadline);
             if (first < data.Length) transport.Send(data[first..], deadline);
         }
-        catch (IOException e)
+        catch (Exception e)
         {
+            // Of any kind: the request is registered, and its memory is in use until it is completed.
             Fail(new NbdException(peer, e.Message, e));
         }
         finally

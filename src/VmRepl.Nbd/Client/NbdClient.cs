@@ -113,7 +113,7 @@ public sealed class NbdClient : IBlockDevice
             widened.Ask(NbdCommand.WriteZeroes, NbdCommandFlags.FastZero | (keepsSpace ? NbdCommandFlags.NoHole : NbdCommandFlags.None), offset, length);
             return true;
         }
-        catch (NbdRequestException e) when (e.Error is NbdError.NotSupported or NbdError.Invalid)
+        catch (NbdRequestException e) when (e.Error == NbdError.NotSupported)
         {
             return false;
         }
