@@ -29,6 +29,7 @@ internal static class CommandTree
         ("restore-vm", RestoreCommand.Create),
         ("attach", AttachCommand.Create),
         ("detach", DetachCommand.Create),
+        ("test-failover", TestFailoverCommand.Create),
         ("rewind", RewindCommand.Create),
         ("scrub", ScrubCommand.Create),
         ("image", ImageCommand.Create),

@@ -56,6 +56,10 @@ internal static class HelpExamples
             vmrepl detach web1
             vmrepl detach web1 --at before-upgrade --keep repaired
             """,
+        "test-failover" => """
+            vmrepl test-failover web1 --check "serial:login:" --screenshot web1.png
+            vmrepl test-failover web1 --at before-upgrade --check agent --store /srv/vmrepl
+            """,
         "rewind" => """
             vmrepl rewind web1 --to before-upgrade
             vmrepl rewind web1 --to 2026-05-01T09:30:00Z --store /srv/vmrepl

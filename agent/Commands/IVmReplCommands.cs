@@ -33,6 +33,8 @@ public interface IVmReplCommands
 
     Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation);
 
+    Task<int> TestFailoverAsync(TestFailoverArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation);

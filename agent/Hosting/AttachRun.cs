@@ -21,7 +21,7 @@ internal sealed class AttachRun(CommandOutput output)
             return ExitCode.Done;
         }
 
-        var attached = await replica.AttachAsync(arguments.Group, arguments.At.ToString()!, arguments.Writable, cancellation);
+        var attached = await replica.AttachAsync(arguments.Group, arguments.At.ToString()!, arguments.Writable, leased: false, cancellation);
         output.Report(Describe(arguments.Group, attached), j => j.AttachReport, r =>
         {
             output.Line($"Group {r.Group} as of {IsoTime.Format(r.Time)} (sequence {r.Sequence}{(r.Bookmark is null ? "" : $", bookmark {r.Bookmark}")}) is served {(r.Writable ? "with a scratch layer" : "read-only")} until it is detached (attachment {r.Id}):");
@@ -53,7 +53,7 @@ internal sealed class AttachRun(CommandOutput output)
     }
 
     /// <summary>Only a running replica serves.</summary>
-    private static async Task<ReplicaPastReader> OpenAsync(PointSource source, string group, CancellationToken cancellation)
+    internal static async Task<ReplicaPastReader> OpenAsync(PointSource source, string group, CancellationToken cancellation)
     {
         if (source is PointSource.Store { Directory: var directory } && !StoreOwner.IsOwned(directory, out _))
             throw CommandFailure.Refused($"No replica runs with the store {directory}, and only a running one serves.", $"Start it: vmrepl replica --store {directory} --nbd unix:PATH.", group);

@@ -138,6 +138,8 @@ internal sealed class VmReplCommands : IVmReplCommands
 
     public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => new AttachRun(output).DetachAsync(arguments, cancellation);
 
+    public Task<int> TestFailoverAsync(TestFailoverArguments arguments, CommandOutput output, CancellationToken cancellation) => new TestFailoverRun(arguments, output).RunAsync(cancellation);
+
     public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => new ScrubRun(arguments, output).RunAsync(cancellation);
 
     /// <summary>Shows the agent's progress as this command's own; what it waits for is said once.</summary>

@@ -1,5 +1,7 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
+using VmRepl.Hypervisors.Definitions;
+using VmRepl.Hypervisors.Qemu;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
 using VmRepl.Journal;
@@ -37,6 +39,8 @@ internal static class FailureReading
         RefusedException e => CommandFailure.Refused(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, e),
         PeerAuthenticationException e => CommandFailure.Refused(Sentence(e.Message), e.Hint, group, e),
         ProtocolException e => new($"The other side said what cannot be understood: {e.Message}.", "See whether both sides are of the same release.", group, cause: e),
+        QemuException e => new(Sentence(e.Message), e.Hint, group, cause: e),
+        DefinitionException e => new(Sentence(e.Message), "The definition is what protect --definition was given; mend it there and sync, or protect without one.", group, cause: e),
         OperationCanceledException e => new("Stopped before the work was done.", null, group, cause: e),
         FileNotFoundException e => new(e.FileName is { } name ? $"{name}: no such file." : e.Message, null, group, cause: e),
         DirectoryNotFoundException e => new(e.Message, "Look at the path: a directory of it does not exist.", group, cause: e),

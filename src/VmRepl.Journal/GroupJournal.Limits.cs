@@ -100,17 +100,22 @@ public sealed partial class GroupJournal
     /// <summary>Retires segments as the options ask; refuses the records, before anything is written, where they would pass a limit all the same.</summary>
     private void MakeRoom(IReadOnlyList<Record> records)
     {
-        long journalBytes = 0, volumeBytes = 0;
+        long journalBytes = 0, volumeBytes = 0, largest = 0;
+        Record? needy = null;
         foreach (var record in records)
         {
             var (undoBytes, undoRuns) = undo.MostFor(record.Header);
-            journalBytes += Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
+            var needed = Sectors.AlignUp(record.PayloadLength, SegmentLayout.PayloadAlignment) + RecordOverhead
                 + undoBytes + (undoRuns * (RecordOverhead + SegmentLayout.PayloadAlignment));
+            if (needed > largest) (largest, needy) = (needed, record);
+            journalBytes += needed;
             volumeBytes += record.PayloadLength;
         }
 
         volumeBytes += journalBytes;
         if (RetireFor(journalBytes, volumeBytes, onlyHard: false) is not { IsHard: true } limit) return;
+        if (largest > limits.MostForOneRecord)
+            throw new JournalFullException($"{directory.Path}: {needy} needs up to {largest} bytes of the journal, its old contents included, and the capacity of {options.CapacityBytes} has room for {limits.MostForOneRecord} at the most") { IsForGood = true };
         // A spare file is space as well.
         if (DropSpares() && Limit(journalBytes, volumeBytes) is not { IsHard: true }) return;
         throw new JournalFullException($"{directory.Path}: {limit.Reason}; {WhatHolds()}");

@@ -20,6 +20,8 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(AttachReport))]
 [JsonSerializable(typeof(AttachmentsReport))]
 [JsonSerializable(typeof(DetachReport))]
+[JsonSerializable(typeof(TestFailoverReport))]
+[JsonSerializable(typeof(TestsReport))]
 [JsonSerializable(typeof(RestoreReport))]
 [JsonSerializable(typeof(RestorePlanReport))]
 [JsonSerializable(typeof(ScrubResultReport))]

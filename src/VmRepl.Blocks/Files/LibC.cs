@@ -8,7 +8,7 @@ namespace VmRepl.Blocks.Files;
 [SupportedOSPlatform("linux")]
 internal static partial class LibC
 {
-    public const int SeekData = 3, SeekHole = 4;
+    public const int SeekEnd = 2, SeekData = 3, SeekHole = 4;
     public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25, TryAgain = 11, InputOutput = 5;
     public const int OfdGetLock = 36;
     public const short WriteLock = 1, Unlocked = 2;

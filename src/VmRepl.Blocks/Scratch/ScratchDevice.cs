@@ -11,7 +11,7 @@ namespace VmRepl.Blocks.Scratch;
 /// </para>
 /// Reads are concurrent and run beside writes of other sectors; writes go one at a time. A write that fails leaves its own sectors old, new, or partly each, and no others changed.
 /// </summary>
-public sealed class ScratchDevice : IBlockDevice
+public sealed class ScratchDevice : IBlockDevice, IQuickZero
 {
     /// <summary>Most bytes of memory of the map, where not said otherwise.</summary>
     public const int DefaultMapBytesMax = 64 << 20;
@@ -83,6 +83,11 @@ public sealed class ScratchDevice : IBlockDevice
     public void Zero(long offset, long length) => Clear(new Extent(offset, length), ScratchState.Zero);
 
     public void Punch(long offset, long length) => Clear(new Extent(offset, length), ScratchState.Hole);
+
+    /// <summary>Whole units are noted in the map and nothing is written.</summary>
+    public bool IsZeroQuick(long offset, long length) => Sectors.IsAligned(offset, UnitBytes) && (Sectors.IsAligned(length, UnitBytes) || offset + length == Length);
+
+    public bool IsPunchQuick(long offset, long length) => IsZeroQuick(offset, length);
 
     /// <summary>Flushes the scratch file. What it holds is of use to this object only.</summary>
     public void Flush()

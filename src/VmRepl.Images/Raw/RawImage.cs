@@ -7,12 +7,15 @@ namespace VmRepl.Images.Raw;
 /// <param name="file">Owned.</param>
 /// <param name="sectorSize">Logical sector in bytes.</param>
 /// <param name="isNew">Whether the file was made just now and is all hole.</param>
-internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bool isNew = false) : IDiskImage
+internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bool isNew = false) : IDiskImage, IQuickZero
 {
     /// <summary>Writes into holes from this size on take their space first; below it the extra call costs more than it saves.</summary>
     private const int ReserveBytesMin = 256 << 10;
 
     private readonly long fileLength = file.Length;
+
+    // The volume was asked for a hole and made none. Nobody knows before the first one.
+    private volatile bool isRefusingHoles;
 
     public ImageFormat Format => ImageFormat.Raw;
 
@@ -41,7 +44,17 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
         file.Write(offset, data);
     }
 
-    public void Zero(long offset, long length) => Punch(offset, length);
+    /// <summary>A file that was made just now stays thin; in another the range keeps its space, or takes it.</summary>
+    public void Zero(long offset, long length)
+    {
+        Punch(offset, length);
+        length = Math.Min(length, fileLength - offset);
+        if (!isNew && length > 0 && !isRefusingHoles) file.TryReserve(offset, length);
+    }
+
+    public bool IsZeroQuick(long offset, long length) => !IsReadOnly && !isRefusingHoles;
+
+    public bool IsPunchQuick(long offset, long length) => !IsReadOnly && !isRefusingHoles;
 
     public void Punch(long offset, long length)
     {
@@ -49,6 +62,7 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
         // The padding reads as zeros anyway, and zeros written there would make the file longer.
         length = Math.Min(length, fileLength - offset);
         if (length <= 0 || file.TryPunch(offset, length)) return;
+        isRefusingHoles = true;
         var zeros = new byte[(int)Math.Min(length, 1 << 20)];
         for (long done = 0; done < length; done += zeros.Length)
             file.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));

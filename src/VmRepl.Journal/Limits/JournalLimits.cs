@@ -7,6 +7,9 @@ internal sealed class JournalLimits(JournalOptions options, long freeBytesMin)
 {
     public long FreeBytesMin => freeBytesMin;
 
+    /// <summary>Bytes that can be journaled at once when everything is retired that may ever be: the newest segment stays, and may be empty but for its header.</summary>
+    public long MostForOneRecord => options.CapacityBytes == long.MaxValue ? long.MaxValue : (options.CapacityBytes / options.SegmentBytes * options.SegmentBytes) - Segments.SegmentLayout.HeaderBytes;
+
     /// <summary>The reserve where none was set: a twentieth of what is free, at most 1 GiB, and at least a segment, which is the most that handing one down takes.</summary>
     public static long ReserveOf(JournalOptions options, long freeBytes) => options.FreeBytesMin ?? Math.Max(options.SegmentBytes, Math.Min(1L << 30, freeBytes / 20));
 

@@ -16,8 +16,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     // A slot takes a reference, and a number and a count.
     private const long SlotBytes = 24;
 
-    // To resolve a chunk is worth it where it is read again: by the number of reads that had to ask the index.
-    private const int AsksMin = 2;
+    // Where chunks share slots, to resolve one is worth it only if it is read again before another takes its slot: by the number of reads that had to ask the index.
+    // Where each has its own it stays, and the first read that asks pays for those after it.
+    private const int AsksMinShared = 2, AsksMinOwn = 1;
 
     // Where there was no room, it is tried again after this many asks.
     private const int AsksUntilAgain = 64;
@@ -26,6 +27,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     private const int Share = 2;
 
     private readonly int slotCount = (int)Math.Min(SlotsMax, BitOperations.RoundUpToPowerOf2((ulong)((diskBytes + ChunkBytes - 1) / ChunkBytes)));
+    private readonly int asksMin = diskBytes <= (long)SlotsMax * ChunkBytes ? AsksMinOwn : AsksMinShared;
     private readonly Lock gate = new();
     private (long Chunk, int Asks)[]? asks;
     private ResolvedChunk?[]? chunks;
@@ -50,7 +52,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
 
             ref var slot = ref asks[chunk & (slotCount - 1)];
             slot = (chunk, slot.Chunk == chunk ? slot.Asks + 1 : 1);
-            return slot.Asks >= AsksMin;
+            return slot.Asks >= asksMin;
         }
     }
 
@@ -65,7 +67,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
             var more = chunk.Bytes - (slot?.Bytes ?? 0);
             if (chunk.Bytes > BytesMax || (more > 0 && memory.ReservedBytes + more > memory.CapBytes / Share))
             {
-                asks[at] = (chunk.Chunk, AsksMin - AsksUntilAgain);
+                asks[at] = (chunk.Chunk, asksMin - AsksUntilAgain);
                 return;
             }
 

@@ -63,12 +63,15 @@ public sealed class NbdClient : IBlockDevice
     /// <param name="export">Its name; empty: the server's default.</param>
     /// <exception cref="NbdException">Nobody listens, or the server refused, broke the protocol or took too long.</exception>
     /// <exception cref="ArgumentException">An option lies outside its range, or a name is too long.</exception>
-    public static NbdClient Connect(NbdAddress address, string export, NbdClientOptions options) =>
-        Negotiate(address, options, (transport, negotiation) => new NbdClient(address, transport, negotiation, negotiation.Open(export), options));
+    public static NbdClient Connect(NbdAddress address, string export, NbdClientOptions? options = null)
+    {
+        options ??= new NbdClientOptions();
+        return Negotiate(address, options, (transport, negotiation) => new NbdClient(address, transport, negotiation, negotiation.Open(export), options));
+    }
 
     /// <summary>The exports that a server tells of.</summary>
     /// <inheritdoc cref="Connect"/>
-    public static IReadOnlyList<NbdListedExport> List(NbdAddress address, NbdClientOptions options) => Negotiate(address, options, (transport, negotiation) =>
+    public static IReadOnlyList<NbdListedExport> List(NbdAddress address, NbdClientOptions? options = null) => Negotiate(address, options ?? new NbdClientOptions(), (transport, negotiation) =>
     {
         var listed = negotiation.List();
         transport.EndTls();

@@ -53,6 +53,9 @@ public static class MessageCodec
             MessageType.Detached => Detached.Read(ref fields),
             MessageType.ListAttachments => ListAttachments.Read(ref fields),
             MessageType.AttachmentList => AttachmentList.Read(ref fields),
+            MessageType.NoteTest => NoteTest.Read(ref fields),
+            MessageType.ListTests => ListTests.Read(ref fields),
+            MessageType.TestList => TestList.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -18,6 +18,9 @@ public static class MessageLimits
     /// <summary>Points of one group that are attached at a time.</summary>
     public const int MaxAttachments = 4096;
 
+    /// <summary>Test failovers of one group that a replica remembers.</summary>
+    public const int MaxTests = 100;
+
     public const int MaxPoints = 1 << 20;
 
     /// <summary>Damage listed in one scrub report; how much there is is said beside it.</summary>

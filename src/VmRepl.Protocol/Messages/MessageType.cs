@@ -46,4 +46,7 @@ public enum MessageType : byte
     Detached = 54,
     ListAttachments = 55,
     AttachmentList = 56,
+    NoteTest = 57,
+    ListTests = 58,
+    TestList = 59,
 }

@@ -9,6 +9,9 @@ public static class RecordLimits
     /// <summary>Bytes of a payload; its 8192 checksums then take half a header.</summary>
     public const int MaxPayloadBytes = 32 * 1024 * 1024;
 
+    /// <summary>Bytes that a zero or punch of a batch names. It has no payload, and at the replica its old contents are kept: as many bytes at the most as a write of the largest payload needs for its own.</summary>
+    public const long MaxEmptyBytes = MaxPayloadBytes;
+
     /// <summary>Bytes of payload under one checksum, counted from the payload's start; the last may be fewer.</summary>
     public const int ChecksumChunkBytes = 4096;
 

@@ -64,8 +64,15 @@ public sealed class ReplicaPastReader : IPastReader
     }
 
     /// <summary>Has the replica serve the group as of a point until it is detached, also when this reader is gone.</summary>
+    /// <param name="leased">It ends with this reader at the latest.</param>
     /// <exception cref="StoreException">There is no such point, or the replica serves nothing.</exception>
-    public Task<Attached> AttachAsync(string group, string at, bool writable, CancellationToken cancellation) => AskAsync<Attached>(Able(new AttachGroup(group, at, writable)), cancellation);
+    public Task<Attached> AttachAsync(string group, string at, bool writable, bool leased, CancellationToken cancellation) => AskAsync<Attached>(Able(new AttachGroup(group, at, writable, leased)), cancellation);
+
+    /// <summary>Has the replica keep how a test failover went.</summary>
+    public Task NoteTestAsync(string group, FailoverTest test, CancellationToken cancellation) => AskAsync<Pong>(Able(new NoteTest(group, test)), cancellation);
+
+    /// <summary>The test failovers of the group that the replica knows of, oldest first.</summary>
+    public async Task<IReadOnlyList<FailoverTest>> TestsAsync(string group, CancellationToken cancellation) => (await AskAsync<TestList>(Able(new ListTests(group)), cancellation)).Tests;
 
     /// <summary>What is attached of the group, oldest first.</summary>
     public async Task<IReadOnlyList<Attached>> AttachmentsAsync(string group, CancellationToken cancellation) => (await AskAsync<AttachmentList>(Able(new ListAttachments(group)), cancellation)).Attachments;

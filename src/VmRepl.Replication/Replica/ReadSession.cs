@@ -33,6 +33,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         finally
         {
             foreach (var view in views.Values) view.Dispose();
+            attaching.EndLeased();
         }
     }
 
@@ -52,6 +53,8 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 AskScrubState ask => ScrubState(Group(ask.Group)),
                 AttachGroup attach => attaching.Attach(attach, Group(attach.Group)),
                 ListAttachments list when Group(list.Group) is not null => attaching.List(list),
+                NoteTest note when Group(note.Group) is not null => attaching.Note(note),
+                ListTests list when Group(list.Group) is not null => attaching.List(list),
                 DetachGroup detach => await attaching.DetachAsync(detach, Group(detach.Group), cancellation),
                 Ping ping => new Pong(ping.Id),
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),

@@ -320,7 +320,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     /// <param name="durable">Called when the batch is durable and not yet applied.</param>
     private void Append(List<Record> batch, Action? durable)
     {
-        foreach (var record in batch) record.VerifyPayload();
+        foreach (var record in batch)
+        {
+            record.VerifyPayload();
+            if (record.Header is { Kind: RecordKind.Zero or RecordKind.Punch, Length: > RecordLimits.MaxEmptyBytes })
+                throw new ArgumentException($"{record} names {record.Header.Length} bytes, {RecordLimits.MaxEmptyBytes} is the most that a {record.Header.Kind} of a batch may name");
+        }
+
         if (batch.Find(r => r.Header.Epoch < group.Description.Epoch) is { } stale)
             throw new ArgumentException($"{stale} is of epoch {stale.Header.Epoch}; the group is at {group.Description.Epoch}");
         group.Append(batch, durable);

@@ -13,7 +13,7 @@ internal sealed class RoomWait(ReplicaSite site, FramedConnection connection, st
     // A text that travels has a bound, in bytes.
     private const int ReasonCharsMax = 1000;
 
-    /// <exception cref="JournalFullException">There is no room, and the peer does not wait.</exception>
+    /// <exception cref="JournalFullException">There is no room, and the peer does not wait or waiting does not help.</exception>
     /// <exception cref="OperationCanceledException">The session ended first.</exception>
     public async Task RunAsync(Action work, CancellationToken cancellation)
     {
@@ -26,7 +26,7 @@ internal sealed class RoomWait(ReplicaSite site, FramedConnection connection, st
                 if (told is not null) SessionLog.RoomAgain(site.Log, group);
                 return;
             }
-            catch (JournalFullException e) when (peerWaits)
+            catch (JournalFullException e) when (peerWaits && !e.IsForGood)
             {
                 // The bytes in it change with everything that the volume's other users do; the limit is what counts.
                 if (told is null) SessionLog.WaitingForRoom(site.Log, group, e.Message);

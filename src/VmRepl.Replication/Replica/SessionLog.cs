@@ -23,6 +23,9 @@ internal static partial class SessionLog
     [LoggerMessage(2005, LogLevel.Error, "Group {Group}: {Problem}")]
     public static partial void Failed(ILogger log, string group, string problem, Exception? cause);
 
+    [LoggerMessage(2013, LogLevel.Information, "Group {Group}: test failover to point {Sequence} {Outcome}")]
+    public static partial void Tested(ILogger log, string group, ulong sequence, string outcome);
+
     [LoggerMessage(2010, LogLevel.Information, "Group {Group}: {Peer} rewinds it to point {Target}; {Bytes} bytes go back")]
     public static partial void Rewinding(ILogger log, string group, string peer, ulong target, long bytes);
 

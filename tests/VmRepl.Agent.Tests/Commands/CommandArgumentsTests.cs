@@ -60,6 +60,52 @@ internal sealed class CommandArgumentsTests
     public void Rewind_WithoutAPoint_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["rewind", "vm1", .. options]).Status, Is.EqualTo(2));
 
     [Test]
+    public void Attach_EveryOption_IsHandedOn() => Assert.That(
+        CommandRun.Of("attach", "vm1", "--at", "r1", "--writable", "--store", "/srv/s").Asked, Is.EqualTo(new AttachArguments("vm1", new PointChoice.AtBookmark("r1"), true, false, new PointSource.Store("/srv/s"))));
+
+    [Test]
+    public void Attach_LeastOptions_IsTheNewestPointThroughTheAgent() => Assert.That(
+        CommandRun.Of("attach", "vm1").Asked, Is.EqualTo(new AttachArguments("vm1", new PointChoice.Latest(), false, false, new PointSource.Agent(CommandRun.Socket))));
+
+    [TestCase("--list", "--writable")]
+    [TestCase("--list", "--at", "r1")]
+    public void Attach_ListWithMore_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["attach", "vm1", .. options]).Status, Is.EqualTo(2));
+
+    [Test]
+    public void Detach_EveryOption_IsHandedOn() => Assert.That(
+        CommandRun.Of("detach", "vm1", "--at", "42", "--id", "7", "--keep", "repaired").Asked, Is.EqualTo(new DetachArguments("vm1", new PointChoice.AtSequence(42), 7, "repaired", new PointSource.Agent(CommandRun.Socket))));
+
+    [TestCase("--id", "0")]
+    [TestCase("--id", "x")]
+    [TestCase("--keep", "a/b")]
+    public void Detach_BadValues_IsAUsageError(params string[] options) => Assert.That(CommandRun.Of(["detach", "vm1", .. options]).Status, Is.EqualTo(2));
+
+    [TestCase("unix:/run/n.sock", "unix:/run/n.sock")]
+    [TestCase("127.0.0.1:0", "127.0.0.1:0")]
+    [TestCase("[::1]:10809", "[::1]:10809")]
+    public void Replica_Nbd_IsAnAddress(string given, string address) =>
+        Assert.That(((ReplicaArguments)CommandRun.Of("replica", "--store", "/srv/s", "--nbd", given).Asked!).Nbd!.ToString(), Is.EqualTo(address));
+
+    [TestCase("unix:")]
+    [TestCase("host")]
+    [TestCase("host:99999")]
+    public void Replica_NbdThatIsNoAddress_IsAUsageError(string given) => Assert.That(CommandRun.Of("replica", "--store", "/srv/s", "--nbd", given).Status, Is.EqualTo(2));
+
+    [TestCase("serial:login:", "serial text \"login:\"")]
+    [TestCase("pattern:a+", "serial pattern /a+/")]
+    [TestCase("agent", "guest agent")]
+    [TestCase("script:/opt/check", "script /opt/check")]
+    [TestCase("runs:2min", "runs for 120 s")]
+    public void TestFailover_Check_IsRead(string given, string check) =>
+        Assert.That(((TestFailoverArguments)CommandRun.Of("test-failover", "vm1", "--check", given).Asked!).Check.Text, Is.EqualTo(check));
+
+    [TestCase("serial:")]
+    [TestCase("agent:x")]
+    [TestCase("runs:soon")]
+    [TestCase("hope")]
+    public void TestFailover_CheckThatIsNone_IsAUsageError(string given) => Assert.That(CommandRun.Of("test-failover", "vm1", "--check", given).Status, Is.EqualTo(2));
+
+    [Test]
     public void Scrub_WithoutASource_AsksTheAgent() => Assert.That(CommandRun.Of("scrub", "vm1").Asked, Is.EqualTo(new ScrubArguments("vm1", new PointSource.Agent(CommandRun.Socket), 0)));
 
     [Test]

@@ -33,7 +33,10 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
 
     public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
+    public Task<int> TestFailoverAsync(TestFailoverArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
     public Task<int> RewindAsync(RewindArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
     public Task<int> ScrubAsync(ScrubArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
     private Task<int> Take(object asked)

@@ -42,6 +42,9 @@ public class ManyViewsTests
     public void Open()
     {
         if (!File.Exists(Python) || ExternalTool.Try(Python, ["-c", "import nbd"]).Status != 0) Assert.Ignore("needs python3-libnbd");
+        // The fixture is one object for all its tests.
+        Array.Clear(contents);
+        sequence = 0;
         directory = Directory.CreateTempSubdirectory("vmrepl-views-").FullName;
         store = ReplicaStore.OpenForWriting(new HostDirectory(Path.Combine(directory, "store")), new StoreSettings { NewGuid = Guid.NewGuid, Journal = new JournalOptions { FreeBytesMin = 0, SegmentBytes = 1 << 20 } });
         store.Create(new GroupDescription("g", Guid.Empty, 1, [new DiskDescription(1, "sda", DiskBytes, 512, "raw")]));

@@ -46,6 +46,24 @@ internal sealed class ReportJsonTests
     }
 
     [Test]
+    public void Report_AttachAsJson_HasTheDocumentedKeys()
+    {
+        var json = JsonDocument.Parse(Json(new AttachReport("vm1", 42, Time, null, 7, true, [new ExportReport("sda", "nbd://h:1/vm1/sda@42~7")]), j => j.AttachReport)).RootElement;
+        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "sequence", "time", "bookmark", "id", "writable", "exports" }));
+        Assert.That(json.GetProperty("exports")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "disk", "uri" }));
+    }
+
+    [Test]
+    public void Report_TestFailoverAsJson_HasTheDocumentedKeys()
+    {
+        var json = JsonDocument.Parse(Json(new TestFailoverReport("vm1", 42, Time, null, true, "guest agent", null, Time, 1, 2, 3, "tcg", "7.2.22", null, null, []), j => j.TestFailoverReport)).RootElement;
+        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[]
+        {
+            "group", "sequence", "time", "bookmark", "passed", "check", "reason", "started", "upMs", "checkedMs", "endedMs", "accelerator", "qemuVersion", "screenshot", "serial", "notes",
+        }));
+    }
+
+    [Test]
     public void Report_SyncAsJson_HasTheDocumentedKeys()
     {
         var json = JsonDocument.Parse(Json(new SyncReport("vm1", Point, 10, 2, 8, 0.5), j => j.SyncReport)).RootElement;

@@ -16,6 +16,13 @@ internal sealed class RunningCommand(Process process, string command) : IDisposa
         throw new TimeoutException($"vmrepl {command} took more than {limit.TotalSeconds} s\n{output.GetAwaiter().GetResult()}\n{error.GetAwaiter().GetResult()}");
     }
 
+    /// <summary>kill -9 of the command alone, and waits until it is gone.</summary>
+    public void Kill()
+    {
+        process.Kill();
+        process.WaitForExit();
+    }
+
     public void Dispose()
     {
         if (!process.HasExited) process.Kill(entireProcessTree: true);

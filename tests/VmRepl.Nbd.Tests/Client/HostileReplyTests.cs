@@ -35,6 +35,11 @@ public class HostileReplyTests
             peer.Chunk(cookie, NbdChunk.OffsetData, false, Data(Base, 500));
             peer.Chunk(cookie, NbdChunk.OffsetData, true, Data(Base + 499, 501));
         });
+        yield return Read("one half twice and the other not", "overlaps what came before", (peer, cookie) =>
+        {
+            peer.Chunk(cookie, NbdChunk.OffsetData, false, Data(Base, 500));
+            peer.Chunk(cookie, NbdChunk.OffsetData, true, Data(Base, 500));
+        });
         yield return Read("an overlap with a hole", "overlaps what came before", (peer, cookie) =>
         {
             peer.Chunk(cookie, NbdChunk.OffsetHole, false, Hole(Base + 300, 300));
@@ -141,6 +146,18 @@ public class HostileReplyTests
         });
         using var client = server.Connect();
         Assert.That(() => client.Read(0, new byte[64 << 10]), Throws.TypeOf<NbdException>().With.Message.Contains("separate pieces"));
+    }
+
+    [Test]
+    public void Status_InExtentsBelowTheLeastRequest_EndsTheConnection()
+    {
+        using var server = new ScriptedServer(peer =>
+        {
+            peer.Open(sizes: ScriptedPeer.BlockFact(4096, 4096, 1 << 20));
+            while (true) peer.Chunk(peer.ReadRequest().Cookie, NbdChunk.BlockStatus, true, ScriptedPeer.Extents(7, (100, 0)));
+        });
+        using var client = server.Connect();
+        Assert.That(() => client.Map(512, 512).ToList(), Throws.TypeOf<NbdException>().With.Message.Contains("no multiple of the least request"));
     }
 
     [Test]

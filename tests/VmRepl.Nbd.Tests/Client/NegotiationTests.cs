@@ -28,6 +28,40 @@ public class NegotiationTests
     }
 
     [Test]
+    public void Negotiation_AnyByteFlipped_ThrowsNothingElse()
+    {
+        byte[] whole =
+        [
+            .. ScriptedPeer.Number(NbdMagic.Server), .. ScriptedPeer.Number(NbdMagic.Option), 0, 3, .. Answer(NbdOption.StructuredReply, NbdOptionReply.Ack),
+            .. Answer(NbdOption.SetMetaContext, NbdOptionReply.MetaContext, ScriptedPeer.Context(1, NbdContextNames.Allocation)), .. Answer(NbdOption.SetMetaContext, NbdOptionReply.Ack),
+            .. Answer(NbdOption.Go, NbdOptionReply.Info, ScriptedPeer.ExportFact(ScriptedPeer.DiskBytes)), .. Answer(NbdOption.Go, NbdOptionReply.Info, ScriptedPeer.BlockFact(1, 4096, 1 << 20)), .. Answer(NbdOption.Go, NbdOptionReply.Ack),
+        ];
+        var (said, refused) = (whole, 0);
+        using var server = new ScriptedServer(peer =>
+        {
+            peer.Send(said);
+            peer.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Send);
+            while (true) peer.Receive(1);
+        });
+        Assert.That(() => server.Connect().Dispose(), Throws.Nothing);
+        for (var bit = 0; bit < whole.Length * 8; bit++)
+        {
+            said = [.. whole];
+            said[bit / 8] ^= (byte)(1 << (bit % 8));
+            try
+            {
+                server.Connect().Dispose();
+            }
+            catch (NbdException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.That(refused, Is.GreaterThan(whole.Length * 4));
+    }
+
+    [Test]
     public void Negotiation_ByNameCutAtEveryByte_EndsInAnException()
     {
         using var server = new ScriptedServer(peer =>
@@ -163,6 +197,8 @@ public class NegotiationTests
         var query = Encoding.UTF8.GetString(seen.Single(option => option.Option == NbdOption.SetMetaContext).Data);
         Assert.That(query.Split("base:allocation"), Has.Length.EqualTo(2), "asked for once");
     }
+
+    private static byte[] Answer(NbdOption option, NbdOptionReply kind, params byte[] data) => [.. ScriptedPeer.Number(NbdMagic.OptionReply), .. ScriptedPeer.Number((uint)option), .. ScriptedPeer.Number((uint)kind), .. ScriptedPeer.Number((uint)data.Length), .. data];
 
     [Test]
     public void Tls_ServerWithout_IsRefused()

@@ -189,6 +189,35 @@ public class RequestTests
     }
 
     [Test]
+    public void Write_OfAWholeBlock_WaitsForItsReadModifyWrite()
+    {
+        using var isRead = new ManualResetEventSlim();
+        using var server = new ScriptedServer(peer =>
+        {
+            peer.Open(sizes: ScriptedPeer.BlockFact(4096, 4096, 64 << 10));
+            var read = peer.ReadRequest();
+            isRead.Set();
+            peer.Socket.ReceiveTimeout = 200;
+            Assert.That(() => peer.Receive(1), Throws.TypeOf<System.Net.Sockets.SocketException>(), "the whole write came amid the other");
+            peer.Socket.ReceiveTimeout = 0;
+            peer.Chunk(read.Cookie, NbdChunk.OffsetHole, true, [.. ScriptedPeer.Number(0UL), .. ScriptedPeer.Number(4096u)]);
+            foreach (var expected in (byte[])[1, 2])
+            {
+                var write = peer.ReadRequest(out var data);
+                Assert.That((write.Command, write.Length, data[0]), Is.EqualTo((NbdCommand.Write, 4096u, expected)));
+                peer.Simple(write.Cookie);
+            }
+
+            peer.ReadRequest();
+        });
+        using var client = server.Connect();
+        var part = Task.Factory.StartNew(() => client.Write(0, [1]), TaskCreationOptions.LongRunning);
+        Assert.That(isRead.Wait(5000), Is.True);
+        var whole = Task.Factory.StartNew(() => client.Write(0, Enumerable.Repeat((byte)2, 4096).ToArray()), TaskCreationOptions.LongRunning);
+        Assert.That(Task.WaitAll([part, whole], 5000), Is.True);
+    }
+
+    [Test]
     public void Zeros_ByWhatTheServerCan_GoTheRightWay()
     {
         var (disk, seen) = (new byte[ScriptedPeer.DiskBytes], new List<NbdRequest>());

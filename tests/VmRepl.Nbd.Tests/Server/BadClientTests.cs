@@ -173,6 +173,35 @@ public class BadClientTests
     }
 
     [Test]
+    public void Request_BeforeAnExportIsOpened_IsCutOff()
+    {
+        using var client = new RawClient(stage.Socket);
+        client.Greet();
+        client.Send(RawClient.Request(NbdCommand.Write, 1, 0, 512));
+        Assert.That(client.IsEnded(), Is.True);
+        Assert.That(() => stage.Log.Warnings, Has.Some.Contains("not with IHAVEOPT").After(2000, 5));
+    }
+
+    [Test]
+    public void Option_AfterTheExportIsOpened_IsCutOff()
+    {
+        using var client = RawClient.Opened(stage.Socket);
+        client.Send([.. RawClient.Option(NbdOption.Go, RawClient.GoData("disk")), .. new byte[NbdRequest.Size]]);
+        Assert.That(client.IsEnded(), Is.True);
+    }
+
+    [Test]
+    public void Requests_InAnyOrderWithOneCookie_AreEachAnswered()
+    {
+        using var client = RawClient.Opened(stage.Socket);
+        // Cookies are the client's affair: one that gives them twice gets two answers.
+        client.Send([.. RawClient.Request(NbdCommand.Flush, 5, 0, 0), .. RawClient.Request(NbdCommand.Read, 5, 512, 512), .. RawClient.Request(NbdCommand.Read, 5, 0, 512)]);
+        var answers = Enumerable.Range(0, 3).Select(_ => client.ReadReply()).ToList();
+        Assert.That(answers.Select(a => (a.Cookie, a.Error)), Is.All.EqualTo((5ul, NbdError.None)));
+        Assert.That(answers.Sum(a => a.Data.Length), Is.EqualTo(2 * (8 + 512)));
+    }
+
+    [Test]
     public void Request_WithAnotherMagic_IsCutOffAndLogged()
     {
         using var client = RawClient.Opened(stage.Socket);

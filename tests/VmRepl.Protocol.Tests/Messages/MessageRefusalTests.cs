@@ -71,6 +71,14 @@ public class MessageRefusalTests
         Case("damage disk", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a/b", 0, 0, "", 0, [])])),
         Case("damage sector count", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a", 0, -1, "", 0, [])])),
         Case("damage points", new ScrubReport("web", 0, 0, 0, 0, 0, 1, [new ScrubDamage("a", 0, 1, "", 999, [.. Enumerable.Repeat(new RecoveryPoint(1, 1, null, "crash"), MessageLimits.MaxDamagePoints + 1)])])),
+        Case("attach group", new AttachGroup("a b", "latest", false, false)),
+        Case("attached disk", new Attached(1, new RecoveryPoint(1, 1, null, "crash"), false, [new AttachedDisk("a/b", "x")])),
+        Case("attached disks", new Attached(1, new RecoveryPoint(1, 1, null, "crash"), false, [.. Enumerable.Repeat(new AttachedDisk("a", "x"), MessageLimits.MaxDisks + 1)])),
+        Case("keep", new DetachGroup("web", "", 0, "a/b")),
+        Case("detached count", new Detached(-1, null)),
+        Case("keep done", new DetachProgress(1, -1)),
+        Case("tests", new TestList("web", [.. Enumerable.Repeat(new FailoverTest(1, 1, true, "", "", null, null, 1, "", ""), MessageLimits.MaxTests + 1)])),
+        Case("test ended", new NoteTest("web", new FailoverTest(1, 1, true, "", "", null, null, -1, "", ""))),
         Case("metadata key", new ViewOpened(0, 0, 0, null, [], [new MetadataEntry(new string('k', 256), [])])),
     ];
 

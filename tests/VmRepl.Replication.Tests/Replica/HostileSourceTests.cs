@@ -18,6 +18,7 @@ public class HostileSourceTests
         static TestCaseData Case(string name, string code, IMessage message) => new TestCaseData(message, code).SetArgDisplayNames(name);
         yield return Case("contents past the end", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.Write(3, offset: 64 << 10)]));
         yield return Case("a disk that is not there", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.Write(3, disk: 9)]));
+        yield return Case("a punch larger than any", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.Punch(3, 0, RecordLimits.MaxEmptyBytes + 512)]));
         yield return Case("a batch that skips one", RefusalCode.OutOfOrder, new RecordBatch(0, 3, [RawPeer.Write(4)]));
         yield return Case("a batch that comes again", RefusalCode.OutOfOrder, new RecordBatch(0, 1, [RawPeer.Fact(RecordKind.ResyncEnd, 2)]));
         yield return Case("a resync from the past", RefusalCode.OutOfOrder, new RecordBatch(0, 0, [RawPeer.Fact(RecordKind.ResyncBegin, 1)]));

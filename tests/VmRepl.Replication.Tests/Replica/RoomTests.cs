@@ -170,6 +170,36 @@ public class RoomTests
         Assert.That((await peer.ReceiveAsync<Failure>()).Code, Is.EqualTo(RefusalCode.NoSpace));
     }
 
+    /// <summary>No retirement makes room for it, so nobody waits.</summary>
+    [TestCase(12 << 20, false)]
+    [TestCase(4 << 20, true)]
+    public async Task Session_PunchThatNeedsMoreThanTheCapacity_IsRefusedAtOnceByName(long punchBytes, bool isTaken)
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"), Quick, Small);
+        await using var peer = await RawPeer.ConnectAsync(replica, capabilities: NoRoom.Capability);
+        await peer.AskAsync<GroupState>(RawPeer.Opening(length: DiskBytes));
+        await peer.Connection.SendAsync(new BaselineBatch([RawPeer.Write(1, 0, (int)DiskBytes)]));
+        await peer.Connection.SendAsync(new RecordBatch(0, 1, [RawPeer.Fact(RecordKind.ResyncEnd, 2)]));
+        while ((await peer.ReceiveAsync<Ack>()).Durable < 2)
+        {
+        }
+
+        await peer.Connection.SendAsync(new RecordBatch(0, 2, [RawPeer.Punch(3, 0, punchBytes)]));
+        var answer = await peer.NextAsync();
+        while (answer is Ack { Durable: < 3 }) answer = await peer.NextAsync();
+        if (isTaken)
+        {
+            Assert.That(answer, Is.InstanceOf<Ack>(), $"{answer}");
+            return;
+        }
+
+        Assert.That(answer, Is.InstanceOf<Failure>(), $"{answer}");
+        Assert.That(((Failure)answer!).Code, Is.EqualTo(RefusalCode.NoSpace));
+        Assert.That(((Failure)answer).Message, Does.Contain($"Punch record 3 (disk 1, {punchBytes} bytes at 0)").And.Contain($"{Small.CapacityBytes}"));
+        Assert.That(replica.Store.Get("vm").Journal.Position.Durable, Is.EqualTo(2), "nothing was taken");
+    }
+
     private static VmRepl.Replication.Source.LinkOptions RoomFor(TimeSpan time) => ProtectedVm.Quick with { RoomFor = time };
 
     private static async Task<ProtectedVm> ProtectAsync(TestDirectory directory, ReplicaHost replica, VmRepl.Replication.Source.LinkOptions? options = null)

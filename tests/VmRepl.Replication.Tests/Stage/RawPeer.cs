@@ -15,12 +15,12 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public static Guid SourceId { get; } = new("11111111-2222-3333-4444-555555555555");
 
-    public static async Task<RawPeer> ConnectAsync(ReplicaHost replica, string purpose = Hello.Replicate, PeerIdentity? identity = null)
+    public static async Task<RawPeer> ConnectAsync(ReplicaHost replica, string purpose = Hello.Replicate, PeerIdentity? identity = null, params string[] capabilities)
     {
         var (source, served) = MemoryTransport.CreatePair(1 << 20);
         replica.Accept(served, identity);
         var connection = new FramedConnection(source);
-        await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, [], SourceId, "test", purpose), CancellationToken.None);
+        await Handshake.GreetAsync(connection, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, capabilities, SourceId, "test", purpose), CancellationToken.None);
         return new RawPeer(connection);
     }
 
@@ -29,6 +29,9 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public static Record Write(ulong sequence, long offset = 0, int length = 512, uint disk = 1, uint epoch = 1) =>
         Record.Create(new RecordHeader { Kind = RecordKind.Write, Sequence = sequence, TimeUs = (long)sequence, Epoch = epoch, Disk = disk, Offset = offset, Length = length }, new byte[length]);
+
+    public static Record Punch(ulong sequence, long offset, long length) =>
+        Record.Create(new RecordHeader { Kind = RecordKind.Punch, Sequence = sequence, TimeUs = (long)sequence, Epoch = 1, Disk = 1, Offset = offset, Length = length }, default);
 
     public static Record Fact(RecordKind kind, ulong sequence, uint epoch = 1) => Record.Create(new RecordHeader { Kind = kind, Sequence = sequence, TimeUs = (long)sequence, Epoch = epoch }, default);
 

@@ -45,7 +45,9 @@ public sealed class SimulatedFile : IHostFile
 
     public bool TryPunch(long offset, long length)
     {
-        Change(() => inode.Punch(offset, length));
+        RequireWritable();
+        if (!volume.PunchesHoles) return false;
+        volume.Punch(life, Path, part => inode.Punch(offset, part), length);
         return true;
     }
 

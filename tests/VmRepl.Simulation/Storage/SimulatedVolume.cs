@@ -4,7 +4,7 @@ namespace VmRepl.Simulation.Storage;
 /// One simulated volume, decided by one seed. Fault model:
 /// unsynced sectors of 512 bytes are kept or dropped one by one when power is lost, so writes tear and are reordered at will between flushes; a sector itself never tears;
 /// what is unsynced may be written back at any time before; names behave the same between flushes of their directory; a killed process loses nothing, and nothing becomes durable by it.
-/// The volume can be full from one write to the next. Reads, writes and flushes can fail; what a failed flush was about may never become durable, whatever a later flush says.
+/// The volume can be full from one write to the next. Reads, writes, punches and flushes can fail; a volume may have no holes to punch; what a failed flush was about may never become durable, whatever a later flush says.
 /// A flush may be acknowledged and not done (<see cref="LoseFlushesAt"/>). A bit at rest changes on demand (<see cref="SimulatedDirectory.FlipBit"/>).
 /// Not modelled: writes to a wrong place, space that extents share.
 /// </summary>
@@ -59,6 +59,15 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     /// <summary>The same for flushes of files.</summary>
     public long FailFlushIn { get; set; }
 
+    /// <summary>The same for punches.</summary>
+    public long FailPunchIn { get; set; }
+
+    /// <summary>Told the path when a punch failed: whoever punched may go on.</summary>
+    public Action<string>? PunchFailed { get; set; }
+
+    /// <summary>Whether parts of files can be given back here.</summary>
+    public bool PunchesHoles { get; init; } = true;
+
     /// <summary>Whether files can share extents here.</summary>
     public bool SharesExtents { get; set; } = true;
 
@@ -84,7 +93,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         CrashAt = FillAt = long.MaxValue;
         CrashWhenGoes = null;
         CrashAtFlushIf = null;
-        FailReadIn = FailWriteIn = FailFlushIn = 0;
+        FailReadIn = FailWriteIn = FailPunchIn = FailFlushIn = 0;
     }
 
     /// <summary>Takes the machine down now.</summary>
@@ -144,6 +153,20 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         }
 
         Change(life, write);
+    }
+
+    /// <summary>As <see cref="Change"/>, for a punch, which may fail: with none of it done, a part, or all.</summary>
+    internal void Punch(int life, string path, Action<long> punch, long length)
+    {
+        if (FailPunchIn > 0 && --FailPunchIn == 0)
+        {
+            var done = random.Between(0, length / SimulatedPage.SectorBytes) * SimulatedPage.SectorBytes;
+            if (done > 0) Change(life, () => punch(done));
+            PunchFailed?.Invoke(path);
+            throw new IOException($"{path}: cannot be punched: Input/output error (simulated)");
+        }
+
+        Change(life, () => punch(length));
     }
 
     internal void Flush(int life, string path, SimulatedInode inode)

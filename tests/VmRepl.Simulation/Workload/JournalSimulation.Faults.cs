@@ -53,6 +53,7 @@ public sealed partial class JournalSimulation
             volume.CrashKind = random.Chance(0.3) ? CrashKind.PowerLoss : CrashKind.ProcessKill;
             volume.CrashAtFlushIf = () => IsInRetirement(Environment.StackTrace);
         }
+        else if (choice < 68) volume.FailPunchIn = random.Between(1, 3);
         else PlanCrash(40);
     }
 
@@ -84,6 +85,12 @@ public sealed partial class JournalSimulation
         volume.CrashAt = Math.Max(volume.IoCount, volume.LoseFlushesAt) + random.Between(1, 60);
     }
 
+    /// <summary>A part of a segment that is not given back costs room and nothing else: the journal goes on. What becomes of the others is for whoever called.</summary>
+    private void NotePunchError(string path)
+    {
+        if (path.EndsWith(".vrj", StringComparison.Ordinal)) Counters.Add(SimulationCounters.VoidsNotGivenBack);
+    }
+
     /// <summary>Nothing more is planned. A volume that is losing flushes loses its power first.</summary>
     private void EndFaults()
     {
@@ -91,7 +98,7 @@ public sealed partial class JournalSimulation
         volume.CrashAt = volume.FillAt = long.MaxValue;
         volume.CrashWhenGoes = null;
         volume.CrashAtFlushIf = null;
-        volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
+        volume.FailReadIn = volume.FailWriteIn = volume.FailPunchIn = volume.FailFlushIn = 0;
         if (!volume.IsLosingFlushes)
         {
             volume.LoseFlushesAt = long.MaxValue;
@@ -134,6 +141,7 @@ public sealed partial class JournalSimulation
             if (!cause.Message.Contains("(simulated)", StringComparison.Ordinal)) continue;
             return cause.Message.Contains("space", StringComparison.Ordinal) ? SimulationCounters.DiskFull
                 : cause.Message.Contains("written", StringComparison.Ordinal) ? SimulationCounters.WriteErrors
+                : cause.Message.Contains("punched", StringComparison.Ordinal) ? SimulationCounters.PunchErrors
                 : cause.Message.Contains("flushed", StringComparison.Ordinal) ? SimulationCounters.FlushErrors : SimulationCounters.ReadErrors;
         }
 

@@ -58,7 +58,7 @@ public sealed partial class JournalSimulation
         volume.CrashAt = long.MaxValue;
         volume.CrashWhenGoes = null;
         volume.CrashAtFlushIf = null;
-        volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
+        volume.FailReadIn = volume.FailWriteIn = volume.FailPunchIn = volume.FailFlushIn = 0;
         volume.CapacityBytes = RoomyBytes;
         mustReopen = false;
         counted = new JournalCounters();
@@ -89,7 +89,8 @@ public sealed partial class JournalSimulation
         else if (choice < 29) volume.FailReadIn = random.Between(1, 30);
         else if (choice < 32) volume.FailWriteIn = random.Between(1, 8);
         else if (choice < 36) volume.FailFlushIn = random.Between(1, 6);
-        else if (choice < 39) volume.CapacityBytes = volume.UsedBytes + random.Between(0, 8 << 10);
+        else if (choice < 38) volume.FailPunchIn = 1;
+        else if (choice < 41) volume.CapacityBytes = volume.UsedBytes + random.Between(0, 8 << 10);
     }
 
     private GroupStore OpenGroup()

@@ -14,7 +14,7 @@ public sealed partial class JournalSimulation
     private void Scrub()
     {
         // An error of the volume would be damage to a scrub, and rightly.
-        volume.FailReadIn = volume.FailWriteIn = volume.FailFlushIn = 0;
+        volume.FailReadIn = volume.FailWriteIn = volume.FailPunchIn = volume.FailFlushIn = 0;
         volume.FillAt = long.MaxValue;
         var before = acknowledged;
         if (random.Chance(0.5)) volume.BeforeRead = AppendWhileScrubbing;

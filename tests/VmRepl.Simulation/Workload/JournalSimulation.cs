@@ -42,7 +42,7 @@ public sealed partial class JournalSimulation
     public JournalSimulation(ulong seed)
     {
         random = new SeededRandom(seed);
-        volume = new SimulatedVolume(random.Next64(), RoomyBytes) { SharesExtents = random.Chance(0.5), WritesBackEarly = random.Chance(0.5) };
+        volume = new SimulatedVolume(random.Next64(), RoomyBytes) { SharesExtents = random.Chance(0.5), WritesBackEarly = random.Chance(0.5), PunchesHoles = random.Chance(0.8), PunchFailed = NotePunchError };
         int[] diskBytes = [.. Enumerable.Range(0, (int)random.Between(1, 2)).Select(_ => (int)random.Between(1, 24) * (128 << 10))];
         maker = new RecordMaker(random, clock, diskBytes);
         baseline = [.. diskBytes.Select(n => new ulong[n / RecordMaker.SectorBytes])];
@@ -58,7 +58,8 @@ public sealed partial class JournalSimulation
             }
         }
 
-        oracle = new Oracle(baseline, holes);
+        oracle = new Oracle(baseline, holes, volume.PunchesHoles);
+        if (!volume.PunchesHoles) Counters.Add(SimulationCounters.VolumesWithoutHoles);
         settings = MakeSettings();
     }
 

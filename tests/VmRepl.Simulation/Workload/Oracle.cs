@@ -10,7 +10,7 @@ namespace VmRepl.Simulation.Workload;
 /// What must be so: the baseline and a plain list of every record after it, replayed from the beginning for each question.
 /// Contents are told by one word for each sector, its stamp: the simulation writes no sector that is not the same word over and over, and a sector found counts as right only if all of it is.
 /// </summary>
-internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool[]> baselineHoles)
+internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool[]> baselineHoles, bool punchesHoles)
 {
     public const int BlockBytes = 4096;
 
@@ -77,10 +77,11 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
 
     /// <summary>
     /// For each disk, the blocks of 4096 bytes that must cost nothing at <paramref name="point"/>: never written since they were last a hole as a whole.
-    /// Blocks of which a later record touches a part are left out: the rest of such a block lies in an allocated block of the live image, and reads as zeros.
+    /// None on a volume that punches no holes. Blocks of which a later record touches a part are left out: the rest of such a block lies in an allocated block of the live image, and reads as zeros.
     /// </summary>
     public bool[][] Holes(ulong point)
     {
+        if (!punchesHoles) return [.. baselineHoles.Select(d => new bool[d.Length])];
         bool[][] holes = [.. baselineHoles.Select(d => (bool[])d.Clone())];
         foreach (var record in records)
         {

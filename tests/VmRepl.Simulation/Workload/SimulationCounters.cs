@@ -9,7 +9,8 @@ public sealed class SimulationCounters
         Retirements = "retirements", Recycled = "segments-recycled", HandDowns = "hand-downs", VoidBytes = "void-bytes-given-back", CrashesInRetirement = "crashes-in-a-retirement", CrashesInHandDown = "crashes-in-a-hand-down",
         Undos = "undos", Checkpoints = "checkpoints",
         ViewsOverRetirement = "views-over-a-retirement", ViewsClosed = "views-that-gave-way", SecondLooks = "appends-inside-a-view's-read", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
-        JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", WriteErrors = "write-errors", FlushErrors = "flush-errors", Resends = "batches-resent", GivenUp = "batches-given-up",
+        JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", WriteErrors = "write-errors", FlushErrors = "flush-errors",
+        PunchErrors = "punch-errors", VoidsNotGivenBack = "punch-errors-of-void-copies", VolumesWithoutHoles = "volumes-without-holes", Resends = "batches-resent", GivenUp = "batches-given-up",
         LostFlushes = "lost-flushes", LostFlushesNamed = "lost-flushes-named", FoundBehind = "found-behind", Reconnects = "reconnects",
         CleanReopens = "clean-reopens", ReadOnlyOpens = "read-only-opens", Bookmarks = "bookmarks", Rounds = "rounds", Records = "records", ResyncsOverRestart = "resyncs-open-over-a-restart",
         Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", RewindsOverRestart = "rewinds-cut-by-a-restart",
@@ -21,7 +22,7 @@ public sealed class SimulationCounters
     private static readonly string[] Names =
     [
         PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, VoidBytes, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
-        ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
+        ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, PunchErrors, VoidsNotGivenBack, VolumesWithoutHoles, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
         CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind,
         Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
     ];

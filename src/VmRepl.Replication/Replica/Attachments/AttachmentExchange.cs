@@ -10,7 +10,32 @@ internal sealed class AttachmentExchange(ReplicaSite site, FramedConnection conn
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
 
-    public IMessage Attach(AttachGroup request, GroupStore group) => Describe(Attachments, Attachments.Attach(group, request.At, request.Writable));
+    private readonly List<Attachment> leased = [];
+
+    public IMessage Attach(AttachGroup request, GroupStore group)
+    {
+        var attachment = Attachments.Attach(group, request.At, request.Writable, request.Leased);
+        if (request.Leased) leased.Add(attachment);
+        return Describe(Attachments, attachment);
+    }
+
+    /// <summary>The peer is gone.</summary>
+    public void EndLeased()
+    {
+        foreach (var attachment in leased)
+        {
+            if (Attachments.Find(attachment.Id) is not null) Attachments.Detach(attachment.Group, null, attachment.Id, null, null, CancellationToken.None);
+        }
+    }
+
+    public IMessage Note(NoteTest request)
+    {
+        Attachments.Tests.Add(request.Group, request.Test);
+        SessionLog.Tested(site.Log, request.Group, request.Test.Sequence, request.Test.HasPassed ? "passed" : $"failed: {request.Test.Reason}");
+        return new Pong(0);
+    }
+
+    public IMessage List(ListTests request) => new TestList(request.Group, [.. Attachments.Tests.Of(request.Group)]);
 
     public IMessage List(ListAttachments request) => new AttachmentList(request.Group, [.. Attachments.Of(request.Group).Select(a => Describe(Attachments, a))]);
 

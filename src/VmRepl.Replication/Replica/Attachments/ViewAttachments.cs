@@ -5,6 +5,7 @@ using VmRepl.Images;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
+using VmRepl.Replication.Replica.FailoverTests;
 using VmRepl.Replication.Restore;
 
 namespace VmRepl.Replication.Replica.Attachments;
@@ -20,6 +21,7 @@ public sealed class ViewAttachments : IDisposable
 
     private readonly IHostDirectory directory;
     private readonly AttachmentBook book;
+    private readonly HashSet<uint> leased = [];
     private readonly Func<string, string> uri;
     private readonly TimeProvider time;
     private readonly ILogger log;
@@ -36,6 +38,7 @@ public sealed class ViewAttachments : IDisposable
         this.time = time;
         this.log = log;
         book = new AttachmentBook(directory);
+        Tests = new FailoverTestBook(directory);
         // Whatever is there is a former process's, and of no use without what it knew.
         var scratch = directory.Directory(ScratchName);
         if (scratch.Exists) scratch.DeleteTree();
@@ -46,6 +49,9 @@ public sealed class ViewAttachments : IDisposable
     public static string ExportName(Attachment attachment, string disk) => string.Create(CultureInfo.InvariantCulture, $"{attachment.Group}/{disk}@{attachment.Point.Sequence}~{attachment.Id}");
 
     public string UriOf(Attachment attachment, string disk) => uri(ExportName(attachment, disk));
+
+    /// <summary>What is known of the test failovers of groups.</summary>
+    internal FailoverTestBook Tests { get; }
 
     /// <summary>Attachments of a group, or of all, oldest first.</summary>
     public IReadOnlyList<Attachment> Of(string? group = null)
@@ -61,13 +67,15 @@ public sealed class ViewAttachments : IDisposable
     /// <summary>Serves a group as of a point; each call makes one of its own.</summary>
     /// <exception cref="StoreException">There is no such point, or there are too many attachments.</exception>
     /// <exception cref="IOException">The scratch files could not be made.</exception>
-    public Attachment Attach(GroupStore group, string at, bool writable)
+    /// <param name="isLeased">It is not remembered over a restart: whoever has it ends it.</param>
+    public Attachment Attach(GroupStore group, string at, bool writable, bool isLeased = false)
     {
         lock (gate)
         {
             if (attachments.Count >= Protocol.Messages.MessageLimits.MaxAttachments) throw new StoreException($"{attachments.Count} points are attached, which is the most", "Detach some (vmrepl attach GROUP --list shows them).");
             var attachment = Open(last + 1, group, group.FindPoint(at), writable);
             last++;
+            if (isLeased) leased.Add(attachment.Id);
             attachments.Add(attachment.Id, attachment);
             Write();
             AttachmentLog.Attached(log, attachment.Group, attachment.Id, attachment.Point.Sequence, writable ? "with a scratch layer" : "read-only");
@@ -99,6 +107,7 @@ public sealed class ViewAttachments : IDisposable
             lock (gate)
             {
                 if (!attachments.Remove(attachment.Id)) continue;
+                leased.Remove(attachment.Id);
                 Write();
             }
 
@@ -193,7 +202,7 @@ public sealed class ViewAttachments : IDisposable
         if (known.Attachments.Count > 0) Write();
     }
 
-    private void Write() => book.Write(new AttachmentBook.Contents(last, [.. attachments.Values.Select(a => new AttachmentNote(a.Id, a.Group, a.Point.Sequence, a.IsWritable))]));
+    private void Write() => book.Write(new AttachmentBook.Contents(last, [.. attachments.Values.Where(a => !leased.Contains(a.Id)).Select(a => new AttachmentNote(a.Id, a.Group, a.Point.Sequence, a.IsWritable))]));
 
     private sealed class Reporting(Action<long> report) : IProgress<long>
     {
