@@ -1,182 +1,152 @@
 using System.Buffers.Binary;
+using System.Security.Authentication;
 using System.Text;
+using VmRepl.Nbd.Server;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;
 
-/// <summary>The client's part of the handshake, fixed newstyle. The server is not trusted: every length is compared with a bound before anything is reserved for it.</summary>
-internal sealed class ClientNegotiation(ClientStream stream, NbdClientOptions options)
+/// <summary>
+/// The first part of a connection, fixed newstyle, in this order: greeting, TLS where the caller asks for it, structured replies, contexts, the export. What a server refuses is done without;
+/// TLS never is. A server that is newstyle but not "fixed" understands nothing but the export's name.
+/// <para>Everything that is said before TLS may come from anybody: nothing but the greeting is, and bytes that came along with the answer to the wish for TLS end the connection.</para>
+/// </summary>
+internal sealed class ClientNegotiation(ClientTransport transport, string peer, NbdClientOptions options)
 {
-    private const int BlockBytesMax = 1 << 16;
-    private const int AnswersMax = 100_000;
+    private const int GreetingSize = 18, OldstyleSize = 16;
+    private const int ZeroesAfterExportName = 124;
+    private const int ExportsMax = 10_000;
+    private const long ListBytesMax = 16 << 20;
 
-    private bool hasStructuredReplies;
+    private readonly OptionExchange exchange = new(transport, peer);
+    private NbdHandshakeFlags flags;
 
-    /// <exception cref="NbdException">The server refused, or broke the protocol.</exception>
-    public AgreedExport Open(string export)
+    /// <summary>What came behind the last answer; requests go on with it.</summary>
+    public ReceiveBuffer Receive => exchange.Receive;
+
+    private bool IsFixed => flags.HasFlag(NbdHandshakeFlags.FixedNewstyle);
+
+    /// <exception cref="NbdException">The server refused, went away or broke the protocol.</exception>
+    /// <exception cref="IOException">The connection broke.</exception>
+    public OpenedExport Open(string export)
     {
-        var offered = Greet();
-        var noZeroes = offered.HasFlag(NbdHandshakeFlags.NoZeroes);
-        if (!offered.HasFlag(NbdHandshakeFlags.FixedNewstyle))
+        var name = Encoding.UTF8.GetBytes(export);
+        if (name.Length > NbdLimits.TextBytesMax) throw new ArgumentException($"An export's name has at most {NbdLimits.TextBytesMax} bytes.", nameof(export));
+        Begin();
+        if (!IsFixed) return ByName(export, name, hasStructuredReplies: false, ContextAnswers.None);
+        var structured = exchange.Ask(NbdOption.StructuredReply);
+        ThrowIfTlsRequired(structured);
+        var contexts = structured.IsError ? ContextAnswers.None : AskForContexts(name);
+        exchange.Send(NbdOption.Go, [.. Sized(name), 0, 1, 0, (byte)NbdInfo.BlockSize]);
+        var answers = new ExportAnswers(exchange);
+        for (var count = 0; count < NbdLimits.OptionsMax; count++)
         {
-            // The first newstyle: it cannot refuse an option, so nothing but a name may be asked for.
-            if (options.Tls is not null) throw new NbdException(stream.Peer, "it has no TLS");
-            return ByName(export, noZeroes);
+            var reply = exchange.Next(NbdOption.Go);
+            if (reply.Kind == NbdOptionReply.Unsupported) return ByName(export, name, !structured.IsError, contexts);
+            ThrowIfTlsRequired(reply);
+            if (reply.IsError) throw exchange.Broken($"it does not open \"{export}\": {reply.Told}");
+            if (reply.Kind != NbdOptionReply.Ack) answers.Add(reply);
+            else return answers.Finish(export, !structured.IsError, contexts);
         }
 
-        SecureIfAsked();
-        hasStructuredReplies = Ask(NbdOption.StructuredReply, [], (_, _) => { });
-        var contexts = hasStructuredReplies ? ChooseContexts(export) : new Dictionary<uint, string>();
-        return Go(export, contexts) ?? ByName(export, noZeroes);
+        throw exchange.Broken($"it answered {NbdOption.Go} {NbdLimits.OptionsMax} times without an end");
     }
 
-    /// <summary>The names of the exports; the server is then left.</summary>
-    public IReadOnlyList<string> List()
+    /// <summary>As <see cref="Open"/>, of the names that the server tells; the connection is of no use afterwards.</summary>
+    public IReadOnlyList<NbdListedExport> List()
     {
-        if (!Greet().HasFlag(NbdHandshakeFlags.FixedNewstyle)) throw new NbdException(stream.Peer, "it does not list its exports");
-        SecureIfAsked();
-        var names = new List<string>();
-        var listed = Ask(NbdOption.List, [], (kind, data) =>
+        Begin();
+        if (!IsFixed) throw exchange.Broken("it is not fixed newstyle, and lists nothing");
+        exchange.Send(NbdOption.List);
+        var (listed, bytes) = (new List<NbdListedExport>(), 0L);
+        while (true)
         {
-            if (kind != NbdOptionReply.Server || data.Length < 4) throw Broken("an answer to LIST", "a name", $"{kind} of {data.Length} bytes");
-            var length = BinaryPrimitives.ReadUInt32BigEndian(data);
-            if (length > data.Length - 4) throw Broken("an export's name", $"at most {data.Length - 4} bytes", $"{length}");
-            names.Add(Encoding.UTF8.GetString(data.AsSpan(4, (int)length)));
-        });
-        if (!listed) throw new NbdException(stream.Peer, "it does not list its exports");
-        Send(NbdOption.Abort, []);
-        return names;
+            var reply = exchange.Next(NbdOption.List);
+            ThrowIfTlsRequired(reply);
+            if (reply.IsError) throw exchange.Broken($"it lists nothing: {reply.Told}");
+            if (reply.Kind == NbdOptionReply.Ack) break;
+            if (reply.Kind != NbdOptionReply.Server) throw exchange.Broken($"it answered {NbdOption.List} with {reply.Kind} where {NbdOptionReply.Server} was expected");
+            var length = reply.Body.Length < 4 ? uint.MaxValue : BinaryPrimitives.ReadUInt32BigEndian(reply.Body);
+            if (length > reply.Body.Length - 4) throw exchange.Broken($"a listed name of {length} bytes does not fit its answer of {reply.Body.Length}");
+            if (listed.Count == ExportsMax || (bytes += reply.Body.Length) > ListBytesMax) throw exchange.Broken($"it lists more than {ExportsMax} exports or {ListBytesMax} bytes");
+            listed.Add(new NbdListedExport(Encoding.UTF8.GetString(reply.Body, 4, (int)length), ServerText.Of(reply.Body.AsSpan(4 + (int)length))));
+        }
+
+        exchange.Send(NbdOption.Abort);
+        return listed;
     }
 
-    private NbdHandshakeFlags Greet()
+    private void Begin()
     {
-        Span<byte> greeting = stackalloc byte[16];
-        stream.Receive(greeting);
-        if (BinaryPrimitives.ReadUInt64BigEndian(greeting) != NbdMagic.Server) throw Broken("greeting", "NBDMAGIC", Convert.ToHexString(greeting[..8]));
-        var second = BinaryPrimitives.ReadUInt64BigEndian(greeting[8..]);
-        if (second == NbdMagic.Oldstyle) throw new NbdException(stream.Peer, "it speaks the oldstyle handshake, which names no export");
-        if (second != NbdMagic.Option) throw Broken("greeting", "IHAVEOPT", Convert.ToHexString(greeting[8..]));
-        Span<byte> flags = stackalloc byte[2];
-        stream.Receive(flags);
-        var offered = (NbdHandshakeFlags)BinaryPrimitives.ReadUInt16BigEndian(flags);
-        offered &= NbdHandshakeFlags.FixedNewstyle | NbdHandshakeFlags.NoZeroes;
+        var first = BinaryPrimitives.ReadUInt64BigEndian(exchange.Take(8, "the greeting"));
+        if (first != NbdMagic.Server) throw exchange.Broken($"it greets with 0x{first:x16}, not with NBDMAGIC (0x{NbdMagic.Server:x16})");
+        var second = BinaryPrimitives.ReadUInt64BigEndian(exchange.Take(OldstyleSize - 8, "the greeting"));
+        if (second == NbdMagic.Oldstyle) throw exchange.Broken("it speaks the oldstyle protocol, which is not spoken here");
+        if (second != NbdMagic.Option) throw exchange.Broken($"its greeting goes on with 0x{second:x16}, not with IHAVEOPT (0x{NbdMagic.Option:x16})");
+        flags = (NbdHandshakeFlags)BinaryPrimitives.ReadUInt16BigEndian(exchange.Take(GreetingSize - OldstyleSize, "the greeting")) & (NbdHandshakeFlags.FixedNewstyle | NbdHandshakeFlags.NoZeroes);
         Span<byte> answer = stackalloc byte[4];
-        BinaryPrimitives.WriteUInt32BigEndian(answer, (uint)offered);
-        stream.Send(answer);
-        return offered;
+        BinaryPrimitives.WriteUInt32BigEndian(answer, (uint)flags);
+        transport.Send(answer);
+        if (options.Tls is not null) StartTls();
     }
 
-    private void SecureIfAsked()
+    private void StartTls()
     {
-        if (options.Tls is not { } tls) return;
-        if (!Ask(NbdOption.StartTls, [], (_, _) => { })) throw new NbdException(stream.Peer, "it has no TLS");
-        stream.StartTls(tls);
-    }
-
-    private Dictionary<uint, string> ChooseContexts(string export)
-    {
-        var chosen = new Dictionary<uint, string>();
-        string[] asked = [.. options.Contexts.Prepend(NbdContextNames.Allocation).Distinct()];
-        byte[] data = [.. Text(export), .. Number((uint)asked.Length), .. asked.SelectMany(Text)];
-        // A server that refuses to speak of contexts may serve the export all the same.
-        Ask(NbdOption.SetMetaContext, data, isOptional: true, take: (kind, answer) =>
+        if (!IsFixed) throw exchange.Broken("it is not fixed newstyle, and has no TLS");
+        var reply = exchange.Ask(NbdOption.StartTls);
+        if (reply.IsError) throw exchange.Broken($"it has no TLS: {reply.Told}");
+        if (Receive.Available > 0) throw exchange.Broken($"{Receive.Available} bytes in the clear came behind its consent to TLS");
+        try
         {
-            if (kind != NbdOptionReply.MetaContext || answer.Length < 4) throw Broken("an answer to SET_META_CONTEXT", "a context", $"{kind} of {answer.Length} bytes");
-            var name = Encoding.UTF8.GetString(answer.AsSpan(4));
-            if (!asked.Contains(name)) throw Broken("a context", "one that was asked for", name.Length > 100 ? name[..100] : name);
-            chosen[BinaryPrimitives.ReadUInt32BigEndian(answer)] = name;
-        });
-        return chosen;
-    }
-
-    /// <returns>Null where the server does not know GO.</returns>
-    private AgreedExport? Go(string export, Dictionary<uint, string> contexts)
-    {
-        (long Length, NbdTransmissionFlags Flags)? told = null;
-        var (least, most) = (1, NbdLimits.PayloadBytesMax);
-        byte[] data = [.. Text(export), 0, 1, 0, (byte)NbdInfo.BlockSize];
-        var known = Ask(NbdOption.Go, data, (kind, answer) =>
-        {
-            if (kind != NbdOptionReply.Info || answer.Length < 2) throw Broken("an answer to GO", "information", $"{kind} of {answer.Length} bytes");
-            switch ((NbdInfo)BinaryPrimitives.ReadUInt16BigEndian(answer))
-            {
-                case NbdInfo.Export when answer.Length == 12:
-                    told = (CheckLength(BinaryPrimitives.ReadUInt64BigEndian(answer.AsSpan(2))), (NbdTransmissionFlags)BinaryPrimitives.ReadUInt16BigEndian(answer.AsSpan(10)));
-                    break;
-                case NbdInfo.BlockSize when answer.Length == 14:
-                    var (min, max) = (BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(2)), BinaryPrimitives.ReadUInt32BigEndian(answer.AsSpan(10)));
-                    if (min is 0 or > BlockBytesMax || (min & (min - 1)) != 0) throw Broken("the least block", $"a power of two up to {BlockBytesMax}", $"{min}");
-                    if (max < min || max < 512) throw Broken("the greatest request", "at least 512 and the least block", $"{max}");
-                    (least, most) = ((int)min, (int)Math.Min(max - (max % min), NbdLimits.PayloadBytesMax));
-                    break;
-            }
-        });
-        if (!known) return null;
-        if (told is not { } facts) throw Broken("the answers to GO", "the export's size", "none");
-        return new AgreedExport(facts.Length, facts.Flags, least, most, hasStructuredReplies, contexts);
-    }
-
-    private AgreedExport ByName(string export, bool noZeroes)
-    {
-        Send(NbdOption.ExportName, Encoding.UTF8.GetBytes(export));
-        Span<byte> facts = stackalloc byte[10];
-        stream.Receive(facts);
-        if (!noZeroes) stream.Receive(new byte[124]);
-        return new AgreedExport(CheckLength(BinaryPrimitives.ReadUInt64BigEndian(facts)), (NbdTransmissionFlags)BinaryPrimitives.ReadUInt16BigEndian(facts[8..]), 1, NbdLimits.PayloadBytesMax, hasStructuredReplies, new Dictionary<uint, string>());
-    }
-
-    private long CheckLength(ulong length)
-    {
-        if (length > long.MaxValue) throw Broken("the export's size", "at most 2^63-1", $"{length}");
-        // A block device is made of sectors; rounding would hide the end of somebody's disk.
-        return length % 512 == 0 ? (long)length : throw new NbdException(stream.Peer, $"the export has {length} bytes, which is no multiple of 512");
-    }
-
-    /// <summary>Asks for an option and takes every answer up to the last.</summary>
-    /// <param name="isOptional">Whether a refusal is no more than an answer.</param>
-    /// <returns>False where the server does not know the option, or refused one that is optional.</returns>
-    /// <exception cref="NbdException">It refused it.</exception>
-    private bool Ask(NbdOption option, byte[] data, Action<NbdOptionReply, byte[]> take, bool isOptional = false)
-    {
-        Send(option, data);
-        var head = new byte[20];
-        for (var count = 0; count < AnswersMax; count++)
-        {
-            stream.Receive(head);
-            if (BinaryPrimitives.ReadUInt64BigEndian(head) != NbdMagic.OptionReply) throw Broken("an answer to an option", "its magic", Convert.ToHexString(head.AsSpan(0, 8)));
-            var (answered, kind, length) = ((NbdOption)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(8)), (NbdOptionReply)BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(12)), BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(16)));
-            if (answered != option) throw Broken("an answer", $"one to {option}", $"one to {answered}");
-            if (length > NbdLimits.OptionBytesMax) throw Broken("an answer to an option", $"at most {NbdLimits.OptionBytesMax} bytes", $"{length}");
-            var answer = new byte[length];
-            stream.Receive(answer);
-            if (kind == NbdOptionReply.Ack) return true;
-            if (kind == NbdOptionReply.Unsupported) return false;
-            if (((uint)kind & 0x80000000) != 0 && isOptional) return false;
-            if (((uint)kind & 0x80000000) != 0) throw new NbdException(stream.Peer, $"it refuses {option}: {kind}{Said(answer)}");
-            take(kind, answer);
+            transport.StartTls(options.Tls!);
         }
-
-        throw Broken("the answers to an option", $"at most {AnswersMax}", "more");
+        catch (AuthenticationException e)
+        {
+            throw new NbdException(peer, $"the TLS handshake failed: {(e.InnerException ?? e).Message}", e);
+        }
     }
 
-    private void Send(NbdOption option, byte[] data)
+    private ContextAnswers AskForContexts(byte[] name)
     {
-        var bytes = new byte[16 + data.Length];
-        BinaryPrimitives.WriteUInt64BigEndian(bytes, NbdMagic.Option);
-        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(8), (uint)option);
-        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(12), data.Length);
-        data.CopyTo(bytes, 16);
-        stream.Send(bytes);
+        var wanted = options.Contexts.Prepend(NbdContextNames.Allocation).Distinct().ToList();
+        var beginnings = wanted.FindAll(query => query.EndsWith(':'));
+        if (beginnings.Count == 0) return Exchange(NbdOption.SetMetaContext, name, wanted);
+        // Servers know a beginning only where they are asked what there is.
+        var found = Exchange(NbdOption.ListMetaContext, name, beginnings).Numbers.Keys;
+        return Exchange(NbdOption.SetMetaContext, name, [.. wanted.Except(beginnings).Union(found)]);
     }
 
-    private NbdException Broken(string field, string expected, string found) => new(stream.Peer, $"{field}: expected {expected}, found {found}");
+    private ContextAnswers Exchange(NbdOption option, byte[] name, List<string> queries)
+    {
+        exchange.Send(option, [.. Sized(name), .. Number((uint)queries.Count), .. queries.SelectMany(query => Sized(Encoding.UTF8.GetBytes(query)))]);
+        var answers = new ContextAnswers(exchange, option, queries);
+        while (true)
+        {
+            var reply = exchange.Next(option);
+            ThrowIfTlsRequired(reply);
+            // Whatever is wrong with the export, the answer to the wish to open it says better.
+            if (reply.IsError) return ContextAnswers.None;
+            if (reply.Kind == NbdOptionReply.Ack) return answers;
+            answers.Add(reply);
+        }
+    }
 
-    private static string Said(byte[] sentence) => sentence.Length == 0 ? "" : $" ({Printable(sentence)})";
+    private OpenedExport ByName(string export, byte[] name, bool hasStructuredReplies, ContextAnswers contexts)
+    {
+        exchange.Send(NbdOption.ExportName, name);
+        var told = exchange.Take(10, $"the size of \"{export}\" (which it may not have)");
+        var answers = new ExportAnswers(exchange);
+        answers.AddExport(told);
+        if (!flags.HasFlag(NbdHandshakeFlags.NoZeroes)) exchange.Take(ZeroesAfterExportName, "the zeros behind the size");
+        return answers.Finish(export, hasStructuredReplies, contexts);
+    }
 
-    /// <summary>What the server says to people, shortened and without control characters.</summary>
-    internal static string Printable(ReadOnlySpan<byte> sentence) => new([.. Encoding.UTF8.GetString(sentence[..Math.Min(sentence.Length, 400)]).Select(c => char.IsControl(c) ? ' ' : c)]);
+    private void ThrowIfTlsRequired(OptionReply reply)
+    {
+        if (reply.Kind == NbdOptionReply.TlsRequired) throw exchange.Broken($"it asks for TLS: {reply.Told}");
+    }
 
-    private static byte[] Text(string text) => [.. Number((uint)Encoding.UTF8.GetByteCount(text)), .. Encoding.UTF8.GetBytes(text)];
+    private static byte[] Sized(byte[] text) => [.. Number((uint)text.Length), .. text];
 
     private static byte[] Number(uint value)
     {

@@ -2,32 +2,97 @@ using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;
 
-/// <summary>A request that was sent and is not answered to its end.</summary>
-internal sealed class PendingRequest(NbdCommand command, long offset, int length) : IDisposable
+/// <summary>
+/// One place for a request that is on the way. The caller's thread fills it in, sends and waits; from its registration until <see cref="Complete"/> all else belongs to the receiving thread,
+/// which writes contents straight to the caller's memory. So a caller never leaves before it is completed, even when its time is over: it ends the connection, which completes it.
+/// </summary>
+internal sealed unsafe class PendingRequest(int place)
 {
-    private readonly ManualResetEventSlim done = new();
+    private bool isComplete;
+    private uint generation;
 
-    public NbdCommand Command => command;
+    /// <summary>The place in the low half, how often it was used in the high one: an answer that comes twice finds no request.</summary>
+    public ulong Cookie => ((ulong)generation << 32) | (uint)place;
 
-    public long Offset => offset;
+    public int Place => place;
 
-    public int Length => length;
+    public NbdCommand Command { get; private set; }
 
-    /// <summary>Where a read's contents go; null for other requests.</summary>
-    public byte[]? Contents { get; init; }
+    public long Offset { get; private set; }
 
-    /// <summary>Bytes of it that came so far.</summary>
-    public int Received { get; set; }
+    public long Length { get; private set; }
 
-    /// <summary>What came of a block status, by context.</summary>
-    public Dictionary<uint, List<NbdExtent>> Status { get; } = [];
+    public long End => Offset + Length;
 
-    /// <summary>Set once: the server's error, or what broke the connection.</summary>
-    public Exception? Failure { get; set; }
+    /// <summary>Memory of <see cref="Length"/> bytes for a read; null otherwise.</summary>
+    public byte* Target { get; private set; }
 
-    public void Finish() => done.Set();
+    /// <summary>Of a block status: the server's number of the context whose extents are kept.</summary>
+    public uint Context { get; private set; }
 
-    public bool Wait(TimeSpan limit) => done.Wait(limit);
+    public CoveredRanges Covered { get; } = new();
 
-    public void Dispose() => done.Dispose();
+    /// <summary>Numbers of the contexts that have answered.</summary>
+    public HashSet<uint> ContextsSeen { get; } = [];
+
+    /// <summary>Those of <see cref="Context"/>; null until they have come.</summary>
+    public List<NbdExtent>? Extents { get; set; }
+
+    /// <summary>The first that was told.</summary>
+    public NbdError Error { get; private set; }
+
+    public string Sentence { get; private set; } = "";
+
+    /// <summary>Whether the connection ended before an answer.</summary>
+    public bool IsLost { get; private set; }
+
+    public void Begin(NbdCommand command, long offset, long length, byte* target, uint context)
+    {
+        (Command, Offset, Length, Context) = (command, offset, length, context);
+        Target = target;
+        (Extents, Error, Sentence, IsLost, isComplete) = (null, NbdError.None, "", false, false);
+        generation++;
+        Covered.Clear();
+        ContextsSeen.Clear();
+    }
+
+    public void Fail(NbdError error, string sentence)
+    {
+        if (Error == NbdError.None) (Error, Sentence) = (error, sentence);
+    }
+
+    /// <summary>By the receiving thread, as the last thing it does with it.</summary>
+    public void Complete(bool isLost)
+    {
+        lock (this)
+        {
+            (IsLost, isComplete) = (isLost, true);
+            Monitor.Pulse(this);
+        }
+    }
+
+    /// <returns>False where the time is over.</returns>
+    public bool Wait(Deadline deadline)
+    {
+        lock (this)
+        {
+            while (!isComplete)
+            {
+                var leftMs = deadline.LeftMs;
+                if (leftMs == 0) return false;
+                Monitor.Wait(this, leftMs);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>After the connection was ended.</summary>
+    public void WaitForEnd()
+    {
+        lock (this)
+        {
+            while (!isComplete) Monitor.Wait(this);
+        }
+    }
 }

@@ -1,134 +1,160 @@
 using System.Buffers.Binary;
+using VmRepl.Nbd.Server;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;
 
-/// <summary>Receives answers and gives each to the request that it belongs to. What the server says is compared with what was asked before a byte of it is stored.</summary>
-internal sealed class ReplyReader(ClientStream stream, Func<ulong, PendingRequest?> find)
+/// <summary>
+/// Reads answers and gives their contents to the requests they belong to. The server is not trusted: nothing is allocated or written for an answer before it was compared with its request.
+/// </summary>
+/// <remarks>
+/// <code>
+/// Simple reply                              Chunk of a structured reply
+/// Offset Size Field                         Offset Size Field
+///      0    4 magic 0x67446698                   0    4 magic 0x668e33ef
+///      4    4 error                              4    2 flags; bit 0: the last chunk
+///      8    8 cookie                             6    2 kind
+///     16      total; a read's contents           8    8 cookie
+///             follow where there is no error    16    4 length of the payload
+///                                               20      total; the payload follows
+/// </code>
+/// </remarks>
+internal sealed class ReplyReader(ReceiveBuffer receive, OpenedExport export, string peer, Func<ulong, PendingRequest?> find)
 {
-    private const ushort Done = 1;
-    private const int ExtentSize = 8;
+    public const int SimpleSize = 16, ChunkHeadSize = 20;
+    private const int DoneFlag = 1;
+    private const int ErrorSize = 6, ErrorOffsetSize = ErrorSize + 8;
 
-    // A status of the greatest length in extents of 512 bytes would be longer; a server that says more than this is one that says it for ever.
-    private const int StatusBytesMax = 4 << 20;
-    private const int ErrorBytesMax = 64 << 10;
+    private readonly StatusReader statuses = new(receive, export, peer);
 
-    private readonly byte[] head = new byte[16];
-
-    /// <returns>The request, if this was the last of its answer.</returns>
-    /// <exception cref="NbdException">The answer is none; the connection cannot be followed.</exception>
-    public (ulong Cookie, PendingRequest Request)? ReadOne()
+    /// <summary>One simple reply or one chunk.</summary>
+    /// <returns>The request that is complete by it; null where more is to come.</returns>
+    /// <exception cref="NbdException">The server broke the protocol, or ended the connection.</exception>
+    /// <exception cref="IOException">The connection broke.</exception>
+    public PendingRequest? Read()
     {
-        stream.Receive(head.AsSpan(0, 4));
-        return BinaryPrimitives.ReadUInt32BigEndian(head) switch
-        {
-            NbdMagic.SimpleReply => ReadSimple(),
-            NbdMagic.StructuredReply => ReadChunk(),
-            var other => throw Broken("an answer", "the magic of one", $"0x{other:x8}"),
-        };
+        if (!receive.Fill(4)) throw Broken(receive.Available == 0 ? "it ended the connection" : $"it ended the connection after {receive.Available} bytes of an answer");
+        var magic = BinaryPrimitives.ReadUInt32BigEndian(receive.Peek(4));
+        if (magic == NbdMagic.SimpleReply) return ReadSimple();
+        if (magic == NbdMagic.StructuredReply && export.HasStructuredReplies) return ReadChunk();
+        throw Broken($"an answer begins with 0x{magic:x8}, not with 0x{NbdMagic.SimpleReply:x8}{(export.HasStructuredReplies ? $" or 0x{NbdMagic.StructuredReply:x8}" : "")}");
     }
 
-    private (ulong, PendingRequest) ReadSimple()
+    private PendingRequest ReadSimple()
     {
-        stream.Receive(head.AsSpan(0, 12));
-        var error = (NbdError)BinaryPrimitives.ReadUInt32BigEndian(head);
-        var (cookie, request) = Request(BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(4)));
-        if (error != NbdError.None) request.Failure = Failed(request, error, "");
-        else if (request.Command == NbdCommand.BlockStatus) throw Broken("an answer to a block status", "a structured one", "a simple one");
-        else if (request.Contents is { } contents)
+        var head = Take(SimpleSize, "an answer");
+        var error = (NbdError)BinaryPrimitives.ReadUInt32BigEndian(head[4..]);
+        var request = Find(BinaryPrimitives.ReadUInt64BigEndian(head[8..]));
+        if (error != NbdError.None)
         {
-            stream.Receive(contents.AsSpan(0, request.Length));
-            request.Received = request.Length;
+            request.Fail(error, "");
+            return request;
         }
 
-        return (cookie, request);
+        if (request.Command == NbdCommand.BlockStatus || (request.Command == NbdCommand.Read && export.HasStructuredReplies)) throw Broken($"a simple reply to {Told(request)} where chunks were agreed");
+        if (request.Command == NbdCommand.Read) TakeContents(request, request.Offset, request.Length);
+        return request;
     }
 
-    private (ulong, PendingRequest)? ReadChunk()
+    private PendingRequest? ReadChunk()
     {
-        stream.Receive(head);
-        var (flags, kind, length) = (BinaryPrimitives.ReadUInt16BigEndian(head), (NbdChunk)BinaryPrimitives.ReadUInt16BigEndian(head.AsSpan(2)), BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(12)));
-        var (cookie, request) = Request(BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(4)));
+        var head = Take(ChunkHeadSize, "a chunk's head");
+        var isLast = (BinaryPrimitives.ReadUInt16BigEndian(head[4..]) & DoneFlag) != 0;
+        var kind = (NbdChunk)BinaryPrimitives.ReadUInt16BigEndian(head[6..]);
+        var request = Find(BinaryPrimitives.ReadUInt64BigEndian(head[8..]));
+        var length = BinaryPrimitives.ReadUInt32BigEndian(head[16..]);
         switch (kind)
         {
-            case NbdChunk.None when length == 0 && (flags & Done) != 0:
+            case NbdChunk.None:
+                if (length > 0) throw Broken($"a chunk {kind} with {length} bytes to {Told(request)}; it has none");
+                if (!isLast) throw Broken($"a chunk {kind} to {Told(request)} that is not its last");
                 break;
-            case NbdChunk.OffsetData when length > 8 && request.Contents is not null && length - 8 <= request.Length - request.Received:
-                var data = Place(request, ReadNumber64(), length - 8);
-                stream.Receive(data);
+            case NbdChunk.OffsetData:
+                ReadData(request, length);
                 break;
-            case NbdChunk.OffsetHole when length == 12 && request.Contents is not null:
-                var at = ReadNumber64();
-                Place(request, at, ReadNumber32()).Clear();
+            case NbdChunk.OffsetHole:
+                ReadHole(request, length);
                 break;
-            case NbdChunk.BlockStatus when request.Command == NbdCommand.BlockStatus && length is >= 4 + ExtentSize and <= StatusBytesMax && (length - 4) % ExtentSize == 0:
-                ReadStatus(request, (int)length);
-                break;
-            case var failure when ((ushort)failure & 0x8000) != 0 && length is >= 6 and <= ErrorBytesMax:
-                ReadFailure(request, (int)length);
+            case NbdChunk.BlockStatus:
+                statuses.Read(request, length);
                 break;
             default:
-                throw Broken("a chunk", $"one that answers a {request.Command} of {request.Length} bytes", $"{kind} of {length} bytes");
+                if (((ushort)kind & 0x8000) == 0) throw Broken($"a chunk of the unknown kind {(ushort)kind} to {Told(request)}");
+                ReadError(request, kind, length);
+                break;
         }
 
-        if ((flags & Done) == 0) return null;
-        if (request.Failure is null && request.Contents is not null && request.Received != request.Length)
-            throw Broken("the answer to a read", $"{request.Length} bytes", $"{request.Received}");
-        return (cookie, request);
+        if (!isLast) return null;
+        if (request.Error == NbdError.None) CheckWhole(request);
+        return request;
     }
 
-    /// <summary>The part of a read's contents that a chunk brings. Counting bytes is enough: chunks that overlap would bring more than were asked for.</summary>
-    private Span<byte> Place(PendingRequest request, ulong offset, uint length)
+    private void ReadData(PendingRequest request, uint length)
     {
-        // Without a sign: an offset near 2^64 is far behind, and not a little before.
-        var inside = offset - (ulong)request.Offset;
-        if (offset < (ulong)request.Offset || inside > (ulong)request.Length || length > (ulong)request.Length - inside || length > request.Length - request.Received)
-            throw Broken("a chunk of a read", $"a part of {request.Length} bytes at {request.Offset} that did not come yet", $"{length} bytes at {offset}");
-        request.Received += (int)length;
-        return request.Contents.AsSpan((int)inside, (int)length);
+        if (request.Command != NbdCommand.Read) throw Broken($"contents in an answer to {Told(request)}");
+        if (length <= 8 || length - 8 > request.Length) throw Broken($"a chunk of {length} bytes to {Told(request)}; 9 to {8 + request.Length} were expected");
+        var offset = BinaryPrimitives.ReadUInt64BigEndian(Take(8, "a chunk's offset"));
+        Cover(request, offset, length - 8);
+        TakeContents(request, (long)offset, length - 8);
     }
 
-    private void ReadStatus(PendingRequest request, int length)
+    private unsafe void ReadHole(PendingRequest request, uint length)
     {
-        var bytes = new byte[length];
-        stream.Receive(bytes);
-        var extents = new List<NbdExtent>((length - 4) / ExtentSize);
-        for (var at = 4; at < length; at += ExtentSize)
+        if (request.Command != NbdCommand.Read) throw Broken($"a hole in an answer to {Told(request)}");
+        if (length != 12) throw Broken($"a hole in {length} bytes to {Told(request)}; 12 were expected");
+        var body = Take(12, "a hole");
+        var (offset, size) = (BinaryPrimitives.ReadUInt64BigEndian(body), BinaryPrimitives.ReadUInt32BigEndian(body[8..]));
+        Cover(request, offset, size);
+        new Span<byte>(request.Target + ((long)offset - request.Offset), (int)size).Clear();
+    }
+
+    private void ReadError(PendingRequest request, NbdChunk kind, uint length)
+    {
+        var least = kind == NbdChunk.ErrorOffset ? ErrorOffsetSize : ErrorSize;
+        if (length < least || length > least + NbdLimits.TextBytesMax) throw Broken($"an error of {length} bytes to {Told(request)}; {least} to {least + NbdLimits.TextBytesMax} were expected");
+        var body = Take((int)length, "an error");
+        var error = (NbdError)BinaryPrimitives.ReadUInt32BigEndian(body);
+        var sentence = BinaryPrimitives.ReadUInt16BigEndian(body[4..]);
+        if (error == NbdError.None) throw Broken($"an error chunk to {Told(request)} with the error 0");
+        // An error of a kind that we do not know begins as the others do; what its tail means is its own affair.
+        if (sentence > length - least || (kind is NbdChunk.Error or NbdChunk.ErrorOffset && sentence != length - least)) throw Broken($"an error of {length} bytes with a sentence of {sentence} to {Told(request)}");
+        if (kind == NbdChunk.ErrorOffset)
         {
-            var extent = new NbdExtent(BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at)), BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at + 4)));
-            if (extent.Length == 0) throw Broken("a block status", "extents of some bytes", "one of none");
-            extents.Add(extent);
+            var place = BinaryPrimitives.ReadUInt64BigEndian(body[(ErrorSize + sentence)..]);
+            if (place < (ulong)request.Offset || place >= (ulong)request.End) throw Broken($"an error at {place} to {Told(request)}");
         }
 
-        if (!request.Status.TryAdd(BinaryPrimitives.ReadUInt32BigEndian(bytes), extents)) throw Broken("a block status", "one answer for a context", "two");
+        request.Fail(error, ServerText.Of(body.Slice(ErrorSize, sentence)));
     }
 
-    private void ReadFailure(PendingRequest request, int length)
+    private void CheckWhole(PendingRequest request)
     {
-        var bytes = new byte[length];
-        stream.Receive(bytes);
-        var sentence = Math.Min(BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(4)), length - 6);
-        var error = (NbdError)BinaryPrimitives.ReadUInt32BigEndian(bytes);
-        request.Failure ??= Failed(request, error == NbdError.None ? NbdError.Io : error, ClientNegotiation.Printable(bytes.AsSpan(6, sentence)));
+        if (request.Command == NbdCommand.Read && request.Covered.Bytes < request.Length) throw Broken($"the answer to {Told(request)} ended with {request.Length - request.Covered.Bytes} bytes missing");
+        if (request.Command == NbdCommand.BlockStatus && request.Extents is null) throw Broken($"the answer to {Told(request)} ended without the context that was asked for");
     }
 
-    private ulong ReadNumber64()
+    private void Cover(PendingRequest request, ulong offset, uint length)
     {
-        Span<byte> bytes = stackalloc byte[8];
-        stream.Receive(bytes);
-        return BinaryPrimitives.ReadUInt64BigEndian(bytes);
+        if (offset < (ulong)request.Offset || offset >= (ulong)request.End || length > (ulong)request.End - offset || length == 0) throw Broken($"a chunk of {length} bytes at {offset} lies outside {Told(request)}");
+        if (request.Covered.Add((long)offset, length) is { } reason) throw Broken($"a chunk of {length} bytes at {offset} to {Told(request)} {reason}");
     }
 
-    private uint ReadNumber32()
+    private unsafe void TakeContents(PendingRequest request, long offset, long length)
     {
-        Span<byte> bytes = stackalloc byte[4];
-        stream.Receive(bytes);
-        return BinaryPrimitives.ReadUInt32BigEndian(bytes);
+        if (!receive.ReadExactly(new Span<byte>(request.Target + (offset - request.Offset), (int)length))) throw Broken($"it ended the connection amid {length} bytes of the answer to {Told(request)}");
     }
 
-    private (ulong Cookie, PendingRequest Request) Request(ulong cookie) => (cookie, find(cookie) ?? throw Broken("an answer", "one to a request that waits", $"cookie {cookie}"));
+    private ReadOnlySpan<byte> Take(int count, string what)
+    {
+        if (!receive.Fill(count)) throw Broken($"it ended the connection after {receive.Available} of the {count} bytes of {what}");
+        var bytes = receive.Peek(count);
+        receive.Skip(count);
+        return bytes;
+    }
 
-    private NbdRequestException Failed(PendingRequest request, NbdError error, string said) => new(stream.Peer, request.Command, request.Offset, request.Length, error, said);
+    private PendingRequest Find(ulong cookie) => find(cookie) ?? throw Broken($"an answer to the cookie 0x{cookie:x16}, which no open request has");
 
-    private NbdException Broken(string field, string expected, string found) => new(stream.Peer, $"{field}: expected {expected}, found {found}");
+    private static string Told(PendingRequest request) => $"{request.Command} of {request.Length} bytes at {request.Offset}";
+
+    private NbdException Broken(string message) => new(peer, message);
 }

@@ -30,7 +30,7 @@ public sealed class ClientOverOurServerConformance : BlockDeviceContract
 [TestFixture]
 public sealed class ClientOverNbdkitConformance : BlockDeviceContract
 {
-    private readonly List<OtherServer> servers = [];
+    private readonly List<ServerProgram> servers = [];
     private string directory = null!;
 
     [SetUp]
@@ -51,7 +51,7 @@ public sealed class ClientOverNbdkitConformance : BlockDeviceContract
     protected override IBlockDevice Make()
     {
         var address = new NbdAddress.Unix(Path.Combine(directory, $"{servers.Count}.sock"));
-        servers.Add(new OtherServer(directory, address, "nbdkit", "-f", "-U", address.Path, "memory", $"{DiskBytes}"));
+        servers.Add(new ServerProgram("nbdkit", address, "-f", "-U", address.Path, "memory", $"{DiskBytes}"));
         return NbdClient.Connect(address, "");
     }
 }
