@@ -14,4 +14,7 @@ internal sealed class L2Table(int index, long host, ulong[] words)
 
     /// <summary>Whether it differs from the file's; such a table stays in memory until it is written.</summary>
     public bool IsDirty { get; set; }
+
+    /// <summary>Where the entry's own cluster stands in the file; 0 where it has none, or a compressed one.</summary>
+    public static long HostOf(ulong entry) => (entry & Qcow2Layout.CompressedFlag) != 0 ? 0 : (long)(entry & Qcow2Layout.OffsetMask);
 }

@@ -5,7 +5,7 @@ namespace VmRepl.Images.Qcow2;
 
 /// <summary>
 /// Writing into a QCOW2 image. Data goes to the file at once; tables change in memory and are written by <see cref="Flush"/>, in the order
-/// refcount blocks and data, refcount table, L2, L1, freed clusters, with a barrier after each. A crash at any point therefore leaves the image as of the last flush,
+/// that <see cref="TableChanges"/> has. A crash at any point therefore leaves the image as of the last flush,
 /// with newer contents in place where clusters were in place already, and perhaps with space lost; never with a cluster in use that counts as free.
 /// <para>
 /// States: opened, nothing written; <i>prepared</i> (an existing image was checked and its autoclear bits are clear); <i>failed</i>. A write that fails leaves tables in memory that
@@ -30,14 +30,10 @@ internal sealed class Qcow2Writer : IDisposable
     private readonly L2Cache tables;
     private readonly ReadOldContents readOld;
     private readonly bool hasParent;
-    private readonly RefcountTable refcounts;
-    private readonly List<Extent> released = [];
+    private readonly TableChanges changes;
     private readonly int clusterSize, dirtyTablesMax;
     private ClusterMap? clusters;
-    private (int First, int Last) dirtyL1 = (int.MaxValue, -1);
-    private int dirtyTables;
-    private long endOfFile;
-    private bool isPrepared, isOrdered, isChanged;
+    private bool isPrepared, isOrdered;
     private volatile bool hasFailed;
 
     /// <summary>Reads the disk as the tables have it now.</summary>
@@ -52,8 +48,7 @@ internal sealed class Qcow2Writer : IDisposable
         this.hasParent = hasParent;
         clusterSize = header.ClusterSize;
         dirtyTablesMax = Math.Max(DirtyTablesMin, DirtyBytesMax / clusterSize);
-        refcounts = new RefcountTable(file, header);
-        endOfFile = file.Length;
+        changes = new TableChanges(file, header, tables);
         isPrepared = isNew;
         // Nobody counts on a new image before its first flush, so until then nothing is gained by waiting for the disk.
         isOrdered = !isNew;
@@ -63,7 +58,7 @@ internal sealed class Qcow2Writer : IDisposable
     public ReaderWriterLockSlim Gate { get; } = new();
 
     /// <summary>Bytes of the file that may be read, those of clusters just taken included.</summary>
-    public long EndOfFile => Volatile.Read(ref endOfFile);
+    public long EndOfFile => changes.EndOfFile;
 
     /// <exception cref="ImageFormatException">The image is of a kind that is read but not written.</exception>
     public static void RequireWritable(IHostFile file, Qcow2Header header)
@@ -153,7 +148,7 @@ internal sealed class Qcow2Writer : IDisposable
     {
         try
         {
-            if (!hasFailed && isChanged) WriteBack();
+            if (!hasFailed) WriteBack();
         }
         finally
         {
@@ -163,7 +158,7 @@ internal sealed class Qcow2Writer : IDisposable
 
     private void Enter()
     {
-        if (Volatile.Read(ref dirtyTables) > dirtyTablesMax) FlushTables();
+        if (changes.DirtyTables > dirtyTablesMax) FlushTables();
         Gate.EnterReadLock();
         try
         {
@@ -229,23 +224,23 @@ internal sealed class Qcow2Writer : IDisposable
     /// <summary>Finds or makes the place of the first bytes of <paramref name="data"/>. A host offset of -1: they are written already.</summary>
     private (long Host, int Length, bool IsVirgin) Place(long offset, ReadOnlySpan<byte> data)
     {
-        isChanged = true;
+        changes.Begin();
         var index = (int)(offset / header.BytesPerL2);
         var slot = (int)(offset % header.BytesPerL2 / clusterSize);
         var inside = (int)(offset & (clusterSize - 1));
         var table = tables.Find(index);
         if (table is not null && IsInPlace(table.Words[slot])) return InPlace(table, slot, inside, data.Length);
-        table = Writable(index, table);
+        table = changes.Writable(index, table);
         return inside == 0 && data.Length >= clusterSize ? PlaceWhole(table, slot, data.Length) : PlacePart(table, slot, offset, inside, data);
     }
 
     private (long Host, int Length, bool IsVirgin) InPlace(L2Table table, int slot, int inside, int length)
     {
-        var host = HostOf(table.Words[slot]) + inside;
+        var host = L2Table.HostOf(table.Words[slot]) + inside;
         var covered = clusterSize - inside;
         for (var next = slot + 1; covered < length && next < table.Words.Length; next++)
         {
-            if (!IsInPlace(table.Words[next]) || HostOf(table.Words[next]) != host + covered) break;
+            if (!IsInPlace(table.Words[next]) || L2Table.HostOf(table.Words[next]) != host + covered) break;
             covered += clusterSize;
         }
 
@@ -256,9 +251,9 @@ internal sealed class Qcow2Writer : IDisposable
     {
         var wanted = 1;
         while (wanted < length / clusterSize && slot + wanted < table.Words.Length && !IsInPlace(table.Words[slot + wanted])) wanted++;
-        var (first, count, isVirgin) = Allocate(wanted);
+        var (first, count, isVirgin) = changes.Allocate(wanted);
         var host = first << header.ClusterBits;
-        for (var i = 0; i < count; i++) Publish(table, slot + i, (ulong)(host + ((long)i * clusterSize)) | Qcow2Layout.Copied);
+        for (var i = 0; i < count; i++) changes.Publish(table, slot + i, (ulong)(host + ((long)i * clusterSize)) | Qcow2Layout.Copied);
         return (host, count * clusterSize, isVirgin);
     }
 
@@ -267,13 +262,13 @@ internal sealed class Qcow2Writer : IDisposable
         var length = Math.Min(clusterSize - inside, data.Length);
         var old = table.Words[slot];
         var wasZero = (old & Qcow2Layout.CompressedFlag) == 0 && ((old & Qcow2Layout.ZeroFlag) != 0 || (old == 0 && !hasParent));
-        var (first, _, isVirgin) = Allocate(1);
+        var (first, _, isVirgin) = changes.Allocate(1);
         var host = first << header.ClusterBits;
         if (wasZero && isVirgin)
         {
             // Never beyond EndOfFile, so this cannot cut what another writer has written past it meanwhile.
             file.SetLength(EndOfFile);
-            Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
+            changes.Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
             return (host + inside, length, false);
         }
 
@@ -284,7 +279,7 @@ internal sealed class Qcow2Writer : IDisposable
         if (!wasZero) readOld(start, cluster[..(int)Math.Min(clusterSize, header.DiskLength - start)]);
         data[..length].CopyTo(cluster[inside..]);
         file.Write(host, cluster);
-        Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
+        changes.Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
         return (-1, length, false);
     }
 
@@ -301,7 +296,7 @@ internal sealed class Qcow2Writer : IDisposable
 
         lock (tablesLock)
         {
-            isChanged = true;
+            changes.Begin();
             var table = tables.Find(index);
             if (table is null && !hasParent) return;
             var first = (int)(offset % header.BytesPerL2 / clusterSize);
@@ -310,8 +305,8 @@ internal sealed class Qcow2Writer : IDisposable
             for (var slot = first; slot <= last; slot++)
             {
                 if (table is not null && (table.Words[slot] == entry || table.Words[slot] == Qcow2Layout.ZeroFlag)) continue;
-                table = writable ??= Writable(index, table);
-                Publish(table, slot, entry);
+                table = writable ??= changes.Writable(index, table);
+                changes.Publish(table, slot, entry);
             }
         }
     }
@@ -330,85 +325,13 @@ internal sealed class Qcow2Writer : IDisposable
         }
     }
 
-    /// <summary>The table of that L1 entry in a form that may be changed: new where there was none, a copy where a snapshot shares it.</summary>
-    private L2Table Writable(int index, L2Table? table)
-    {
-        if (table is not null && (tables.L1[index] & Qcow2Layout.Copied) != 0)
-        {
-            MarkDirty(table);
-            return table;
-        }
-
-        var host = Allocate(1).First << header.ClusterBits;
-        if (table is null)
-        {
-            table = new L2Table(index, host, new ulong[clusterSize / sizeof(ulong)]);
-            MarkDirty(table);
-        }
-        else
-        {
-            released.Add(new Extent(table.Host >> header.ClusterBits, 1));
-            table.Host = host;
-            MarkDirty(table);
-        }
-
-        tables.L1[index] = (ulong)host | Qcow2Layout.Copied;
-        dirtyL1 = (Math.Min(dirtyL1.First, index), Math.Max(dirtyL1.Last, index));
-        return table;
-    }
-
-    private void MarkDirty(L2Table table)
-    {
-        if (tables.MarkDirty(table)) dirtyTables++;
-    }
-
-    private void Publish(L2Table table, int slot, ulong entry)
-    {
-        var old = table.Words[slot];
-        Volatile.Write(ref table.Words[slot], entry);
-        if ((old & Qcow2Layout.CompressedFlag) != 0)
-        {
-            var place = CompressedEntry.Parse(file.Path, old, header.ClusterBits);
-            released.Add(Extent.FromEnds(place.Host >> header.ClusterBits, ((place.Host + place.Length - 1) >> header.ClusterBits) + 1));
-        }
-        else if (HostOf(old) != 0)
-        {
-            released.Add(new Extent(HostOf(old) >> header.ClusterBits, 1));
-        }
-    }
-
-    private (long First, int Count, bool IsVirgin) Allocate(int count)
-    {
-        var taken = refcounts.Allocate(count);
-        Volatile.Write(ref endOfFile, Math.Max(endOfFile, refcounts.End << header.ClusterBits));
-        return taken;
-    }
-
-    /// <summary>Brings the file's tables up to those in memory, in the order that the class promises. Held alone.</summary>
+    /// <summary>Held alone.</summary>
     private void WriteBack()
     {
         RequireSound();
-        if (!isChanged) return;
         try
         {
-            refcounts.PlaceTable();
-            Volatile.Write(ref endOfFile, Math.Max(endOfFile, refcounts.End << header.ClusterBits));
-            // Whole clusters up to the end: a reader is entitled to every byte of a cluster.
-            if (file.Length < endOfFile) file.SetLength(endOfFile);
-            refcounts.WriteBlocks();
-            Barrier();
-            refcounts.WriteTable(Barrier);
-            foreach (var table in tables.Dirty())
-            {
-                file.WriteNumbers(table.Host, table.Words);
-                table.IsDirty = false;
-            }
-
-            dirtyTables = 0;
-            Barrier();
-            WriteL1();
-            Release();
-            isChanged = false;
+            changes.WriteBack(isOrdered);
         }
         catch
         {
@@ -417,33 +340,6 @@ internal sealed class Qcow2Writer : IDisposable
         }
     }
 
-    private void WriteL1()
-    {
-        if (dirtyL1.Last < 0) return;
-        file.WriteNumbers(header.L1Offset + ((long)dirtyL1.First * sizeof(ulong)), tables.L1.AsSpan(dirtyL1.First..(dirtyL1.Last + 1)));
-        dirtyL1 = (int.MaxValue, -1);
-        Barrier();
-    }
-
-    /// <summary>Clusters that no durable table names any more lose their reference, and their space where the volume can.</summary>
-    private void Release()
-    {
-        if (refcounts.MovedFrom.Length > 0) released.Add(refcounts.MovedFrom);
-        refcounts.ForgetMoved();
-        if (released.Count == 0) return;
-        var free = refcounts.Release(released);
-        released.Clear();
-        refcounts.WriteBlocks();
-        foreach (var extent in new ExtentSet(free).Extents) _ = file.TryPunch(extent.Offset, Math.Min(extent.Length, Math.Max(0, file.Length - extent.Offset)));
-    }
-
-    private void Barrier()
-    {
-        if (isOrdered) file.Flush();
-    }
-
     private static bool IsInPlace(ulong entry) =>
-        (entry & (Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag)) == Qcow2Layout.Copied && HostOf(entry) != 0;
-
-    private static long HostOf(ulong entry) => (entry & Qcow2Layout.CompressedFlag) != 0 ? 0 : (long)(entry & Qcow2Layout.OffsetMask);
+        (entry & (Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag)) == Qcow2Layout.Copied && L2Table.HostOf(entry) != 0;
 }
