@@ -1,4 +1,4 @@
-using VmRepl.Nbd.Server;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Authentication;
 using System.Text;
-using VmRepl.Nbd.Server;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;

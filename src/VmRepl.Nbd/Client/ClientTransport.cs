@@ -1,7 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using VmRepl.Nbd.Server;
+using VmRepl.Nbd.Transport;
 
 namespace VmRepl.Nbd.Client;
 

@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using VmRepl.Nbd.Server;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Client;

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using VmRepl.Nbd.Transport;
 
 namespace VmRepl.Nbd.Server;
 

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Server;

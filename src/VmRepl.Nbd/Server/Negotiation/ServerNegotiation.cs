@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.Logging;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Server;

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using VmRepl.Nbd.Transport;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Server;
@@ -12,22 +13,15 @@ namespace VmRepl.Nbd.Server;
 /// may take long it carries out only after it has given the turn to another thread, of which there are as many as needed, up to a bound; so answers come out of order. A thread that stands still with the turn
 /// loses it (<see cref="StallWatch"/>).
 /// </para>
-/// <para>
-/// Memory is bounded whatever a client asks for: a thread holds at most one piece of <see cref="PieceBytes"/>; a larger read is sent in such pieces, a larger write carried out in them. Only a large read whose answer must be in one
-/// piece takes all of it, one at a time for a connection.
-/// </para>
 /// </summary>
 internal sealed class ClientSession
 {
-    private const int PieceBytes = 1 << 20;
     private const int DiscardBytesMax = 64 << 20;
     private const int StackBytes = 512 << 10;
-    private const int FailuresLogged = 10;
-    private const int FailureLoggedEvery = 1000;
 
     private readonly INbdTransport transport;
-    private readonly ChosenExport chosen;
-    private readonly RequestRunner runner;
+    private readonly AnswerSender sender;
+    private readonly RequestAnswers answers;
     private readonly RequestCheck check;
     private readonly StallWatch watch;
     private readonly string peer;
@@ -36,11 +30,8 @@ internal sealed class ClientSession
     private readonly Turn turn;
     private readonly Pace pace = new();
     private readonly SemaphoreSlim turnFree = new(1, 1);
-    private readonly Lock sendGate = new();
-    private readonly Lock largeGate = new();
     private readonly CountdownEvent threads = new(1);
     private int idle;
-    private int failures;
     private long requests;
     private volatile bool isEnded;
     private string? endReason;
@@ -48,12 +39,12 @@ internal sealed class ClientSession
     public ClientSession(INbdTransport transport, ReceiveBuffer receive, ChosenExport chosen, string peer, NbdServerOptions options, StallWatch watch, ILogger log)
     {
         this.transport = transport;
-        this.chosen = chosen;
         this.peer = peer;
         this.watch = watch;
         this.log = log;
         threadsMax = options.RequestsMax;
-        runner = new RequestRunner(chosen);
+        sender = new AnswerSender(transport);
+        answers = new RequestAnswers(chosen, sender, pace, peer, log);
         check = new RequestCheck(chosen.Facts, chosen.HasStructuredReplies, chosen.Contexts.Count > 0);
         turn = new Turn(receive);
     }
@@ -149,7 +140,7 @@ internal sealed class ClientSession
         {
             if (turn.Left is { } left)
             {
-                Send(left.Finished);
+                sender.Send(left.Finished);
                 turn.Left = null;
             }
 
@@ -171,7 +162,7 @@ internal sealed class ClientSession
 
             if (!pace.IsQuick || !IsForTurn(request))
             {
-                if (request is { Command: NbdCommand.Write, Length: > PieceBytes })
+                if (request is { Command: NbdCommand.Write, Length: > RequestAnswers.PieceBytes })
                 {
                     WriteInPieces(request);
                     continue;
@@ -181,7 +172,7 @@ internal sealed class ClientSession
                 SendBatch();
                 hasTurn = false;
                 GiveTurn();
-                RunAlone(request, payload);
+                answers.RunAlone(request, payload);
                 return;
             }
 
@@ -223,7 +214,6 @@ internal sealed class ClientSession
     /// <summary>Answers a request that is not carried out. What a write brings along is read past, since the next request comes behind it.</summary>
     private void Turned(in NbdRequest request, NbdError error, string reason)
     {
-        LogFailure(request, reason);
         if (request.Command == NbdCommand.Write)
         {
             if (request.Length > DiscardBytesMax) throw new NbdClientException($"a write of {request.Length} bytes");
@@ -232,7 +222,7 @@ internal sealed class ClientSession
         }
 
         if (turn.Batch.IsFull) SendBatch();
-        turn.Batch.Add(WriteFailure(turn.Batch.Next, request, error, reason));
+        turn.Batch.Add(answers.Fail(turn.Batch.Next, request, error, reason));
     }
 
     /// <param name="hasTurn">False afterwards where the turn was taken meanwhile.</param>
@@ -251,11 +241,11 @@ internal sealed class ClientSession
         var started = Stopwatch.GetTimestamp();
         var id = turn.BeginWork(started);
         watch.Wake();
-        var length = Run(request, payload, batch.Next);
+        var length = answers.Run(request, payload, batch.Next);
         if (!turn.EndWork(id))
         {
             hasTurn = false;
-            Send(batch.Next[..length]);
+            sender.Send(batch.Next[..length]);
             return;
         }
 
@@ -263,187 +253,29 @@ internal sealed class ClientSession
         batch.Add(length);
     }
 
-    /// <summary>Carries out a read or a write whose answer fits <paramref name="target"/>.</summary>
-    /// <returns>The length of the answer.</returns>
-    private int Run(in NbdRequest request, ReadOnlySpan<byte> payload, Span<byte> target)
-    {
-        try
-        {
-            if (request.Command == NbdCommand.Write)
-            {
-                runner.Write(request, 0, payload);
-                runner.FinishWrite(request);
-                ReplyWriter.WriteSimple(target, request.Cookie, NbdError.None);
-                return ReplyWriter.SimpleSize;
-            }
-
-            var head = ReadHeadSize;
-            runner.Read(request, 0, target.Slice(head, (int)request.Length));
-            WriteReadHead(target, request, 0, (int)request.Length, isLast: true);
-            return head + (int)request.Length;
-        }
-        catch (Exception e) when (RequestFailure.IsDevices(e))
-        {
-            LogFailure(request, e.Message);
-            return WriteFailure(target, request, RequestFailure.Error(e), e.Message);
-        }
-    }
-
-    private int ReadHeadSize => chosen.HasStructuredReplies ? ReplyWriter.DataHeadSize : ReplyWriter.SimpleSize;
-
-    private void WriteReadHead(Span<byte> target, in NbdRequest request, long done, int length, bool isLast)
-    {
-        if (chosen.HasStructuredReplies) ReplyWriter.WriteDataHead(target, request.Cookie, isLast, (long)request.Offset + done, length);
-        else ReplyWriter.WriteSimple(target, request.Cookie, NbdError.None);
-    }
-
-    /// <summary>Carries out a request without the turn, and answers it.</summary>
-    private void RunAlone(in NbdRequest request, byte[]? payload)
-    {
-        try
-        {
-            var started = Stopwatch.GetTimestamp();
-            switch (request.Command)
-            {
-                case NbdCommand.Read when request.Length > PieceBytes && chosen.HasStructuredReplies && !request.Flags.HasFlag(NbdCommandFlags.DontFragment):
-                    ReadInPieces(request);
-                    break;
-                case NbdCommand.Read when request.Length > PieceBytes:
-                    lock (largeGate) RunWhole(request, payload, started);
-                    break;
-                case NbdCommand.Read or NbdCommand.Write:
-                    RunWhole(request, payload, started);
-                    break;
-                default:
-                    RunWithoutContents(request);
-                    break;
-            }
-        }
-        finally
-        {
-            if (payload is not null) ArrayPool<byte>.Shared.Return(payload);
-        }
-    }
-
-    private void RunWhole(in NbdRequest request, byte[]? payload, long started)
-    {
-        var answer = ArrayPool<byte>.Shared.Rent(ReplyWriter.ErrorSizeMax + (payload is null ? (int)request.Length : 0));
-        try
-        {
-            var length = Run(request, payload.AsSpan(0, payload is null ? 0 : (int)request.Length), answer);
-            // A flush says nothing of how long the next read takes.
-            if (!request.Flags.HasFlag(NbdCommandFlags.Fua)) pace.Note(Stopwatch.GetTimestamp() - started, request.Length);
-            Send(answer.AsSpan(0, length));
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(answer);
-        }
-    }
-
-    private void ReadInPieces(in NbdRequest request)
-    {
-        var piece = ArrayPool<byte>.Shared.Rent(ReplyWriter.DataHeadSize + PieceBytes);
-        try
-        {
-            for (long done = 0; done < request.Length;)
-            {
-                var count = (int)Math.Min(PieceBytes, request.Length - done);
-                int length;
-                try
-                {
-                    runner.Read(request, done, piece.AsSpan(ReplyWriter.DataHeadSize, count));
-                    WriteReadHead(piece, request, done, count, isLast: done + count == request.Length);
-                    length = ReplyWriter.DataHeadSize + count;
-                }
-                catch (Exception e) when (RequestFailure.IsDevices(e))
-                {
-                    LogFailure(request, e.Message);
-                    Send(piece.AsSpan(0, WriteFailure(piece, request, RequestFailure.Error(e), e.Message)));
-                    return;
-                }
-
-                Send(piece.AsSpan(0, length));
-                done += count;
-            }
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(piece);
-        }
-    }
-
     /// <summary>Carries out a large write while it comes in. The turn stays here: what comes next comes behind it anyway.</summary>
     private void WriteInPieces(in NbdRequest request)
     {
         SendBatch();
-        var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        var piece = ArrayPool<byte>.Shared.Rent(RequestAnswers.PieceBytes);
         Exception? failure = null;
         try
         {
             for (long done = 0; done < request.Length;)
             {
-                var part = piece.AsSpan(0, (int)Math.Min(PieceBytes, request.Length - done));
+                var part = piece.AsSpan(0, (int)Math.Min(RequestAnswers.PieceBytes, request.Length - done));
                 if (!turn.Receive.ReadExactly(part)) throw new NbdClientException("it ended within a write");
                 // After a failure the rest is only read past.
-                failure ??= Failure(request, done, part);
+                failure ??= answers.WritePart(request, done, part);
                 done += part.Length;
             }
-
-            failure ??= Failure(request, request.Length, default);
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(piece);
         }
 
-        if (failure is null)
-        {
-            ReplyWriter.WriteSimple(turn.Batch.Next, request.Cookie, NbdError.None);
-            turn.Batch.Add(ReplyWriter.SimpleSize);
-            return;
-        }
-
-        LogFailure(request, failure.Message);
-        turn.Batch.Add(WriteFailure(turn.Batch.Next, request, RequestFailure.Error(failure), failure.Message));
-    }
-
-    private Exception? Failure(in NbdRequest request, long done, ReadOnlySpan<byte> part)
-    {
-        try
-        {
-            if (part.Length > 0) runner.Write(request, done, part);
-            else runner.FinishWrite(request);
-            return null;
-        }
-        catch (Exception e) when (RequestFailure.IsDevices(e))
-        {
-            return e;
-        }
-    }
-
-    private void RunWithoutContents(in NbdRequest request)
-    {
-        Span<byte> answer = stackalloc byte[ReplyWriter.ErrorSizeMax];
-        try
-        {
-            if (request.Command == NbdCommand.BlockStatus)
-            {
-                Send(runner.Status(request));
-                return;
-            }
-
-            var error = runner.RunWithoutContents(request);
-            var length = ReplyWriter.SimpleSize;
-            if (error == NbdError.None) ReplyWriter.WriteSimple(answer, request.Cookie, error);
-            else length = WriteFailure(answer, request, error, "it would be no faster than writing the zeros");
-            Send(answer[..length]);
-        }
-        catch (Exception e) when (RequestFailure.IsDevices(e) && !isEnded)
-        {
-            LogFailure(request, e.Message);
-            Send(answer[..WriteFailure(answer, request, RequestFailure.Error(e), e.Message)]);
-        }
+        turn.Batch.Add(answers.FinishParts(turn.Batch.Next, request, failure));
     }
 
     private byte[] ReceivePayload(in NbdRequest request)
@@ -455,30 +287,11 @@ internal sealed class ClientSession
         throw new NbdClientException("it ended within a write");
     }
 
-    private int WriteFailure(Span<byte> target, in NbdRequest request, NbdError error, string reason)
-    {
-        if (chosen.HasStructuredReplies) return ReplyWriter.WriteError(target, request.Cookie, error, reason);
-        ReplyWriter.WriteSimple(target, request.Cookie, error);
-        return ReplyWriter.SimpleSize;
-    }
-
-    private void LogFailure(in NbdRequest request, string reason)
-    {
-        var count = Interlocked.Increment(ref failures);
-        if (count <= FailuresLogged || count % FailureLoggedEvery == 0)
-            ServerLog.RequestFailed(log, peer, chosen.Name, request.Command.ToString(), request.Length, request.Offset, reason);
-    }
-
     /// <summary>Only by whoever has the turn.</summary>
     private void SendBatch()
     {
         if (turn.Batch.Length == 0) return;
-        Send(turn.Batch.Finished);
+        sender.Send(turn.Batch.Finished);
         turn.Batch.Clear();
-    }
-
-    private void Send(ReadOnlySpan<byte> data)
-    {
-        lock (sendGate) transport.Send(data);
     }
 }

@@ -1,3 +1,5 @@
+using VmRepl.Nbd.Transport;
+
 namespace VmRepl.Nbd.Server;
 
 /// <summary>

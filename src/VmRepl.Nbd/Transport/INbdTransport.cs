@@ -1,4 +1,4 @@
-namespace VmRepl.Nbd.Server;
+namespace VmRepl.Nbd.Transport;
 
 /// <summary>A connection's bytes, blocking. One thread receives and one sends at a time.</summary>
 internal interface INbdTransport : IDisposable

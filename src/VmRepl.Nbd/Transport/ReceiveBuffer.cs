@@ -1,4 +1,4 @@
-namespace VmRepl.Nbd.Server;
+namespace VmRepl.Nbd.Transport;
 
 /// <summary>What came from a client and is not used yet: one system call brings in many requests.</summary>
 internal sealed class ReceiveBuffer(INbdTransport transport)
