@@ -71,18 +71,6 @@ internal static class AgentHost
             else Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
-        if (!File.Exists(path)) return;
-        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            probe.Connect(new UnixDomainSocketEndPoint(path));
-        }
-        catch (SocketException)
-        {
-            File.Delete(path);
-            return;
-        }
-
-        throw CommandFailure.Refused($"Another agent answers on {path}.", "Stop that one first, or give this one another --socket.");
+        ListeningSockets.RemoveStale(path, "Another agent", "--socket");
     }
 }

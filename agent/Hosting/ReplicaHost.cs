@@ -23,15 +23,8 @@ internal static class ReplicaHost
     public static async Task RunAsync(ReplicaArguments arguments, CancellationToken cancellation)
     {
         using var certificates = Certificates.Load(arguments.Certificates);
-        var endPoint = await ResolveAsync(arguments.Listen, cancellation);
-        try
-        {
-            ListenRule.Check(endPoint, certificates is not null);
-        }
-        catch (UnsafeListenException e)
-        {
-            throw CommandFailure.Refused(e.Message, e.Hint, cause: e);
-        }
+        var endPoint = await ListeningSockets.ResolveAsync(arguments.Listen.Host, arguments.Listen.Port, "--listen", cancellation);
+        ListeningSockets.Check(endPoint, certificates is not null);
 
         var localSocket = LocalSocketPath(arguments.Store);
         using var owner = TakeStore(arguments.Store, localSocket);
@@ -63,20 +56,6 @@ internal static class ReplicaHost
             : Path.Combine(Path.GetTempPath(), $"vmrepl-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(store)))[..16]}.sock");
     }
 
-    private static async Task<IPEndPoint> ResolveAsync(PeerAddress address, CancellationToken cancellation)
-    {
-        if (IPAddress.TryParse(address.Host, out var literal)) return new IPEndPoint(literal, address.Port);
-        if (address.Host == "localhost") return new IPEndPoint(IPAddress.Loopback, address.Port);
-        try
-        {
-            return new IPEndPoint((await Dns.GetHostAddressesAsync(address.Host, cancellation))[0], address.Port);
-        }
-        catch (SocketException e)
-        {
-            throw new CommandFailure($"The host {address.Host} cannot be resolved: {e.Message}.", "Give --listen an address of this machine.", cause: e);
-        }
-    }
-
     private sealed class Service(ReplicaArguments arguments, IPEndPoint endPoint, string localSocket, PeerCertificates? certificates, IConfiguration configuration, ILogger<Service> log) : BackgroundService
     {
         private readonly TaskCompletionSource started = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -88,13 +67,12 @@ internal static class ReplicaHost
             using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
             foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
             var schedule = ReplicaConfiguration.Scrub(configuration);
-            using var nbd = arguments.Nbd is { } address ? new NbdService(address, certificates, new HostDirectory(arguments.Store), store, log) : null;
+            using var nbd = arguments.Nbd is { } address ? await NbdService.StartAsync(address, certificates, store, log, stoppingToken) : null;
             var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log) { Attachments = nbd?.Attachments, RunAside = work => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default) };
 
-            var tcp = Listen(new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp), endPoint);
+            var tcp = ListeningSockets.Listen(endPoint);
             File.Delete(localSocket);
-            var local = Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), new UnixDomainSocketEndPoint(localSocket));
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(localSocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            var local = ListeningSockets.Listen(new UnixDomainSocketEndPoint(localSocket));
             Certificates.WarnIfInvalid(certificates, "Replica", log);
             HostLog.ReplicaStarted(log, arguments.Store, store.Identity.Id, store.Identity.Incarnation, store.Groups.Count, tcp.LocalEndPoint!.ToString()!,
                 certificates is null ? "in the clear (this host only)" : "mutual TLS");
@@ -126,22 +104,6 @@ internal static class ReplicaHost
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
                 // As it should be.
-            }
-        }
-
-        private static Socket Listen(Socket socket, EndPoint at)
-        {
-            try
-            {
-                if (at is IPEndPoint) socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-                socket.Bind(at);
-                socket.Listen(128);
-                return socket;
-            }
-            catch (SocketException e)
-            {
-                socket.Dispose();
-                throw new CommandFailure($"Cannot listen on {at}: {e.Message}.", "Another process may be using it: choose another port, or stop that one.", cause: e);
             }
         }
     }
