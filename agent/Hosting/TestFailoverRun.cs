@@ -15,9 +15,6 @@ namespace VmRepl.Agent.Hosting;
 /// </summary>
 internal sealed class TestFailoverRun(TestFailoverArguments arguments, CommandOutput output)
 {
-    // As protect --definition stores it.
-    private const string DefinitionKey = "definition";
-
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
         await using var replica = await AttachRun.OpenAsync(arguments.Source, arguments.Group, cancellation);
@@ -69,7 +66,7 @@ internal sealed class TestFailoverRun(TestFailoverArguments arguments, CommandOu
     private async Task<ReadOnlyMemory<byte>?> DefinitionAsync(ReplicaPastReader replica, Attached attached, CancellationToken cancellation)
     {
         await using var view = await replica.OpenAsync(arguments.Group, attached.Point.Sequence.ToString(CultureInfo.InvariantCulture), cancellation);
-        return view.Metadata.TryGetValue(DefinitionKey, out var definition) ? definition : null;
+        return view.Metadata.TryGetValue(IPastView.DefinitionKey, out var definition) ? definition : null;
     }
 
     private void Write(TestFailoverReport report)

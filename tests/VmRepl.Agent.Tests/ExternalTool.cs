@@ -14,6 +14,15 @@ internal static class ExternalTool
             Assert.Ignore($"needs {name}");
     }
 
+    /// <summary>The system's own Python: Debian's packages are for it, and another may come first on the path.</summary>
+    public const string Python = "/usr/bin/python3";
+
+    /// <summary>Skips the test where libnbd's binding is not there.</summary>
+    public static void RequireLibnbd()
+    {
+        if (!File.Exists(Python) || Try(Python, ["-c", "import nbd"]).Status != 0) Assert.Ignore("needs python3-libnbd");
+    }
+
     /// <summary>Runs a program that must succeed and returns its standard output.</summary>
     public static string Run(string name, params string[] arguments)
     {

@@ -19,7 +19,10 @@ internal sealed class PastExport(IBlockDevice device, string description, GroupS
     // Names in a list, newest first: any other point is found all the same.
     private const int BitmapsListed = 64;
 
-    private readonly List<IDisposable> owned = [];
+    // Each is a view that is held open: a client may ask as often as it likes for as many as it likes.
+    private const int BitmapsMax = 32;
+
+    private readonly Dictionary<ulong, GroupView> since = [];
 
     public IBlockDevice Device => device;
 
@@ -42,11 +45,15 @@ internal sealed class PastExport(IBlockDevice device, string description, GroupS
         if (HasScratch || !name.StartsWith(NbdContextNames.DirtyBitmap, StringComparison.Ordinal)) return null;
         try
         {
-            var since = group.FindPoint(name[NbdContextNames.DirtyBitmap.Length..]);
-            if (!IsEarlier(since)) return null;
-            // Open for as long as the client is there: what was written after the point stays known.
-            var view = group.OpenView(since);
-            owned.Add(view);
+            var earlier = group.FindPoint(name[NbdContextNames.DirtyBitmap.Length..]);
+            if (!IsEarlier(earlier)) return null;
+            if (!since.TryGetValue(earlier.Sequence, out var view))
+            {
+                if (since.Count == BitmapsMax) return null;
+                // Open for as long as the client is there: what was written after the point stays known.
+                since.Add(earlier.Sequence, view = group.OpenView(earlier));
+            }
+
             return new ChangedStatus(view, disk.Id);
         }
         catch (Exception e) when (e is StoreException or ArgumentOutOfRangeException or ViewClosedException)
@@ -57,7 +64,7 @@ internal sealed class PastExport(IBlockDevice device, string description, GroupS
 
     public void Dispose()
     {
-        foreach (var view in owned) view.Dispose();
+        foreach (var view in since.Values) view.Dispose();
         Owned?.Dispose();
     }
 

@@ -25,6 +25,7 @@ public sealed class ReplicaStore : IDisposable
 
     private ReplicaStore(IHostDirectory directory, StoreIdentity identity, StoreSettings settings, bool isReadOnly)
     {
+        Directory = directory;
         groupsDirectory = directory.Directory(GroupsName);
         this.settings = settings;
         memory = new IndexMemory(settings.IndexMemoryBytes);
@@ -33,6 +34,9 @@ public sealed class ReplicaStore : IDisposable
     }
 
     public StoreIdentity Identity { get; }
+
+    /// <summary>Where the store is. What is beside <c>groups</c> and <c>store.json</c> is kept by others.</summary>
+    public IHostDirectory Directory { get; }
 
     /// <summary>Groups that could not be opened, and why.</summary>
     public IReadOnlyDictionary<string, Exception> Faults

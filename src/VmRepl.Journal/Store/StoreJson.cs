@@ -4,11 +4,26 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Journal.Store;
 
 /// <summary>The small JSON files of a store.</summary>
-internal static class StoreJson
+public static class StoreJson
 {
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web) { WriteIndented = true };
 
+    /// <summary>Durable on return; a crash leaves the old contents or the new ones.</summary>
     public static void Write<T>(IHostDirectory directory, string name, T value) => DurableFile.Replace(directory, name, JsonSerializer.SerializeToUtf8Bytes(value, Options));
+
+    /// <summary>For a file without which nothing is lost: one that is missing, or does not parse, is none.</summary>
+    public static T? TryRead<T>(IHostDirectory directory, string name)
+        where T : class
+    {
+        try
+        {
+            return DurableFile.TryRead(directory, name) is { } contents ? JsonSerializer.Deserialize<T>(contents, Options) : null;
+        }
+        catch (Exception e) when (e is JsonException or IOException)
+        {
+            return null;
+        }
+    }
 
     /// <exception cref="StoreException">There is none, or it does not parse.</exception>
     public static T Read<T>(IHostDirectory directory, string name)

@@ -7,6 +7,9 @@ namespace VmRepl.Replication.Reading;
 /// <summary>A group as of one point.</summary>
 public interface IPastView : IAsyncDisposable
 {
+    /// <summary>Key of the VM's definition among <see cref="Metadata"/>.</summary>
+    const string DefinitionKey = "definition";
+
     RecoveryPoint Point { get; }
 
     IReadOnlyList<DiskDescription> Disks { get; }

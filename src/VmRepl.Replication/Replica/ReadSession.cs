@@ -52,9 +52,9 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 Scrub scrub => await ScrubAsync(scrub, cancellation),
                 AskScrubState ask => ScrubState(Group(ask.Group)),
                 AttachGroup attach => attaching.Attach(attach, Group(attach.Group)),
-                ListAttachments list when Group(list.Group) is not null => attaching.List(list),
-                NoteTest note when Group(note.Group) is not null => attaching.Note(note),
-                ListTests list when Group(list.Group) is not null => attaching.List(list),
+                ListAttachments list => attaching.List(Group(list.Group)),
+                NoteTest note => Note(Group(note.Group), note.Test),
+                ListTests list => new TestList(list.Group, site.Tests.Of(Group(list.Group).Description.Name)),
                 DetachGroup detach => await attaching.DetachAsync(detach, Group(detach.Group), cancellation),
                 Ping ping => new Pong(ping.Id),
                 _ => new Failure(RefusalCode.Protocol, $"a {request.Type} message has no place here", ""),
@@ -133,6 +133,13 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
             : new ScrubState(null, 0, 0, 0, Math.Max(0, now));
 
         static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+    }
+
+    private Pong Note(GroupStore group, FailoverTest test)
+    {
+        site.Tests.Add(group.Description.Name, test);
+        SessionLog.Tested(site.Log, group.Description.Name, test.Sequence, test.HasPassed ? "passed" : $"failed: {test.Reason}");
+        return new Pong(0);
     }
 
     private bool MayRead(string group) => identity is null || identity.MayOpen(group);

@@ -5,6 +5,7 @@ using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
 using VmRepl.Replication.Replica.Attachments;
+using VmRepl.Replication.Replica.FailoverTests;
 
 namespace VmRepl.Replication.Replica;
 
@@ -24,6 +25,9 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
 
     /// <summary>What is served as block devices; null where this replica serves none.</summary>
     public ViewAttachments? Attachments { get; init; }
+
+    /// <summary>What is known of the test failovers of groups.</summary>
+    internal FailoverTestBook Tests { get; } = new(store.Directory);
 
     /// <summary>Runs long work, on a thread of the host's; where none is given, at once.</summary>
     public Action<Action> RunAside { get; init; } = static work => work();

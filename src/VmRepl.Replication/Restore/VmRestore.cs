@@ -56,7 +56,7 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
                         "Other points may be whole: vmrepl points lists them; look at the volume that the store lies on.", cause: e);
                 }
             }
-            if (view.Metadata.TryGetValue(SnapshotRound.DefinitionKey, out var definition)) Write(DefinitionName, definition, made);
+            if (view.Metadata.TryGetValue(IPastView.DefinitionKey, out var definition)) Write(DefinitionName, definition, made);
             Write(MetadataName, JsonSerializer.SerializeToUtf8Bytes(Describe(restored), Json), made);
             new Blocks.Files.HostDirectory(directory).Flush();
             return restored;
@@ -166,7 +166,7 @@ public sealed class VmRestore(string group, IPastView view, string directory, Im
         view.Point.Bookmark,
         view.Point.Consistency,
         Disks = disks.Select(d => new { d.Name, File = Path.GetFileName(d.File), Format = d.Format.Name(), Size = d.Length, d.Sha256 }),
-        Metadata = view.Metadata.Where(m => m.Key != SnapshotRound.DefinitionKey).ToDictionary(m => m.Key, m => System.Text.Encoding.UTF8.GetString(m.Value)),
+        Metadata = view.Metadata.Where(m => m.Key != IPastView.DefinitionKey).ToDictionary(m => m.Key, m => System.Text.Encoding.UTF8.GetString(m.Value)),
     };
 
     private string FileOf(DiskDescription disk) => Path.Combine(directory, $"{disk.Name}.{FormatOf(disk).Name()}");

@@ -4,6 +4,7 @@ using VmRepl.Images.Opening;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Records;
 using VmRepl.Replication.Digests;
+using VmRepl.Replication.Reading;
 
 namespace VmRepl.Replication.Source;
 
@@ -21,9 +22,6 @@ namespace VmRepl.Replication.Source;
 /// </summary>
 internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress before, Guid sourceId, ReplicaLink link, SequenceReserve sequences, TimeProvider time, RoundProgress progress)
 {
-    /// <summary>Key of the VM's definition among the metadata.</summary>
-    public const string DefinitionKey = "definition";
-
     private const string BaselinePhase = "baseline";
 
     public async Task<(RoundResult Result, SourceProgress After)> RunAsync(IReadOnlyList<FrozenDisk> disks, CancellationToken cancellation)
@@ -80,7 +78,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         if (group.DefinitionFile is null) return metadata;
         try
         {
-            metadata[DefinitionKey] = ReadBounded(group.DefinitionFile);
+            metadata[IPastView.DefinitionKey] = ReadBounded(group.DefinitionFile);
             return metadata;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -26,7 +26,6 @@ public class ManyViewsTests
     private const int Bookmarks = 1000;
     private const int WritesBetween = 20;
     private const int ViewsAtOnce = 200;
-    private const string Python = "/usr/bin/python3";
 
     private string directory = null!;
     private ReplicaStore store = null!;
@@ -41,7 +40,6 @@ public class ManyViewsTests
     [SetUp]
     public void Open()
     {
-        if (!File.Exists(Python) || ExternalTool.Try(Python, ["-c", "import nbd"]).Status != 0) Assert.Ignore("needs python3-libnbd");
         // The fixture is one object for all its tests.
         Array.Clear(contents);
         sequence = 0;
@@ -61,13 +59,14 @@ public class ManyViewsTests
     [Test]
     public async Task Views_OfAThousandBookmarksWhileTheDiskIsWritten_HoldWhatTheyHeld()
     {
+        ExternalTool.RequireLibnbd();
         var taking = Stopwatch.StartNew();
         for (var i = 0; i < Bookmarks; i++) Load($"b{i}");
         taking.Stop();
 
         using var stopping = new CancellationTokenSource();
         var address = new NbdAddress.Unix(Path.Combine(directory, "n.sock"));
-        using var attachments = new ViewAttachments(new HostDirectory(Path.Combine(directory, "store")), store, name => address.Uri(name), TimeProvider.System, NullLogger.Instance);
+        using var attachments = new ViewAttachments(store, name => address.Uri(name), TimeProvider.System, NullLogger.Instance);
         using var server = new NbdServer(new ReplicaExports(store, attachments, needsCertificate: false), new NbdServerOptions(), NullLogger.Instance);
         var listening = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         listening.Bind(new UnixDomainSocketEndPoint(address.Path));
@@ -91,7 +90,7 @@ public class ManyViewsTests
             """;
         var names = Enumerable.Range(0, Bookmarks).OrderBy(_ => random.Next()).Take(ViewsAtOnce).Select(i => string.Create(CultureInfo.InvariantCulture, $"b{i}")).ToArray();
         var before = sequence;
-        var told = (await Task.Run(() => ExternalTool.Run(Python, ["-c", program, address.Path, .. names]))).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var told = (await Task.Run(() => ExternalTool.Run(ExternalTool.Python, ["-c", program, address.Path, .. names]))).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(Volatile.Read(ref sequence), Is.GreaterThan(before), "nothing was written meanwhile");
         await stopping.CancelAsync();
         await writing;
@@ -108,6 +107,22 @@ public class ManyViewsTests
         var now = new byte[DiskBytes];
         scrub.Disks[1].Read(0, now);
         Assert.That(now.AsSpan().SequenceEqual(contents), Is.True);
+    }
+
+    [Test]
+    public void Contexts_OfMorePointsThanAClientMayHold_AreNotFound()
+    {
+        for (var i = 0; i < 40; i++) Load($"d{i}");
+        using var attachments = new ViewAttachments(store, name => name, TimeProvider.System, NullLogger.Instance);
+        using var export = new ReplicaExports(store, attachments, needsCertificate: false).Open("g/sda@d39", new NbdPeer("test", null));
+        var found = Enumerable.Range(0, 40).Count(i => export.FindContext($"{NbdContextNames.DirtyBitmap}d{i}") is not null);
+        Assert.Multiple(() =>
+        {
+            Assert.That(found, Is.EqualTo(32));
+            Assert.That(export.FindContext($"{NbdContextNames.DirtyBitmap}d0"), Is.Not.Null, "one that is held already");
+            Assert.That(export.FindContext($"{NbdContextNames.DirtyBitmap}never"), Is.Null);
+            Assert.That(export.ContextNames, Does.Contain($"{NbdContextNames.DirtyBitmap}d5"));
+        });
     }
 
     [Test]

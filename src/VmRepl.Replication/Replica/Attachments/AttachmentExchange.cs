@@ -28,16 +28,7 @@ internal sealed class AttachmentExchange(ReplicaSite site, FramedConnection conn
         }
     }
 
-    public IMessage Note(NoteTest request)
-    {
-        Attachments.Tests.Add(request.Group, request.Test);
-        SessionLog.Tested(site.Log, request.Group, request.Test.Sequence, request.Test.HasPassed ? "passed" : $"failed: {request.Test.Reason}");
-        return new Pong(0);
-    }
-
-    public IMessage List(ListTests request) => new TestList(request.Group, [.. Attachments.Tests.Of(request.Group)]);
-
-    public IMessage List(ListAttachments request) => new AttachmentList(request.Group, [.. Attachments.Of(request.Group).Select(a => Describe(Attachments, a))]);
+    public IMessage List(GroupStore group) => new AttachmentList(group.Description.Name, [.. Attachments.Of(group.Description.Name).Select(a => Describe(Attachments, a))]);
 
     /// <summary>The keeping goes on when the peer goes away: what was written is worth more than the connection.</summary>
     public async Task<IMessage> DetachAsync(DetachGroup request, GroupStore group, CancellationToken cancellation)

@@ -5,7 +5,6 @@ using VmRepl.Images;
 using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
-using VmRepl.Replication.Replica.FailoverTests;
 using VmRepl.Replication.Restore;
 
 namespace VmRepl.Replication.Replica.Attachments;
@@ -20,7 +19,6 @@ public sealed class ViewAttachments : IDisposable
     private const string KeptName = "kept";
 
     private readonly IHostDirectory directory;
-    private readonly AttachmentBook book;
     private readonly HashSet<uint> leased = [];
     private readonly Func<string, string> uri;
     private readonly TimeProvider time;
@@ -29,16 +27,14 @@ public sealed class ViewAttachments : IDisposable
     private readonly SortedDictionary<uint, Attachment> attachments = [];
     private uint last;
 
-    /// <param name="directory">The store's, which this process owns.</param>
+    /// <param name="store">Owned by this process.</param>
     /// <param name="uri">The URI under which an export of that name is served.</param>
-    public ViewAttachments(IHostDirectory directory, ReplicaStore store, Func<string, string> uri, TimeProvider time, ILogger log)
+    public ViewAttachments(ReplicaStore store, Func<string, string> uri, TimeProvider time, ILogger log)
     {
-        this.directory = directory;
+        directory = store.Directory;
         this.uri = uri;
         this.time = time;
         this.log = log;
-        book = new AttachmentBook(directory);
-        Tests = new FailoverTestBook(directory);
         // Whatever is there is a former process's, and of no use without what it knew.
         var scratch = directory.Directory(ScratchName);
         if (scratch.Exists) scratch.DeleteTree();
@@ -49,9 +45,6 @@ public sealed class ViewAttachments : IDisposable
     public static string ExportName(Attachment attachment, string disk) => string.Create(CultureInfo.InvariantCulture, $"{attachment.Group}/{disk}@{attachment.Point.Sequence}~{attachment.Id}");
 
     public string UriOf(Attachment attachment, string disk) => uri(ExportName(attachment, disk));
-
-    /// <summary>What is known of the test failovers of groups.</summary>
-    internal FailoverTestBook Tests { get; }
 
     /// <summary>Attachments of a group, or of all, oldest first.</summary>
     public IReadOnlyList<Attachment> Of(string? group = null)
@@ -177,7 +170,7 @@ public sealed class ViewAttachments : IDisposable
 
     private void Resume(ReplicaStore store)
     {
-        var known = book.Read();
+        if (StoreJson.TryRead<AttachmentBook>(directory, AttachmentBook.Name) is not { } known) return;
         last = known.Last;
         foreach (var note in known.Attachments)
         {
@@ -202,7 +195,7 @@ public sealed class ViewAttachments : IDisposable
         if (known.Attachments.Count > 0) Write();
     }
 
-    private void Write() => book.Write(new AttachmentBook.Contents(last, [.. attachments.Values.Where(a => !leased.Contains(a.Id)).Select(a => new AttachmentNote(a.Id, a.Group, a.Point.Sequence, a.IsWritable))]));
+    private void Write() => StoreJson.Write(directory, AttachmentBook.Name, new AttachmentBook(last, [.. attachments.Values.Where(a => !leased.Contains(a.Id)).Select(a => new AttachmentNote(a.Id, a.Group, a.Point.Sequence, a.IsWritable))]));
 
     private sealed class Reporting(Action<long> report) : IProgress<long>
     {
