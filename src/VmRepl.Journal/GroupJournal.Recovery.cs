@@ -192,6 +192,7 @@ public sealed partial class GroupJournal
         segments.AddRange(recovery.Segments);
         lastChecksum = recovery.LastChecksum;
         Counters.TailWasTorn = recovery.TailWasTorn;
+        Counters.CommitsMended = recovery.Mended;
         // Before the first checkpoint the range starts just before the first record, which is no contents: a baseline ends before any are journaled.
         var start = lastCheckpoint?.Start ?? (firstSequence ?? 1) - 1;
         position = new JournalPosition(Math.Max(position.Durable, start), start, lastCheckpoint?.Applied ?? start, start);

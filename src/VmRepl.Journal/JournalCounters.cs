@@ -55,6 +55,9 @@ public sealed class JournalCounters
     /// <summary>Whether the opening passed over a commit of which not everything was there.</summary>
     public bool TailWasTorn { get; internal set; }
 
+    /// <summary>Commits read at opening in which one bit was flipped, and which were read as they had been written.</summary>
+    public long CommitsMended { get; internal set; }
+
     /// <summary>The counts as they are now.</summary>
     public JournalCounters Copy() => (JournalCounters)MemberwiseClone();
 }

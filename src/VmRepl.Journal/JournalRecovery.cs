@@ -24,6 +24,9 @@ internal sealed class JournalRecovery
     /// <summary>The last commit that was read and counts; null where an index covers it. It keeps the commit's memory.</summary>
     public Commit? Last { get; private set; }
 
+    /// <summary>Commits in which one bit was flipped.</summary>
+    public long Mended { get; private set; }
+
     /// <summary>Whether a commit was passed over at the end because not all of it is there.</summary>
     public bool TailWasTorn { get; private set; }
 
@@ -101,6 +104,7 @@ internal sealed class JournalRecovery
             {
                 var before = previous;
                 var commit = segment.ReadCommit(previous, ref incarnation);
+                if (commit is null && (commit = segment.Mend(previous, ref incarnation)) is not null) Mended++;
                 if (commit is null && !IsEnd(i, previous))
                 {
                     commit = segment.Salvage(incarnation, i + 1 < Segments.Count ? Segments[i + 1].Header.Previous : null);

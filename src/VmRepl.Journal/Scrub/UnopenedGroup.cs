@@ -30,7 +30,7 @@ internal static class UnopenedGroup
             {
                 using var segment = SegmentFile.Open(journal, name, HostFileAccess.Read);
                 ulong incarnation = 0;
-                for (uint? previous = null; segment.ReadCommit(previous, ref incarnation) is { } commit; previous = commit.Checksum)
+                for (uint? previous = null; (segment.ReadCommit(previous, ref incarnation) ?? segment.Mend(previous, ref incarnation)) is { } commit; previous = commit.Checksum)
                 {
                     facts.AddRange(commit.Stored.Select(r => r.Header).Where(h => h.Sequence > 0));
                     if (commit.Stored.FindLast(r => r.Header.Kind == RecordKind.Checkpoint) is { } found) checkpoint = CheckpointRecord.Read(found.Header, segment.Path);

@@ -32,7 +32,7 @@ internal sealed partial class SegmentFile
         JournalDamagedException? passedOver = null;
         for (var at = new SegmentCursor(SegmentLayout.HeaderBytes, Header.SegmentBytes, 0); at.Commits < end.Commits;)
         {
-            if ((ReadCommit(at, previous, incarnation, out var behind) ?? Salvage(at, incarnation, LastChecksum, out behind)) is not { } commit)
+            if ((ReadCommit(at, previous, incarnation, out var behind) ?? Mend(at, previous, incarnation, out behind) ?? Salvage(at, incarnation, LastChecksum, out behind)) is not { } commit)
             {
                 passedOver ??= new JournalDamagedException(Path, at.RecordsEnd, $"commit {at.Commits} does not verify");
                 if (notBefore == 0 || FindCommit(at.RecordsEnd + SegmentLayout.CommitAlignment, end.RecordsEnd) is not { } next || next.Index <= at.Commits) throw passedOver;
@@ -60,7 +60,54 @@ internal sealed partial class SegmentFile
     public Commit? ReadCommit(SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
     {
         end = at;
-        if (ReadOwnBody(at.RecordsEnd, at.PayloadStart, out var checksum) is not { } body) return null;
+        return ReadOwnBody(at.RecordsEnd, at.PayloadStart, out var checksum) is { } body ? Parse(body, checksum, at, previous, incarnation, out end) : null;
+    }
+
+    /// <summary>Reads the commit at <see cref="End"/>, in which one bit is not what it was, and goes past it. Null where there is none such.</summary>
+    public Commit? Mend(uint? previous, ref ulong incarnation)
+    {
+        if (Mend(End, previous, incarnation, out var end) is not { } commit) return null;
+        incarnation = commit.Incarnation;
+        Advance(end, commit.Checksum, commit.Incarnation);
+        return commit;
+    }
+
+    /// <summary>
+    /// The commit at a place of which one bit was flipped, as it was written: it verifies as a whole, is one of this use of the file, follows the one before it, and each of its records' headers verifies.
+    /// The file stays as it is. Null where it is otherwise.
+    /// </summary>
+    private Commit? Mend(SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
+    {
+        end = at;
+        byte[] body;
+        uint checksum;
+        using (var lease = new Lease(handle))
+        {
+            var prefix = new byte[SegmentLayout.FramePrefixBytes];
+            if (lease.File.Read(at.RecordsEnd, prefix) != prefix.Length || !Frame.TryReadPrefix(prefix, SegmentLayout.CommitMagic, out checksum, out var bodyBytes)) return null;
+            if (bodyBytes > at.PayloadStart - at.RecordsEnd - prefix.Length) return null;
+            body = new byte[bodyBytes];
+            handles.CountRead(prefix.Length + body.Length);
+            if (lease.File.Read(at.RecordsEnd + prefix.Length, body) != body.Length) return null;
+        }
+
+        if (FlippedBit.Mend(body, ref checksum) < 0 || !CommitHeader.IsOf(body, Header)) return null;
+        try
+        {
+            return Parse(body, checksum, at, previous, incarnation, out end);
+        }
+        catch (JournalDamagedException)
+        {
+            // More than a bit is damaged.
+            end = at;
+            return null;
+        }
+    }
+
+    /// <param name="body">Verified by <paramref name="checksum"/>.</param>
+    private Commit Parse(byte[] body, uint checksum, SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
+    {
+        end = at;
         try
         {
             var reader = new MessagePackReader(body);

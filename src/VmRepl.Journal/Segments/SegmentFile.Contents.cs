@@ -118,7 +118,7 @@ internal sealed partial class SegmentFile
         }
     }
 
-    /// <summary>Reads the record's header for its checksums.</summary>
+    /// <summary>Reads the record's header for its checksums. One bit of it may be flipped: what the checksums are of verifies by them, or does not.</summary>
     private byte[] ReadChecksums(in RecordRef reference)
     {
         var head = HeadBytes(reference.HeaderLength);
@@ -126,22 +126,52 @@ internal sealed partial class SegmentFile
         handles.CountRead(encoded.Length);
         int read;
         using (var lease = new Lease(handle)) read = lease.File.Read(reference.HeaderOffset - head, encoded);
+        byte[] checksums;
         try
         {
             var reader = new MessagePackReader(encoded.AsSpan(0, read));
-            var record = Record.Read(ref reader, encoded, out _);
-            var header = record.Header;
-            if (header.Kind != reference.Kind || (header.Sequence != 0 ? header.Sequence : header.Undoes) != reference.Number || header.Offset != reference.Offset || header.Length != reference.Length
-                || record.PayloadLength != reference.PayloadLength || record.EncodedHeader.Length != reference.HeaderLength)
-                throw new JournalDamagedException(Path, reference.HeaderOffset, $"{record} stands where the index has {Name(reference)}");
-            var checksums = record.Checksums.ToArray();
-            handles.Checksums.Add(Serial, reference.HeaderOffset, checksums);
-            return checksums;
+            checksums = ChecksumsOf(Record.Read(ref reader, encoded, out _), reference);
         }
         catch (ProtocolException e)
         {
-            throw new JournalDamagedException(Path, reference.HeaderOffset, $"the header of record {Name(reference)} does not verify: {e.Message}", e);
+            var header = encoded.AsMemory(head, reference.HeaderLength);
+            var behind = header.Length + head;
+            if (read < behind + 1 + sizeof(uint) || Mend(header, BinaryPrimitives.ReadUInt32BigEndian(encoded.AsSpan(behind + 1)), reference) is not { } mended)
+                throw new JournalDamagedException(Path, reference.HeaderOffset, $"the header of record {Name(reference)} does not verify: {e.Message}", e);
+            checksums = mended;
         }
+
+        handles.Checksums.Add(Serial, reference.HeaderOffset, checksums);
+        return checksums;
+    }
+
+    /// <summary>The checksums in an encoded header of which one bit was flipped, or which stands between bytes that are damaged; null where it is otherwise.</summary>
+    private byte[]? Mend(Memory<byte> header, uint checksum, in RecordRef reference)
+    {
+        if (Crc32C.Compute(header.Span) != checksum && FlippedBit.Mend(header.Span, ref checksum) < 0) return null;
+        using var writer = new MessagePackWriter(header.Length + BehindHeaderBytes);
+        writer.WriteArrayHeader(3);
+        writer.WriteBinary(header.Span);
+        writer.WriteFixedUInt32(checksum);
+        writer.WriteUInt64(reference.PayloadOffset);
+        try
+        {
+            var reader = new MessagePackReader(writer.WrittenSpan);
+            return ChecksumsOf(Record.Read(ref reader, writer.WrittenMemory, out _), reference);
+        }
+        catch (ProtocolException)
+        {
+            return null;
+        }
+    }
+
+    private byte[] ChecksumsOf(Record record, in RecordRef reference)
+    {
+        var header = record.Header;
+        if (header.Kind != reference.Kind || (header.Sequence != 0 ? header.Sequence : header.Undoes) != reference.Number || header.Offset != reference.Offset || header.Length != reference.Length
+            || record.PayloadLength != reference.PayloadLength || record.EncodedHeader.Length != reference.HeaderLength)
+            throw new JournalDamagedException(Path, reference.HeaderOffset, $"{record} stands where the index has {Name(reference)}");
+        return record.Checksums.ToArray();
     }
 
     private static string Name(in RecordRef record) => record.Kind is RecordKind.Undo or RecordKind.HandDown ? $"{record.Kind} of sequence {record.Number}" : $"{record.Kind} {record.Number}";

@@ -108,7 +108,9 @@ public class GroupScrubTests
         var offset = CommitAt(stage, 5, out var lost);
         stage.Close();
         stage.RemoveIndex();
+        // One bit would be mended.
         stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + HeaderPlace, 2);
+        stage.Segments.FlipBit(SegmentLayout.FileName(1), offset + HeaderPlace, 5);
         var named = (await stage.ScrubReadOnlyAsync()).Damage.Single().Points.Select(p => p.Sequence).ToList();
         Assert.That(named, Is.Not.Empty.And.SubsetOf(before));
         Assert.That(named, Is.SupersetOf(before.Where(s => s < lost.Where(l => l > 0).Min())));

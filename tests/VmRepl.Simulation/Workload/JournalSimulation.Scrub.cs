@@ -83,8 +83,8 @@ public sealed partial class JournalSimulation
     private void FlipInJournal()
     {
         var journal = (SimulatedDirectory)GroupDirectory.Directory(Journal);
-        // Without an index a record of which nothing is left closes the group; whatever says what it said does not.
-        if (random.Chance(0.3))
+        // Without an index a record of which nothing is left closes the group; whatever says what it said does not, and a single bit is mended.
+        if (random.Chance(0.5))
         {
             foreach (var index in journal.ListFiles().Where(n => n.StartsWith("index-", StringComparison.Ordinal))) journal.Delete(index);
         }
@@ -98,7 +98,15 @@ public sealed partial class JournalSimulation
         var isLast = name == names[^1] && place.Commit == places[^1].Commit;
         var offset = isAnywhere ? random.Between(0, (1 << 20) - 1) : place.Offset + random.Between(0, place.Length - 1);
         if (!journal.IsStored(name, offset)) return;
-        CheckFlipped(journal, name, offset, mustBeFound: !isAnywhere && !isLast && place.Kind != SegmentPlaceKind.HandDown, mayNotOpen: isAnywhere || isLast);
+        var more = new List<(long, int)>();
+        if (!isAnywhere && random.Chance(0.4))
+        {
+            var end = Math.Min(place.Offset + place.Length, offset + 64) - 1;
+            for (var count = random.Between(1, 24); count > 0; count--) more.Add((random.Between(offset, end), (int)random.Between(0, 7)));
+            Counters.Add(SimulationCounters.DamageOfSeveralBits);
+        }
+
+        CheckFlipped(journal, name, offset, more, mustBeFound: !isAnywhere && !isLast && place.Kind != SegmentPlaceKind.HandDown, mayNotOpen: isAnywhere || isLast);
     }
 
     /// <summary>A scrub before the stop took every digest, so that whatever is stored of a live image is watched over.</summary>
@@ -116,7 +124,7 @@ public sealed partial class JournalSimulation
         {
             var offset = LivePayloadOffset(live, disk) + random.Between(0, disk.Length - 1);
             if (!live.IsStored(disk.Name + ".vhdx", offset)) continue;
-            CheckFlipped(live, disk.Name + ".vhdx", offset, mustBeFound: true, mayNotOpen: false);
+            CheckFlipped(live, disk.Name + ".vhdx", offset, [], mustBeFound: true, mayNotOpen: false);
             Counters.Add(SimulationCounters.BitFlipsInLive);
             return;
         }
@@ -128,14 +136,14 @@ public sealed partial class JournalSimulation
         var name = random.Pick([.. live.ListFiles().Where(n => n.StartsWith("regions-", StringComparison.Ordinal))]);
         var offset = random.Between(0, live.Contents(name).Length - 1);
         if (!live.IsStored(name, offset)) return;
-        CheckFlipped(live, name, offset, mustBeFound: false, mayNotOpen: false);
+        CheckFlipped(live, name, offset, [], mustBeFound: false, mayNotOpen: false);
     }
 
-    private void CheckFlipped(SimulatedDirectory directory, string name, long offset, bool mustBeFound, bool mayNotOpen)
+    private void CheckFlipped(SimulatedDirectory directory, string name, long offset, List<(long Offset, int Bit)> more, bool mustBeFound, bool mayNotOpen)
     {
-        var bit = (int)random.Between(0, 7);
-        var what = $"a bit of {name} at {offset} was flipped";
-        directory.FlipBit(name, offset, bit);
+        var flips = more.Append((offset, (int)random.Between(0, 7))).Distinct().Where(f => directory.IsStored(name, f.Item1)).ToList();
+        var what = $"{flips.Count} bits of {name} at {offset} were flipped";
+        Flip();
         Counters.Add(SimulationCounters.BitFlips);
         using (var readers = ReplicaStore.OpenForReading(StoreDirectory, settings))
         {
@@ -152,11 +160,17 @@ public sealed partial class JournalSimulation
             }
             else
             {
+                Counters.Add(SimulationCounters.CommitsMended, readers.Get(GroupName).Journal.Counters.CommitsMended);
                 CheckSpoiled(readers.Get(GroupName), report, what);
             }
         }
 
-        directory.FlipBit(name, offset, bit);
+        Flip();
+
+        void Flip()
+        {
+            foreach (var (at, bit) in flips) directory.FlipBit(name, at, bit);
+        }
     }
 
     /// <summary>The points named are exactly those that cannot be had or are wrong.</summary>

@@ -16,7 +16,8 @@ public sealed class SimulationCounters
         Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", RewindsOverRestart = "rewinds-cut-by-a-restart",
         ViewsInRewind = "points-checked-in-a-rewind",
         Scrubs = "scrubs", ScrubsBesideAppends = "scrubs-beside-appends", BitFlips = "bit-flips", BitFlipsNamed = "bit-flips-named", BitFlipsWhileOpen = "bit-flips-while-open", BitFlipsInLive = "bit-flips-in-a-live-image",
-        BitFlipsThatSpoil = "bit-flips-that-spoil-points", BitFlipsThatClose = "bit-flips-that-close-the-group", DigestFilesRemoved = "digest-files-removed", SparesRemoved = "spare-files-removed",
+        BitFlipsThatSpoil = "bit-flips-that-spoil-points", BitFlipsThatClose = "bit-flips-that-close-the-group", CommitsMended = "commits-mended", DamageOfSeveralBits = "damage-of-several-bits",
+        DigestFilesRemoved = "digest-files-removed", SparesRemoved = "spare-files-removed",
         IndexFilesSeen = "index-files-seen", IndexFilesRemoved = "index-files-removed", UndoShared = "undo-bytes-shared", AppliedShared = "applied-bytes-shared";
 
     private static readonly string[] Names =
@@ -24,7 +25,7 @@ public sealed class SimulationCounters
         PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, VoidBytes, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
         ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, PunchErrors, VoidsNotGivenBack, VolumesWithoutHoles, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
         CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind,
-        Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
+        Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, CommitsMended, DamageOfSeveralBits, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
     ];
 
     private readonly Dictionary<string, long> counts = Names.ToDictionary(n => n, _ => 0L);
