@@ -32,7 +32,7 @@ internal sealed class TestFailoverRun(TestFailoverArguments arguments, CommandOu
             AllowedDirectories = arguments.Allow,
         };
         if (!output.IsJson) output.Note($"Booting {arguments.Group} as of {IsoTime.Format(Time(attached))}; {arguments.Check.Text}.");
-        var result = await new BootTest(options, TimeProvider.System).RunAsync(definition, [.. attached.Disks.Select(d => Hypervisors.Qemu.AttachedDisk.FromUri(d.Disk, d.Uri))], cancellation);
+        var result = await new BootTest(options, TimeProvider.System).RunAsync(definition, [.. attached.Disks.Select(d => Hypervisors.Qemu.ExportedDisk.FromUri(d.Disk, d.Uri))], cancellation);
         await replica.NoteTestAsync(arguments.Group, Describe(attached, result), CancellationToken.None);
         await replica.DetachAsync(new DetachGroup(arguments.Group, "", attached.Id, null), null, CancellationToken.None);
         var report = new TestFailoverReport(arguments.Group, attached.Point.Sequence, Time(attached), attached.Point.Bookmark, result.HasPassed, result.Check, result.Reason, result.StartedUtc, result.UpMs, result.CheckedMs,

@@ -20,7 +20,7 @@ internal static class QemuImg
     public static void Io(string path, IEnumerable<string> commands, string format = "qcow2")
     {
         var list = commands.ToList();
-        var (_, output) = ExternalTool.Feed("qemu-io", ["-f", format, path], string.Join('\n', list) + "\nq\n");
+        var (_, output) = Say("qemu-io", ["-f", format, path], string.Join('\n', list) + "\nq\n");
         var failures = output.Split('\n').Where(l => l.Contains("failed", StringComparison.Ordinal) || l.Contains("an't", StringComparison.Ordinal)).ToList();
         if (failures.Count > list.Count(c => c.Contains("-c ", StringComparison.Ordinal))) throw new InvalidOperationException($"qemu-io: {output}");
     }
@@ -38,7 +38,7 @@ internal static class QemuImg
     /// <summary>Fails the test unless qemu-img finds neither damage nor leaks.</summary>
     public static void MustBeClean(string path)
     {
-        var (status, output) = ExternalTool.Feed("qemu-img", ["check", "-f", "qcow2", path]);
+        var (status, output) = Say("qemu-img", ["check", "-f", "qcow2", path]);
         Assert.That(status, Is.Zero, output);
     }
 
@@ -53,7 +53,14 @@ internal static class QemuImg
 
     public static string Must(string tool, IEnumerable<string> arguments, string? input = null)
     {
-        var (status, output) = ExternalTool.Feed(tool, arguments, input);
+        var (status, output) = Say(tool, arguments, input);
         return status == 0 ? output : throw new InvalidOperationException($"{tool} ended with {status}: {output}");
+    }
+
+    /// <summary>What a program printed on both outputs, as one text.</summary>
+    public static (int Status, string Output) Say(string tool, IEnumerable<string> arguments, string? input = null)
+    {
+        var (status, output, error) = ExternalTool.TryWith([], input ?? "", tool, [.. arguments]);
+        return (status, output + error);
     }
 }

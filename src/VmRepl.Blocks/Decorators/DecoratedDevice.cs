@@ -14,49 +14,21 @@ public abstract class DecoratedDevice(IBlockDevice below) : IBlockDevice, IQuick
 
     public bool IsReadOnly => below.IsReadOnly;
 
-    public void Read(long offset, Span<byte> buffer)
-    {
-        var state = Before(DeviceOperation.Read, offset, buffer.Length);
-        try
-        {
-            below.Read(offset, buffer);
-        }
-        catch (Exception failure)
-        {
-            After(DeviceOperation.Read, offset, buffer.Length, state, failure);
-            throw;
-        }
+    public void Read(long offset, Span<byte> buffer) => Run(DeviceOperation.Read, offset, buffer.Length, buffer, static (device, at, into) => device.Read(at, into));
 
-        After(DeviceOperation.Read, offset, buffer.Length, state, null);
-    }
+    public void Write(long offset, ReadOnlySpan<byte> data) => Run(DeviceOperation.Write, offset, data.Length, data, static (device, at, from) => device.Write(at, from));
 
-    public void Write(long offset, ReadOnlySpan<byte> data)
-    {
-        var state = Before(DeviceOperation.Write, offset, data.Length);
-        try
-        {
-            below.Write(offset, data);
-        }
-        catch (Exception failure)
-        {
-            After(DeviceOperation.Write, offset, data.Length, state, failure);
-            throw;
-        }
+    public void Zero(long offset, long length) => Run(DeviceOperation.Zero, offset, length, length, static (device, at, bytes) => device.Zero(at, bytes));
 
-        After(DeviceOperation.Write, offset, data.Length, state, null);
-    }
+    public void Punch(long offset, long length) => Run(DeviceOperation.Punch, offset, length, length, static (device, at, bytes) => device.Punch(at, bytes));
 
-    public void Zero(long offset, long length) => Run(DeviceOperation.Zero, offset, length, () => below.Zero(offset, length));
-
-    public void Punch(long offset, long length) => Run(DeviceOperation.Punch, offset, length, () => below.Punch(offset, length));
-
-    public void Flush() => Run(DeviceOperation.Flush, 0, 0, below.Flush);
+    public void Flush() => Run(DeviceOperation.Flush, 0, 0, 0, static (device, _, _) => device.Flush());
 
     /// <summary>One request, when it is called; the runs come as the device below gives them.</summary>
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         IEnumerable<MapExtent> runs = [];
-        Run(DeviceOperation.Map, offset, length, () => runs = below.Map(offset, length));
+        Run(DeviceOperation.Map, offset, length, length, (device, at, bytes) => runs = device.Map(at, bytes));
         return runs;
     }
 
@@ -79,12 +51,13 @@ public abstract class DecoratedDevice(IBlockDevice below) : IBlockDevice, IQuick
     {
     }
 
-    private void Run(DeviceOperation operation, long offset, long length, Action request)
+    private void Run<T>(DeviceOperation operation, long offset, long length, T argument, Action<IBlockDevice, long, T> request)
+        where T : allows ref struct
     {
         var state = Before(operation, offset, length);
         try
         {
-            request();
+            request(below, offset, argument);
         }
         catch (Exception failure)
         {

@@ -17,7 +17,7 @@ public sealed class BootTest(BootOptions options, TimeProvider time)
     /// <exception cref="DefinitionException">A file of the definition is refused or missing.</exception>
     /// <exception cref="QemuException">QEMU is missing, or does not start with this VM.</exception>
     /// <exception cref="ArgumentException">The check's pattern cannot be used.</exception>
-    public async Task<BootResult> RunAsync(VmDefinition definition, IReadOnlyList<AttachedDisk> attached, CancellationToken cancellation)
+    public async Task<BootResult> RunAsync(VmDefinition definition, IReadOnlyList<ExportedDisk> attached, CancellationToken cancellation)
     {
         var watch = new BootWatch(options.Check, options.ResetsMax);
         var matched = MatchedDisks.Match(definition, [.. attached.Select(disk => disk.Name)]);

@@ -16,7 +16,7 @@ internal sealed class DiskArguments(bool isIntegratedIde)
 
     public IReadOnlyList<string> Arguments => arguments;
 
-    public void Add(VmDisk disk, AttachedDisk attached, int? bootIndexGiven)
+    public void Add(VmDisk disk, ExportedDisk attached, int? bootIndexGiven)
     {
         var number = (disks++).ToString(CultureInfo.InvariantCulture);
         arguments.AddRange(["-blockdev", Node($"nbd{number}", attached)]);
@@ -38,7 +38,7 @@ internal sealed class DiskArguments(bool isIntegratedIde)
         arguments.AddRange(["-device", device.ToJsonString()]);
     }
 
-    private static string Node(string name, AttachedDisk attached) => new JsonObject
+    private static string Node(string name, ExportedDisk attached) => new JsonObject
     {
         ["driver"] = "nbd",
         ["node-name"] = name,

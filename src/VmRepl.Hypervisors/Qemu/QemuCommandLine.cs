@@ -11,7 +11,7 @@ namespace VmRepl.Hypervisors.Qemu;
 public static class QemuCommandLine
 {
     /// <exception cref="QemuException">The QEMU that is installed lacks something without which the VM cannot start.</exception>
-    public static (IReadOnlyList<string> Arguments, IReadOnlyList<string> Notes) Build(VmDefinition definition, MatchedDisks disks, IReadOnlyList<AttachedDisk> attached, QemuInstallation qemu, QemuSetting setting)
+    public static (IReadOnlyList<string> Arguments, IReadOnlyList<string> Notes) Build(VmDefinition definition, MatchedDisks disks, IReadOnlyList<ExportedDisk> attached, QemuInstallation qemu, QemuSetting setting)
     {
         var notes = new List<string>();
         var machine = Machine(definition, qemu, notes);
@@ -108,7 +108,7 @@ public static class QemuCommandLine
         ]);
     }
 
-    private static void AddDisks(List<string> arguments, VmDefinition definition, MatchedDisks disks, IReadOnlyList<AttachedDisk> attached, bool isIntegratedIde)
+    private static void AddDisks(List<string> arguments, VmDefinition definition, MatchedDisks disks, IReadOnlyList<ExportedDisk> attached, bool isIntegratedIde)
     {
         // An order given disk by disk goes before one by kinds; without any, disks are tried in their order.
         var isByDisk = disks.Disks.Any(entry => entry.Disk.BootIndex is not null);

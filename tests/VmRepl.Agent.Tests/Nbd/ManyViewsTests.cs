@@ -59,7 +59,7 @@ public class ManyViewsTests
     [Test]
     public async Task Views_OfAThousandBookmarksWhileTheDiskIsWritten_HoldWhatTheyHeld()
     {
-        ExternalTool.RequireLibnbd();
+        ExternalTool.RequireModule("nbd");
         var taking = Stopwatch.StartNew();
         for (var i = 0; i < Bookmarks; i++) Load($"b{i}");
         taking.Stop();

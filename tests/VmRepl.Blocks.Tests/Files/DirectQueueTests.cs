@@ -15,12 +15,12 @@ public class DirectQueueTests
     [Test]
     public void Next_BufferOfAQueue_LiesWhereTheKernelWasAskedForLargePages()
     {
-        if (!Directory.Exists("/sys/kernel/mm/transparent_hugepage")) Assert.Ignore("this kernel has no transparent huge pages");
+        if (!Directory.Exists("/sys/kernel/mm/transparent_hugepage")) ExternalTool.Skip("this kernel has no transparent huge pages");
         using var directory = new TemporaryDirectory();
         using var file = File.OpenHandle(directory["file"], FileMode.CreateNew, FileAccess.ReadWrite);
         if (DirectQueue.TryRent() is not { } queue)
         {
-            Assert.Ignore("the kernel has no asynchronous I/O to give");
+            ExternalTool.Skip("the kernel has no asynchronous I/O to give");
             return;
         }
 

@@ -8,7 +8,7 @@ internal sealed class DemoTests
     [Test]
     public void Demo_OnAnyMachine_BringsBackAllDisks()
     {
-        ExternalTool.Require();
+        ExternalTool.RequireLinux();
         var temporary = Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
         try
         {
@@ -26,7 +26,7 @@ internal sealed class DemoTests
     [Test]
     public void Demo_WithDamage_NamesItAndFails()
     {
-        ExternalTool.Require();
+        ExternalTool.RequireLinux();
         var result = VmReplCommand.Run(null, "demo", "--damage");
         Assert.That(result.ExitCode, Is.EqualTo(1), result.ToString());
         Assert.Multiple(() =>
@@ -39,7 +39,7 @@ internal sealed class DemoTests
     [Test]
     public void Demo_WithKeepOfDirectoryInUse_IsRefused()
     {
-        ExternalTool.Require();
+        ExternalTool.RequireLinux();
         var directory = Directory.CreateTempSubdirectory("vmrepl-e2e-").FullName;
         try
         {

@@ -8,14 +8,14 @@ internal static class Referee
     public static void Equal(string want, string wantFormat, string got, string? gotFormat)
     {
         string[] second = gotFormat is null ? [] : ["-F", gotFormat];
-        var (status, output, error) = ExternalTool.Try("qemu-img", null, ["compare", "-f", wantFormat, .. second, want, got]);
+        var (status, output, error) = ExternalTool.Try("qemu-img", ["compare", "-f", wantFormat, .. second, want, got]);
         Assert.That(status, Is.Zero, $"{got} is not {want}: {output} {error}");
     }
 
     /// <summary>The ext4 file system in a raw file is clean by <c>e2fsck -fn</c>.</summary>
     public static void CleanFileSystem(string raw)
     {
-        var (status, output, error) = ExternalTool.Try("e2fsck", null, "-fn", raw);
+        var (status, output, error) = ExternalTool.Try("e2fsck", "-fn", raw);
         Assert.That(status, Is.Zero, $"{raw}: {output} {error}");
     }
 }

@@ -43,7 +43,7 @@ internal sealed class AttachTests
         var now = Attach("--at", "second");
         Assert.That(past.GetProperty("sequence").GetUInt64(), Is.LessThan(now.GetProperty("sequence").GetUInt64()));
         ExternalTool.Run("qemu-io", "-f", "raw", "-c", "write -P 0x5a 2M 1M", "-c", "write -z 10M 64k", "-c", "discard 0 1M", "-c", "flush", Uri(written, 0));
-        Assert.That(ExternalTool.Try("qemu-io", null, "-f", "raw", "-c", "write 0 512", Uri(past, 0)).Status, Is.Not.Zero, "read-only");
+        Assert.That(ExternalTool.Try("qemu-io", "-f", "raw", "-c", "write 0 512", Uri(past, 0)).Status, Is.Not.Zero, "read-only");
         var next = disks[0];
         next.Overwrite([(5L << 20, 1 << 20)]);
         pair.Sync(Group);
@@ -58,7 +58,7 @@ internal sealed class AttachTests
         Assert.That(ExternalTool.Run("nbdinfo", "--map=vmrepl:scratch", Uri(written, 0)), Does.Match(@"2097152\s+1048576\s+1"));
 
         pair.Run("detach", Group, "--at", "first").MustSucceed();
-        Assert.That(ExternalTool.Try("nbdinfo", null, Uri(past, 0)).Status, Is.Not.Zero, "detached");
+        Assert.That(ExternalTool.Try("nbdinfo", Uri(past, 0)).Status, Is.Not.Zero, "detached");
         Referee.Equal(second[1], "raw", Uri(now, 1), "raw");
         Assert.That(pair.Run("attach", Group, "--list").MustSucceed().Json.GetProperty("attachments").GetArrayLength(), Is.EqualTo(1));
         Assert.That(pair.Run("scrub", Group).MustSucceed().Json.GetProperty("damageCount").GetInt32(), Is.Zero);
@@ -71,10 +71,10 @@ internal sealed class AttachTests
         Referee.Equal(first[1], "raw", $"nbd+unix:///{Group}/sdb@first?socket={pair.Path("n.sock")}", "raw");
         Referee.Equal(second[1], "raw", $"nbd+unix:///{Group}/sdb@latest?socket={pair.Path("n.sock")}", "raw");
         Referee.Equal(second[0], "raw", $"nbd+unix:///{Group}/sda?socket={pair.Path("n.sock")}", "raw");
-        Assert.That(ExternalTool.Try("qemu-io", null, "-f", "raw", "-c", "write 0 512", $"nbd+unix:///{Group}/sda?socket={pair.Path("n.sock")}").Status, Is.Not.Zero, "the live image is not written");
+        Assert.That(ExternalTool.Try("qemu-io", "-f", "raw", "-c", "write 0 512", $"nbd+unix:///{Group}/sda?socket={pair.Path("n.sock")}").Status, Is.Not.Zero, "the live image is not written");
         foreach (var (name, reason) in new[] { ($"{Group}/sda@never", "no bookmark named never"), ($"{Group}/sdz", "has no disk sdz"), ("other/sda", "no group named other"), ("sda", "GROUP/DISK"), ($"{Group}/../sda", "has no disk"), ($"{Group}/sda@1~9", "nothing is attached") })
         {
-            var (status, _, error) = ExternalTool.Try("nbdinfo", null, $"nbd+unix:///{Uri64(name)}?socket={pair.Path("n.sock")}");
+            var (status, _, error) = ExternalTool.Try("nbdinfo", $"nbd+unix:///{Uri64(name)}?socket={pair.Path("n.sock")}");
             Assert.That(status, Is.Not.Zero, name);
             Assert.That(() => pair.Replica!.Log, Does.Contain(reason).After(2000, 20), error);
         }
@@ -126,7 +126,7 @@ internal sealed class AttachTests
         pair.Replica!.Kill();
         pair.StartReplica();
         Referee.Equal(first[0], "raw", Uri(past, 0), "raw");
-        Assert.That(ExternalTool.Try("nbdinfo", null, Uri(written, 0)).Status, Is.Not.Zero);
+        Assert.That(ExternalTool.Try("nbdinfo", Uri(written, 0)).Status, Is.Not.Zero);
         Assert.That(pair.Replica!.Log, Does.Contain("what was written to it is gone"));
         Assert.That(Attach("--at", "second").GetProperty("id").GetUInt32(), Is.EqualTo(3), "a number is never used twice");
     }
@@ -156,9 +156,9 @@ internal sealed class AttachTests
         var copy = pair.Path("copy.raw");
         ExternalTool.Run("nbdcopy", uri + good, copy);
         Referee.Equal(first[0], "raw", copy, "raw");
-        Assert.That(ExternalTool.Try("nbdinfo", null, uri + other).Status, Is.Not.Zero);
+        Assert.That(ExternalTool.Try("nbdinfo", uri + other).Status, Is.Not.Zero);
         Assert.That(pair.Replica!.Log, Does.Contain("does not allow group vm1"));
-        Assert.That(ExternalTool.Try("nbdinfo", null, $"nbd://127.0.0.1:{port}/{Group}/sda@first").Status, Is.Not.Zero, "without TLS");
+        Assert.That(ExternalTool.Try("nbdinfo", $"nbd://127.0.0.1:{port}/{Group}/sda@first").Status, Is.Not.Zero, "without TLS");
     }
 
     private string Credentials(string name, string[] issued, TestAuthority authority)

@@ -89,7 +89,7 @@ internal sealed class RewindTests
         {
             var live = Path.Combine(pair.Store, "groups", Group, "live", disk.Name + ".vhdx");
             // A replica has it open, and it stands still.
-            var (status, output, error) = ExternalTool.Try("qemu-img", null, ["compare", "-U", "-f", "raw", "-F", "vhdx", Want(pair, disk, moment), live]);
+            var (status, output, error) = ExternalTool.Try("qemu-img", ["compare", "-U", "-f", "raw", "-F", "vhdx", Want(pair, disk, moment), live]);
             Assert.That(status, Is.Zero, $"live image of {disk.Name} as of {moment}: {output} {error}");
         }
     }

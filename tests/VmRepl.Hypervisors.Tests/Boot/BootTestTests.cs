@@ -141,7 +141,7 @@ public class BootTestTests
     {
         var options = new BootOptions { Group = "g", Check = check, Limit = limit ?? TimeSpan.FromSeconds(60), WorkParent = At("work"), ScreenshotFile = screenshot, AllowedDirectories = [root, Path.GetDirectoryName(kernel!.Kernel)!] };
         var vm = new VmDefinition { Name = "guest, one", MemoryBytes = 256 << 20, DirectBoot = new DirectBoot(kernel.Kernel, At("initrd"), LoadGuest.CommandLine(mode)), Interfaces = [new VmInterface("virtio", "52:54:00:00:00:01")] };
-        return await new BootTest(options, TimeProvider.System).RunAsync(vm, [new AttachedDisk("vda", new NbdAddress.Unix(At(socket)), export)], cancellation);
+        return await new BootTest(options, TimeProvider.System).RunAsync(vm, [new ExportedDisk("vda", new NbdAddress.Unix(At(socket)), export)], cancellation);
     }
 
     // Only this fixture's: others may run QEMU beside us.

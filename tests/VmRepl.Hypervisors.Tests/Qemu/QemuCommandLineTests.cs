@@ -83,7 +83,7 @@ public class QemuCommandLineTests
     [TestCase("nbd+unix:///shop/vda@7?socket=/run/a%20b", "unix:/run/a b")]
     public void FromUri_AsAttachPrints_HasAddressAndExport(string uri, string address)
     {
-        var disk = AttachedDisk.FromUri("vda", uri);
+        var disk = ExportedDisk.FromUri("vda", uri);
         Assert.That((disk.Address.ToString(), disk.Export), Is.EqualTo((address, "shop/vda@7")));
     }
 
@@ -91,10 +91,10 @@ public class QemuCommandLineTests
     [TestCase("nbd+unix:///x")]
     [TestCase("file:///x")]
     [TestCase("x")]
-    public void FromUri_Others_AreRefused(string uri) => Assert.That(() => AttachedDisk.FromUri("vda", uri), Throws.TypeOf<QemuException>());
+    public void FromUri_Others_AreRefused(string uri) => Assert.That(() => ExportedDisk.FromUri("vda", uri), Throws.TypeOf<QemuException>());
 
     private static (IReadOnlyList<string> Arguments, IReadOnlyList<string> Notes) Build(VmDefinition vm, Accelerator accelerator, string[] disks, MachineFiles files) =>
-        QemuCommandLine.Build(vm, MatchedDisks.Match(vm, disks), [.. disks.Select(name => new AttachedDisk(name, new NbdAddress.Unix($"/s/{name}"), $"shop/{name}@7"))], Installed, new QemuSetting(accelerator, files, "/w"));
+        QemuCommandLine.Build(vm, MatchedDisks.Match(vm, disks), [.. disks.Select(name => new ExportedDisk(name, new NbdAddress.Unix($"/s/{name}"), $"shop/{name}@7"))], Installed, new QemuSetting(accelerator, files, "/w"));
 
     private static IEnumerable<string> Pairs(IReadOnlyList<string> arguments)
     {

@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Tests.Raw;
@@ -51,6 +52,31 @@ public sealed class RawImageTests
         var read = new byte[1 << 19];
         image.Read(4096, read);
         read.MustBe(new byte[1 << 19]);
+    }
+
+    [Test]
+    public void Zero_OfARawFileThatWasThereBefore_KeepsItsSpaceAndPunchGivesItBack()
+    {
+        ExternalTool.RequireLinux();
+        const int diskBytes = 1 << 20;
+        var host = new HostDirectory(scratch.Path);
+        File.WriteAllBytes(scratch["old"], Enumerable.Repeat((byte)7, diskBytes).ToArray());
+        using var image = DiskImages.Open(scratch["old"], new ImageOpenOptions { Format = ImageFormat.Raw, Writable = true });
+        image.Flush();
+        image.Zero(0, diskBytes / 2);
+        image.Flush();
+        var afterZero = host.AllocatedBytes("old");
+        image.Punch(diskBytes / 2, diskBytes / 4);
+        image.Flush();
+        var contents = File.ReadAllBytes(scratch["old"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(((IQuickZero)image).IsZeroQuick(0, 512), Is.True);
+            Assert.That(afterZero, Is.GreaterThanOrEqualTo(diskBytes));
+            Assert.That(host.AllocatedBytes("old"), Is.EqualTo(afterZero - (diskBytes / 4)));
+            Assert.That(Sectors.IsZero(contents.AsSpan(0, diskBytes / 4 * 3)), Is.True);
+            Assert.That(contents[^1], Is.EqualTo(7));
+        });
     }
 
     [Test]

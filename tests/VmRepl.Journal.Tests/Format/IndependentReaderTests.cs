@@ -7,12 +7,11 @@ namespace VmRepl.Journal.Tests.Format;
 /// <summary>A reader that was written from docs/journal-format.md, in another language and with another MessagePack library.</summary>
 public class IndependentReaderTests
 {
-    private const string Python = "/usr/bin/python3";
 
     [Test]
     public void Journal_ReadWithPythonAndMessagePack_IsWhatTheOracleSays()
     {
-        ExternalTool.Require(Python, "-c", "import msgpack");
+        ExternalTool.RequireModule("msgpack");
         var directory = Directory.CreateTempSubdirectory("vmrepl-format-").FullName;
         try
         {
@@ -32,7 +31,7 @@ public class IndependentReaderTests
             group.Store.Dispose();
             foreach (var point in new[] { points[0], points[points.Count / 2], points[^1] })
             {
-                var (status, output, error) = ExternalTool.Run(Python, Path.Combine(TestContext.CurrentContext.TestDirectory, "Format", "IndependentReader.py"), Path.Combine(directory, "g"), "sda", $"{point}");
+                var (status, output, error) = ExternalTool.Try(ExternalTool.Python, Path.Combine(TestContext.CurrentContext.TestDirectory, "Format", "IndependentReader.py"), Path.Combine(directory, "g"), "sda", $"{point}");
                 Assert.That(status, Is.Zero, error);
                 Assert.That(output.Trim(), Is.EqualTo($"{Digest(group.History[point])} {Digest(group.History[newest])}"), $"at {point}");
             }

@@ -14,12 +14,13 @@ internal sealed class LoopVolume : IDisposable
     {
         try
         {
-            ExternalTool.Require("/sbin/losetup", "--find");
-            ExternalTool.Require($"/sbin/mkfs.{kind}", "-V");
+            ExternalTool.RequireRoot();
+            ExternalTool.Require("losetup", $"mkfs.{kind}");
+            if (ExternalTool.Try("losetup", "--find") is (not 0, _, var why)) ExternalTool.Skip($"needs a loop device: {why.Trim()}");
             Directory.CreateDirectory(Path);
             using (var file = File.Create(Image)) file.SetLength(Bytes);
             string[] options = kind switch { "xfs" => ["-q", "-m", "reflink=1"], "btrfs" => ["-q"], _ => ["-q", "-F"] };
-            Must($"/sbin/mkfs.{kind}", [.. options, Image]);
+            Must($"mkfs.{kind}", [.. options, Image]);
             Mount();
         }
         catch
@@ -74,20 +75,20 @@ internal sealed class LoopVolume : IDisposable
 
     private void Mount()
     {
-        var (status, _, error) = ExternalTool.Run("/bin/mount", "-o", "loop", Image, Path);
-        if (status != 0) Assert.Ignore($"needs to mount a file: {error.Trim()}");
+        var (status, _, error) = ExternalTool.Try("mount", "-o", "loop", Image, Path);
+        if (status != 0) ExternalTool.Skip($"needs to mount a file: {error.Trim()}");
         isMounted = true;
     }
 
     private void Unmount()
     {
-        Must("/bin/umount", Path);
+        Must("umount", Path);
         isMounted = false;
     }
 
     private static string Must(string program, params string[] arguments)
     {
-        var (status, output, error) = ExternalTool.Run(program, arguments);
+        var (status, output, error) = ExternalTool.Try(program, arguments);
         return status == 0 ? output : throw new IOException($"{program} {string.Join(' ', arguments)}: {error}");
     }
 }

@@ -72,11 +72,11 @@ public class SharedExtentTests(string kind, bool sharesNew)
         for (var i = 0; i < 10; i++) workload.Append(group);
         Assert.That((await GroupScrub.RunAsync(group.Store, new ScrubOptions(), CancellationToken.None)).Damage, Is.Empty, "the digests of what was shared since are gone");
 
-        ExternalTool.Require("/usr/bin/python3", "-c", "import msgpack");
+        ExternalTool.RequireModule("msgpack");
         var points = group.Journal.Points.Select(p => p.Sequence).ToList();
         foreach (var point in new[] { points[0], points[points.Count / 2], points[^1] })
         {
-            var (status, output, error) = ExternalTool.Run("/usr/bin/python3", Path.Combine(TestContext.CurrentContext.TestDirectory, "Format", "IndependentReader.py"), Root, "sda", $"{point}");
+            var (status, output, error) = ExternalTool.Try(ExternalTool.Python, Path.Combine(TestContext.CurrentContext.TestDirectory, "Format", "IndependentReader.py"), Root, "sda", $"{point}");
             Assert.That(status, Is.Zero, error);
             Assert.That(output.Split(' ')[0], Is.EqualTo(Convert.ToHexStringLower(SHA256.HashData(group.History[point]))), $"at {point}");
         }

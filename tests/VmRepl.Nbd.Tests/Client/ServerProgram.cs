@@ -45,7 +45,7 @@ internal sealed class ServerProgram : IDisposable
         if (isDisposed) return;
         isDisposed = true;
         // By a signal that it may act on: what it holds in memory is written.
-        if (!process.HasExited) ExternalTool.TryRun("kill", $"{process.Id}");
+        if (!process.HasExited) ExternalTool.Try("kill", $"{process.Id}");
         if (!process.WaitForExit(10_000)) process.Kill();
         process.WaitForExit();
         process.Dispose();

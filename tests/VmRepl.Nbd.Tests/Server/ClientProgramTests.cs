@@ -112,7 +112,7 @@ public class ClientProgramTests
     [TestCase(true)]
     public void Libnbd_EveryCommand_DoesWhatItSays(bool tcp)
     {
-        ExternalTool.RequireLibnbd();
+        ExternalTool.RequireModule("nbd");
         const string program = """
             import nbd, os, sys
             uri, path = sys.argv[1], sys.argv[2]
@@ -151,7 +151,7 @@ public class ClientProgramTests
     [Test]
     public void Libnbd_OldWays_WorkToo()
     {
-        ExternalTool.RequireLibnbd();
+        ExternalTool.RequireModule("nbd");
         const string program = """
             import nbd, sys
             # Without structured replies, and, the second time, without INFO and GO and the zeros left out.
@@ -178,7 +178,7 @@ public class ClientProgramTests
         }
         finally
         {
-            ExternalTool.TryRun("kill", File.ReadAllText($"{front}.pid").Trim());
+            ExternalTool.Try("kill", File.ReadAllText($"{front}.pid").Trim());
         }
     }
 
@@ -206,8 +206,8 @@ public class ClientProgramTests
         File.Copy(Path.Combine(certificates.Directory, "ca-cert.pem"), Path.Combine(bare, "ca-cert.pem"));
         Assert.Multiple(() =>
         {
-            Assert.That(ExternalTool.TryRun("nbdinfo", $"nbd://127.0.0.1:{secured.Port}/disk").ExitCode, Is.Not.Zero);
-            Assert.That(ExternalTool.TryRun("nbdinfo", $"{secured.TcpUri}?tls-certificates={bare}").ExitCode, Is.Not.Zero);
+            Assert.That(ExternalTool.Try("nbdinfo", $"nbd://127.0.0.1:{secured.Port}/disk").Status, Is.Not.Zero);
+            Assert.That(ExternalTool.Try("nbdinfo", $"{secured.TcpUri}?tls-certificates={bare}").Status, Is.Not.Zero);
             Assert.That(() => secured.Log.Warnings, Has.Some.Contains("TLS handshake failed").After(3000, 10));
         });
     }

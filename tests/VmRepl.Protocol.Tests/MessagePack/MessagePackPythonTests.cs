@@ -6,7 +6,6 @@ namespace VmRepl.Protocol.Tests.MessagePack;
 /// <summary>python3-msgpack as the referee, both ways.</summary>
 public class MessagePackPythonTests
 {
-    private const string Python = "/usr/bin/python3";
 
     // Python unpacks and packs again; a double that fits is written short by us, so Python is told its kind by a comparison of values.
     private const string Repack = """
@@ -19,7 +18,7 @@ public class MessagePackPythonTests
         """;
 
     [OneTimeSetUp]
-    public void RequirePython() => ExternalTool.Require(Python, "-c", "import msgpack");
+    public void RequirePython() => ExternalTool.RequireModule("msgpack");
 
     [Test]
     public void Documents_UnpackedAndPackedByPython_AreTheSameDocuments()
@@ -28,7 +27,7 @@ public class MessagePackPythonTests
         using var writer = new MessagePackWriter();
         foreach (var value in values) value.WriteTo(writer);
 
-        var repacked = ExternalTool.Run(Python, ["-c", Repack], writer.WrittenSpan.ToArray());
+        var repacked = ExternalTool.Pipe(ExternalTool.Python, writer.WrittenSpan.ToArray(), ["-c", Repack]);
 
         var reader = new MessagePackReader(repacked);
         foreach (var value in values)
@@ -59,7 +58,7 @@ public class MessagePackPythonTests
         }
 
         writer.WriteNil();
-        Assert.That(ExternalTool.Run(Python, ["-c", Repack], writer.WrittenSpan.ToArray()), Is.EqualTo(writer.WrittenSpan.ToArray()));
+        Assert.That(ExternalTool.Pipe(ExternalTool.Python, writer.WrittenSpan.ToArray(), ["-c", Repack]), Is.EqualTo(writer.WrittenSpan.ToArray()));
     }
 
     [Test]
@@ -73,7 +72,7 @@ public class MessagePackPythonTests
             for value in msgpack.Unpacker(sys.stdin.buffer, timestamp=0):
                 sys.stdout.write(f'{value.seconds}.{value.nanoseconds}\n')
             """;
-        var said = Encoding.ASCII.GetString(ExternalTool.Run(Python, ["-c", script], writer.WrittenSpan.ToArray()));
+        var said = Encoding.ASCII.GetString(ExternalTool.Pipe(ExternalTool.Python, writer.WrittenSpan.ToArray(), ["-c", script]));
         Assert.That(said.Split('\n', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(moments.Select(moment => $"{moment.Seconds}.{moment.Nanoseconds}")));
     }
 
@@ -85,7 +84,7 @@ public class MessagePackPythonTests
             for s, n in ((0, 0), (1, 1), (4294967296, 5), (-1, 500000000)):
                 sys.stdout.buffer.write(msgpack.packb(msgpack.Timestamp(s, n)))
             """;
-        var reader = new MessagePackReader(ExternalTool.Run(Python, ["-c", script], []));
+        var reader = new MessagePackReader(ExternalTool.Pipe(ExternalTool.Python, [], ["-c", script]));
         foreach (var expected in new MessagePackTimestamp[] { new(0, 0), new(1, 1), new(4294967296, 5), new(-1, 500_000_000) })
             Assert.That(reader.ReadTimestamp(), Is.EqualTo(expected));
     }

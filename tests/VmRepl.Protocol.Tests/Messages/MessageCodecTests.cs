@@ -96,7 +96,7 @@ public class MessageCodecTests
     [Test]
     public void Messages_ReadByPython_AreArraysOfTypeAndFields()
     {
-        ExternalTool.Require("/usr/bin/python3", "-c", "import msgpack");
+        ExternalTool.RequireModule("msgpack");
         using var writer = new MessagePackWriter();
         foreach (var message in SampleMessages.All) message.WriteTo(writer);
         const string script = """
@@ -104,7 +104,7 @@ public class MessageCodecTests
             for m in msgpack.Unpacker(sys.stdin.buffer):
                 print(m[0], len(m), m if m[0] in (1, 14, 21, 18) else '')
             """;
-        var said = Encoding.UTF8.GetString(ExternalTool.Run("/usr/bin/python3", ["-c", script], writer.WrittenSpan.ToArray())).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var said = Encoding.UTF8.GetString(ExternalTool.Pipe(ExternalTool.Python, writer.WrittenSpan.ToArray(), ["-c", script])).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(said, Has.Length.EqualTo(SampleMessages.All.Length));
         Assert.That(said.Select(line => int.Parse(line.Split(' ')[0])), Is.EqualTo(SampleMessages.All.Select(message => (int)message.Type)));
         Assert.That(said[0], Is.EqualTo("1 7 [1, 1, 3, ['lanes', 'zstd'], b'\\x00\\x11\"3DUfw\\x88\\x99\\xaa\\xbb\\xcc\\xdd\\xee\\xff', 'vmrepl 0.1.0', 'replicate']"));

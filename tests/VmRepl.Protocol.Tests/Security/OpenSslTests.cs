@@ -12,7 +12,7 @@ public class OpenSslTests
     [SetUp]
     public void MakeCertificates()
     {
-        ExternalTool.Require("openssl", "version");
+        ExternalTool.Require("openssl");
         directory = Directory.CreateTempSubdirectory("vmrepl-openssl-");
         OpenSsl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "root.key", "-out", "root.pem", "-days", "30", "-subj", "/CN=Root");
         Issue("between", "root", "basicConstraints=critical,CA:TRUE");
@@ -54,10 +54,10 @@ public class OpenSslTests
         byte[] body = [0x92, 13, 7];
         var checksum = VmRepl.Blocks.Crc32C.Compute(body);
         byte[] frame = [0, 0, 0, 3, (byte)(checksum >> 24), (byte)(checksum >> 16), (byte)(checksum >> 8), (byte)checksum, .. body];
-        await Task.Run(() => ExternalTool.Run(
+        await Task.Run(() => ExternalTool.Pipe(
             "openssl",
-            ["s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-connect", $"127.0.0.1:{listener.Port}", "-verify_ip", "127.0.0.1", "-CAfile", PathOf("root.pem"), "-cert", PathOf("agent.pem"), "-cert_chain", PathOf("between.pem"), "-key", PathOf("agent.key")],
-            frame), cancellation);
+            frame,
+            ["s_client", "-quiet", "-no_ign_eof", "-verify_return_error", "-connect", $"127.0.0.1:{listener.Port}", "-verify_ip", "127.0.0.1", "-CAfile", PathOf("root.pem"), "-cert", PathOf("agent.pem"), "-cert_chain", PathOf("between.pem"), "-key", PathOf("agent.key")]), cancellation);
         Assert.That(await serving, Is.EqualTo(new Ping(7)));
     }
 
@@ -71,5 +71,5 @@ public class OpenSslTests
     }
 
     private void OpenSsl(params string[] arguments) =>
-        ExternalTool.Run("openssl", [.. arguments.Select(argument => argument.EndsWith(".pem") || argument.EndsWith(".key") || argument.EndsWith(".csr") || argument.EndsWith(".ext") ? PathOf(argument) : argument)], []);
+        ExternalTool.Run("openssl", [.. arguments.Select(argument => argument.EndsWith(".pem") || argument.EndsWith(".key") || argument.EndsWith(".csr") || argument.EndsWith(".ext") ? PathOf(argument) : argument)]);
 }

@@ -31,7 +31,7 @@ internal sealed class ImageCheckTests
             file.Write([0, 0]);
         }
 
-        Assert.That(ExternalTool.Try("qemu-img", ["check", path]).Status, Is.EqualTo(2), "the referee sees it too");
+        Assert.That(ExternalTool.Try("qemu-img", "check", path).Status, Is.EqualTo(2), "the referee sees it too");
         var run = CommandRun.Of("image", "check", path, "--json");
         Assert.That(run.Status, Is.EqualTo(1));
         var findings = JsonDocument.Parse(run.Output).RootElement.GetProperty("findings").EnumerateArray().ToList();
