@@ -46,7 +46,7 @@ internal sealed class VmdkImage : IDiskImage
             if (descriptor.ChangeTrackPath is { } tracking) details["change-track-path"] = tracking;
             return new ImageDescription
             {
-                ClusterSize = extents.OfType<SparseExtent>().FirstOrDefault()?.GrainBytes,
+                ClusterSize = extents.OfType<GrainExtent>().FirstOrDefault()?.GrainBytes,
                 BackingFile = descriptor.HasParent ? descriptor.ParentHint : null,
                 BackingFormat = descriptor.HasParent ? ImageFormat.Vmdk : null,
                 Details = details,
