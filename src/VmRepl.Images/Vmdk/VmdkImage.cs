@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images.Vmdk;
 
@@ -55,6 +56,8 @@ internal sealed class VmdkImage : IDiskImage
     }
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IReadOnlyList<IChangeTrack> ChangeTracks => descriptor.ChangeTrackPath is { } tracking ? [new TrackingFile(file.Path, tracking)] : [];
 
     public long Length => extents[^1].End;
 
