@@ -19,14 +19,15 @@ internal static class ImageConvertCommand
         });
         var format = new FormatOption("--format", "Format of TARGET. VHDX is dynamic, VMDK is monolithicSparse.", required: true);
         var flush = new Option<bool>("--flush") { Description = "Return only when TARGET is on stable storage." };
-        var command = new Command("convert", "Copy a disk into a new, thin image. Holes are not read and zeros are not written; a chain becomes one file.") { format, flush, allow };
+        var snapshot = ImageArguments.SnapshotOption();
+        var command = new Command("convert", "Copy a disk into a new, thin image. Holes are not read and zeros are not written; a chain becomes one file.") { format, flush, snapshot, allow };
         source.AddTo(command);
         command.Arguments.Add(target);
         context.SetAction(command, (parse, output, cancellation) =>
         {
             var path = parse.GetValue(target)!;
             NewImage.RefuseExisting(path);
-            return Convert(source.Open(parse, output), path, format.Get(parse)!.Value, parse.GetValue(flush), output, cancellation);
+            return Convert(source.Open(parse, output, parse.GetValue(snapshot)), path, format.Get(parse)!.Value, parse.GetValue(flush), output, cancellation);
         });
         return command;
     }
