@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhdx;
 
@@ -13,6 +14,7 @@ internal sealed class VhdxReadTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VHDX", "dynamic and fixed, blocks of 1 to 256 MiB", Referee = "qemu-img")]
     [Test]
     public void Read_AFileOfQemu_IsItsRawConversion([Values("dynamic", "fixed")] string subformat, [Values("1M", "2M", "32M", "256M")] string blockSize)
     {
@@ -42,6 +44,7 @@ internal sealed class VhdxReadTests
         Assert.That(runs[^1].End, Is.EqualTo(200 * MiB));
     }
 
+    [Variant("VHDX", "dynamic over several chunks", Referee = "qemu-io")]
     [Test]
     public void Read_ADiskOfManyChunks_FindsBlocksBehindTheBitmapEntries()
     {
