@@ -5,7 +5,7 @@ public static class ChangeTracks
 {
     /// <summary>What the format itself keeps, and, for an image with a backing file, the layer that it is.</summary>
     public static IReadOnlyList<IChangeTrack> Of(IDiskImage image) =>
-        image.Description.BackingFile is null ? image.ChangeTracks : [.. image.ChangeTracks, new LayerChanges(image)];
+        image.Parent is null ? image.ChangeTracks : [.. image.ChangeTracks, new LayerChanges(image)];
 
     /// <summary>The bitmap called <paramref name="name"/>.</summary>
     /// <exception cref="ImageFormatException">There is none.</exception>
@@ -16,5 +16,5 @@ public static class ChangeTracks
     /// <summary>What the image itself holds over its backing file.</summary>
     /// <exception cref="ImageFormatException">It has none.</exception>
     public static IChangeTrack Layer(IDiskImage image) =>
-        image.Description.BackingFile is not null ? new LayerChanges(image) : throw new ImageFormatException(image.Files[0].Path, -1, "layer", "the image has no backing file");
+        image.Parent is not null ? new LayerChanges(image) : throw new ImageFormatException(image.Files[0].Path, -1, "layer", "the image has no backing file");
 }

@@ -26,7 +26,7 @@ internal sealed class SparseExtent : GrainExtent
         this.header = header;
         tables = new GrainTables(file, header);
         compressed = header.IsCompressed ? new CompressedGrains(file, header) : null;
-        writing = writable ? new SparseWriting(file, header, tables, isNew) : null;
+        writing = writable ? new SparseWriting(file, header, tables, isNew, parent is null ? null : new GrainsBehind(parent, start)) : null;
     }
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => Writing.Write(offset, data);

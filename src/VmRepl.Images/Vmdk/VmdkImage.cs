@@ -59,6 +59,8 @@ internal sealed class VmdkImage : IDiskImage
 
     public IReadOnlyList<IChangeTrack> ChangeTracks => descriptor.ChangeTrackPath is { } tracking ? [new TrackingFile(file.Path, tracking)] : [];
 
+    public IDiskImage? Parent => parent;
+
     public long Length => extents[^1].End;
 
     public int SectorSize => VmdkLayout.SectorBytes;
