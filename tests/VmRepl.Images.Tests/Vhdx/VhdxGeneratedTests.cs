@@ -130,6 +130,22 @@ internal sealed class VhdxGeneratedTests
         Directory.Delete(home, recursive: true);
     }
 
+    [Variant("VHDX", "one header or one region table damaged: the other one counts", Referee = "generator")]
+    [TestCase(0x10000)]
+    [TestCase(0x20000)]
+    [TestCase(0x30000)]
+    [TestCase(0x40000)]
+    public void Read_WithOneOfTwoStructuresDamaged_TakesTheOther(int at)
+    {
+        var disk = Disk(5 * MiB, MiB, 512, null, 5);
+        var path = folder.File($"damaged{at}.vhdx");
+        disk.Write(path, 5);
+        var bytes = File.ReadAllBytes(path);
+        bytes[at + 1000] ^= 1;
+        File.WriteAllBytes(path, bytes);
+        MustMatch(path, disk.Contents(null), disk.Sectors(null));
+    }
+
     [Test]
     public void Open_AChildOfAnotherSectorSize_IsRefused()
     {

@@ -64,6 +64,18 @@ internal sealed class VhdxReadTests
         }));
     }
 
+    [Variant("VHDX", "a log of 1 to 128 MiB", Referee = "qemu-img")]
+    [Test]
+    public void Read_AFileWithALongLog_IsItsRawConversion([Values("1M", "16M", "128M")] string logSize)
+    {
+        ExternalTool.Require("qemu-img", "qemu-io");
+        var path = folder.File($"log{logSize}.vhdx");
+        ExternalTool.Run("qemu-img", "create", "-q", "-f", "vhdx", "-o", $"block_size=1M,log_size={logSize}", path, "20M");
+        ExternalTool.Run("qemu-io", "-f", "vhdx", "-c", "write -P 1 3M 4M", path);
+        using (var image = DiskImages.Open(path)) DiskContents.RequireSame(DiskContents.ReadAll(image), DiskContents.ReadByQemu(folder, "vhdx", path));
+        if (logSize == "128M") Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>().With.Message.Contains("LogLength"));
+    }
+
     [Test]
     public void Open_OnlyEmptyHead_IsProbedAndRefused()
     {
