@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// The two headers of a file, of which the valid one with the higher sequence counts.
+/// The two headers of a file ([MS-VHDX] 2.2.2), of which the valid one with the higher sequence counts.
 /// An update writes the other one, makes it durable, and then brings the first up to it: a crash at any write leaves one whole header, old or new.
 /// </summary>
 internal sealed class VhdxHeaderPair

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -10,7 +9,7 @@ internal sealed class CowExtent : GrainExtent
 {
     private readonly IHostFile file;
     private readonly CowHeader header;
-    private readonly uint[] directory;
+    private readonly GrainDirectory directory;
     private readonly TableCache tables;
 
     /// <param name="file">The extent's file; not owned.</param>
@@ -23,11 +22,8 @@ internal sealed class CowExtent : GrainExtent
     {
         this.file = file;
         this.header = header;
-        directory = new uint[header.DirectoryEntries];
-        var bytes = MemoryMarshal.AsBytes(directory.AsSpan());
-        if (file.Read(header.DirectorySector * VmdkLayout.SectorBytes, bytes) < bytes.Length)
-            throw new ImageFormatException(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "the file ended while it was read");
-        if (!BitConverter.IsLittleEndian) BinaryPrimitives.ReverseEndianness(directory, directory);
+        directory = GrainDirectory.At(file, header.DirectorySector, header.DirectoryEntries)
+            ?? throw new ImageFormatException(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "the file became shorter");
         tables = new TableCache(file, CowHeader.TableEntries * sizeof(uint));
     }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -18,7 +17,7 @@ internal sealed class SeSparseExtent : GrainExtent
 
     private readonly IHostFile file;
     private readonly SeSparseHeader header;
-    private readonly ulong[] directory;
+    private readonly TableCache directory;
     private readonly TableCache tables;
 
     /// <param name="file">The extent's file; not owned.</param>
@@ -31,11 +30,7 @@ internal sealed class SeSparseExtent : GrainExtent
     {
         this.file = file;
         this.header = header;
-        directory = new ulong[header.DirectoryEntries];
-        var bytes = MemoryMarshal.AsBytes(directory.AsSpan());
-        if (file.Read(header.DirectorySector * VmdkLayout.SectorBytes, bytes) < bytes.Length)
-            throw new ImageFormatException(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "the file ended while it was read");
-        if (!BitConverter.IsLittleEndian) BinaryPrimitives.ReverseEndianness(directory, directory);
+        directory = new TableCache(file, VmdkLayout.SectorBytes, cacheBytes: 1 << 20);
         tables = new TableCache(file, TableBytes);
     }
 
@@ -50,8 +45,9 @@ internal sealed class SeSparseExtent : GrainExtent
     protected override GrainRun Locate(long grain)
     {
         var (number, index) = Math.DivRem(grain, SeSparseHeader.TableEntries);
-        if (directory[number] == 0) return new GrainRun(BlockState.Unallocated, -1, SeSparseHeader.TableEntries - index);
-        var table = Table(number);
+        var place = DirectoryEntry(number);
+        if (place == 0) return new GrainRun(BlockState.Unallocated, -1, SeSparseHeader.TableEntries - index);
+        var table = Table(number, place);
         var entry = BinaryPrimitives.ReadUInt64LittleEndian(tables.At(table).AsSpan((int)index * sizeof(ulong)));
         return (entry >> KindShift) switch
         {
@@ -63,9 +59,16 @@ internal sealed class SeSparseExtent : GrainExtent
         };
     }
 
-    private long Table(long number)
+    /// <summary>The directory a sector at a time: of a disk of 64 TiB it has 32 MiB.</summary>
+    private ulong DirectoryEntry(long number)
     {
-        var entry = directory[number];
+        const int inSector = VmdkLayout.SectorBytes / sizeof(ulong);
+        var sector = directory.At((header.DirectorySector + (number / inSector)) * VmdkLayout.SectorBytes);
+        return BinaryPrimitives.ReadUInt64LittleEndian(sector.AsSpan((int)(number % inSector) * sizeof(ulong)));
+    }
+
+    private long Table(long number, ulong entry)
+    {
         var sector = header.TablesSector + ((long)(uint)entry * SeSparseHeader.TableSectors);
         var at = sector * VmdkLayout.SectorBytes;
         return entry >> 32 == TablePresent && at <= file.Length - TableBytes

@@ -28,7 +28,7 @@ namespace VmRepl.Images.Vmdk;
 ///    512      total
 /// </code>
 /// </summary>
-internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector, long DirectoryEntries, long TablesSector, long GrainsSector)
+internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector, long TablesSector, long GrainsSector)
 {
     public const ulong Magic = 0xCAFEBABE;
     public const int GrainSectors = 8;
@@ -58,7 +58,7 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
         var needed = ((long)capacity + (GrainSectors * TableEntries) - 1) / (GrainSectors * TableEntries);
         var directorySectors = Sectors.AlignUp(needed * sizeof(ulong), VmdkLayout.SectorBytes) / VmdkLayout.SectorBytes;
         if (U64(head, 136) < (ulong)directorySectors) throw Bad(136, "grainDirectorySize", $"is {U64(head, 136)} sectors, {directorySectors} are needed");
-        return new SeSparseHeader((long)capacity, Place(128, "grainDirectory", directorySectors), needed, Place(144, "grainTables", 0), Place(192, "grains", 0));
+        return new SeSparseHeader((long)capacity, Place(128, "grainDirectory", directorySectors), Place(144, "grainTables", 0), Place(192, "grains", 0));
 
         long Place(int field, string name, long sectors)
         {

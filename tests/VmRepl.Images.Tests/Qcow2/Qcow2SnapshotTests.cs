@@ -72,6 +72,22 @@ public sealed class Qcow2SnapshotTests
         image.ReadAll().MustBe(ByQemu(path, "1")[..(2 << 20)]);
     }
 
+    [Variant("QCOW2", "VM state behind the disk's end, in the active L1 table and a snapshot's", Referee = "qemu-img")]
+    [Test]
+    public void Snapshot_WithVmState_LeavesTheDiskAsItIs()
+    {
+        var path = scratch["a.qcow2"];
+        QemuImg.Create(path, Length, "cluster_size=4096");
+        QemuImg.Io(path, ["write -q -P 1 0 1M", "write -q -b -P 7 0 3M"]);
+        QemuImg.Must("qemu-img", ["snapshot", "-c", "one", path]);
+        QemuImg.Io(path, ["write -q -P 2 64k 1M"]);
+        Qcow2GoldenTests.MustMatch(path);
+        using var image = DiskImages.Open(path, new ImageOpenOptions { Snapshot = "one" });
+        Assert.That(image.Length, Is.EqualTo(Length));
+        image.ReadAll().MustBe(ByQemu(path, "1"));
+        Assert.That(image.Check(), Is.Empty);
+    }
+
     [Test]
     public void Snapshot_ThatIsNotThere_OrIsDamaged_IsRefused()
     {

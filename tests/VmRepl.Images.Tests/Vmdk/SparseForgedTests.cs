@@ -47,6 +47,36 @@ internal sealed class SparseForgedTests
         QemuMapReferee.MustMapAlike(image, QemuImg.Map(path, "vmdk"));
     }
 
+    [Variant("VMDK", "grain directory of 128 MiB, the largest that is read: a page at a time", Referee = "generator", Map = "generator")]
+    [Test]
+    public void Read_ADiskWithAHugeDirectory_TakesLittleMemory()
+    {
+        // A table for each grain of 4 KiB: 2^25 of them.
+        const int tables = 1 << 25;
+        var path = folder.File("huge.vmdk");
+        var grains = new Dictionary<int, byte[]> { [0] = DiskContents.Random(1, 4096), [5_000_000] = DiskContents.Random(2, 4096), [tables - 1] = DiskContents.Random(3, 4096) };
+        new SparseForge
+        {
+            Sectors = 8L * tables,
+            GrainSectors = 8,
+            TableEntries = 1,
+            IsRedundant = false,
+            Descriptor = $"# Disk DescriptorFile\nversion=1\nCID=7a3b5c9d\nparentCID=ffffffff\ncreateType=\"monolithicSparse\"\nRW {8L * tables} SPARSE \"x.vmdk\"\n",
+            Grains = grains,
+        }.Write(path, 5);
+        var before = GC.GetTotalAllocatedBytes();
+        using var image = DiskImages.Open(path);
+        foreach (var (grain, bytes) in grains)
+        {
+            var read = new byte[4096];
+            image.Read(grain * 4096L, read);
+            read.MustBe(bytes, $"grain {grain}");
+        }
+
+        Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(8 * MiB));
+        Assert.That(image.Map(4_900_000 * 4096L, 200_000 * 4096L).Where(r => r.HasData).Select(r => r.Extent), Is.EqualTo(new[] { new Extent(5_000_000 * 4096L, 4096) }));
+    }
+
     [Variant("VMDK", "separate descriptor of mixed extents: sparse, flat at an offset, ZERO, RDONLY", Referee = "generator", Map = "generator")]
     [TestCase("\n", "{0}={1}")]
     [TestCase("\r\n", "{0} = {1}")]
