@@ -85,10 +85,10 @@ internal static class CrashTrial
         }
     }
 
-    private static IDiskImage Open(ImageFormat format, CrashFile file, bool writable, byte[]? behind) =>
+    internal static IDiskImage Open(ImageFormat format, CrashFile file, bool writable, byte[]? behind) =>
         DiskImages.OpenFile(file, format, new ImageContext(new MemoryFiles(new CrashFile(behind ?? []) { IsReadOnly = true }), new ReferencePolicy([Directory.GetCurrentDirectory()]), writable));
 
-    private static IDiskImage Create(ImageFormat format, CrashFile file, int length, byte[]? behind)
+    internal static IDiskImage Create(ImageFormat format, CrashFile file, long length, byte[]? behind)
     {
         var driver = Driver(format);
         if (behind is null) return driver.Create(file, length, new ImageCreateOptions());
@@ -97,10 +97,10 @@ internal static class CrashTrial
     }
 
     /// <summary>An image file with those contents.</summary>
-    private static byte[] Base(ImageFormat format, byte[] contents)
+    internal static byte[] Base(ImageFormat format, byte[] contents, long? length = null)
     {
         var file = new CrashFile([]);
-        using (var image = Driver(format).Create(file, contents.Length, new ImageCreateOptions())) image.Write(0, contents);
+        using (var image = Driver(format).Create(file, length ?? contents.Length, new ImageCreateOptions())) image.Write(0, contents);
         return file.Contents;
     }
 

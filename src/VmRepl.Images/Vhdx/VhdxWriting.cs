@@ -226,6 +226,7 @@ internal sealed class VhdxWriting
         lock (flushing)
         {
             if (hasBegun) return;
+            VhdxRegions.AlignCopies(file);
             var headers = structure.Headers;
             headers.Update(headers.Current with { FileWriteGuid = newGuid(), DataWriteGuid = newGuid() });
             hasBegun = true;
