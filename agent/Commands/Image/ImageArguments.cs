@@ -27,13 +27,13 @@ internal sealed class ImageArguments(string name, string description, string for
     public static Option<string?> SnapshotOption() =>
         new("--snapshot") { Description = "Take the disk as it was at this internal snapshot of a QCOW2 image, by name or id." };
 
-    /// <summary>Opens it read-only; says what was found where it had to be probed.</summary>
-    public IDiskImage Open(ParseResult parse, CommandOutput output, string? snapshot = null)
+    /// <summary>Opens it, read-only unless said otherwise; says what was found where it had to be probed.</summary>
+    public IDiskImage Open(ParseResult parse, CommandOutput output, bool isWritable = false, string? snapshot = null)
     {
         var path = Name(parse);
         var given = format.Get(parse);
         if (Directory.Exists(path)) throw new CommandFailure($"{path}: is a directory.");
-        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Snapshot = snapshot, Allow = parse.GetValue(allow) ?? [] });
+        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Writable = isWritable, Snapshot = snapshot, Allow = parse.GetValue(allow) ?? [] });
         if (given is null) output.Note($"{path}: probed, the format is {image.Format.Name()}.");
         return image;
     }

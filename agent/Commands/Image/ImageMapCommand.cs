@@ -21,7 +21,7 @@ internal static class ImageMapCommand
         source.AddTo(command);
         context.SetAction(command, (parse, output, _) =>
         {
-            using var image = source.Open(parse, output, parse.GetValue(snapshot));
+            using var image = source.Open(parse, output, snapshot: parse.GetValue(snapshot));
             var track = parse.GetValue(bitmap) is { } name ? ChangeTracks.Bitmap(image, name) : parse.GetValue(layer) ? ChangeTracks.Layer(image) : null;
             if (track is not null) return ShowChanges(track, output);
             var map = ImageMap.Coalesce(image.Map(0, image.Length));

@@ -112,6 +112,12 @@ internal sealed class VhdxWriting
         lock (flushing) log.Close();
     }
 
+    /// <exception cref="IOException">An earlier write of the metadata failed.</exception>
+    public void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
+    }
+
     private void FlushLocked()
     {
         List<(long FileOffset, byte[] Sector)> sectors;
@@ -222,14 +228,10 @@ internal sealed class VhdxWriting
         lock (flushing)
         {
             if (hasBegun) return;
+            VhdxRegions.AlignCopies(file);
             var headers = structure.Headers;
             headers.Update(headers.Current with { FileWriteGuid = newGuid(), DataWriteGuid = newGuid() });
             hasBegun = true;
         }
-    }
-
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 }

@@ -9,6 +9,7 @@ internal sealed class SparseExtent : GrainExtent
     private readonly IHostFile file;
     private readonly SparseHeader header;
     private readonly GrainTables tables;
+    private readonly VmdkImage? parent;
     private readonly CompressedGrains? compressed;
     private readonly SparseWriting? writing;
 
@@ -24,10 +25,14 @@ internal sealed class SparseExtent : GrainExtent
     {
         this.file = file;
         this.header = header;
+        this.parent = parent;
         tables = new GrainTables(file, header);
         compressed = header.IsCompressed ? new CompressedGrains(file, header) : null;
         writing = writable ? new SparseWriting(file, header, tables, isNew, parent is null ? null : new GrainsBehind(parent, start)) : null;
     }
+
+    /// <summary>Bytes that the embedded descriptor may have.</summary>
+    public long DescriptorBytes => header.DescriptorSectors * VmdkLayout.SectorBytes;
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => Writing.Write(offset, data);
 
@@ -36,6 +41,8 @@ internal sealed class SparseExtent : GrainExtent
     public override void Flush() => writing?.Flush();
 
     public override void Close() => writing?.Close();
+
+    public override VmdkExtent Grown(long length) => new SparseExtent(file, SparseGrowth.Run(file, header, tables, length / VmdkLayout.SectorBytes), Start, length, parent, writable: true);
 
     public override IEnumerable<ImageFinding> Check() => SparseCheck.Run(file, header, tables);
 
