@@ -53,11 +53,38 @@ public static class DiskImages
 
     /// <summary>Makes a thin image in the new file <paramref name="path"/> and opens it for writing.</summary>
     /// <exception cref="IOException">The file exists, or the environment failed.</exception>
+    /// <exception cref="NotSupportedException">The format cannot have what the options ask for.</exception>
+    /// <exception cref="ImageFormatException">The backing file is damaged or missing.</exception>
+    /// <exception cref="ReferenceRefusedException">The backing file, or what it names, lies where the options do not allow.</exception>
     public static IDiskImage Create(string path, ImageFormat format, long length, ImageCreateOptions? options = null)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LengthMax);
-        return Driver(format).Create(HostFile.Open(path, HostFileAccess.CreateNew), length, options ?? new ImageCreateOptions());
+        options ??= new ImageCreateOptions();
+        if (options.Backing is not null) return CreateOverlay(path, format, options, length);
+        RequireLength(length);
+        return Driver(format).Create(HostFile.Open(path, HostFileAccess.CreateNew), length, options);
+    }
+
+    /// <summary>As <see cref="Create"/>, over the options' <see cref="ImageCreateOptions.Backing"/>.</summary>
+    /// <param name="length">Bytes of the disk; null for the backing file's.</param>
+    public static IDiskImage CreateOverlay(string path, ImageFormat format, ImageCreateOptions options, long? length = null)
+    {
+        var backing = options.Backing ?? throw new ArgumentException("an overlay needs a backing file", nameof(options));
+        // Opened before the file is made: a chain that leads back here is then one that leads nowhere.
+        var context = new ImageContext(HostImageFiles.Instance, ReferencePolicy.For(path, options.Allow), writable: false);
+        var parent = context.OpenParent(path, backing.Name, backing.Format);
+        IHostFile? file = null;
+        try
+        {
+            RequireLength(length ?? parent.Length);
+            file = HostFile.Open(path, HostFileAccess.CreateNew);
+            return Driver(format).CreateOverlay(file, length ?? parent.Length, options, parent);
+        }
+        catch
+        {
+            parent.Dispose();
+            file?.Dispose();
+            throw;
+        }
     }
 
     internal static IDiskImage OpenFile(IHostFile file, ImageFormat format, ImageContext context)
@@ -71,6 +98,12 @@ public static class DiskImages
             file.Dispose();
             throw;
         }
+    }
+
+    private static void RequireLength(long length)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, LengthMax);
     }
 
     private static IImageDriver Driver(ImageFormat format) => Drivers.First(d => d.Format == format);

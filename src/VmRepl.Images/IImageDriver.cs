@@ -17,4 +17,9 @@ internal interface IImageDriver
 
     /// <summary>Writes an empty, thin image of <paramref name="length"/> bytes into the new, empty <paramref name="file"/>, and opens it for writing.</summary>
     IDiskImage Create(IHostFile file, long length, ImageCreateOptions options);
+
+    /// <summary>As <see cref="Create"/>, over <paramref name="parent"/>, which the image then owns. On failure both stay the caller's.</summary>
+    /// <exception cref="NotSupportedException">The format has no overlays, none over that parent, or none of that length.</exception>
+    IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent) =>
+        throw new NotSupportedException($"an image in the format {Format.Name()} cannot have a backing file");
 }

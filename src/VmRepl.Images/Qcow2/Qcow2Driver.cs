@@ -38,15 +38,23 @@ internal sealed class Qcow2Driver : IImageDriver
     {
         try
         {
-            if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
-            Qcow2Creator.Write(file, length);
-            return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent: null, canWrite: true, isNew: true);
+            return Write(file, length, options, parent: null);
         }
         catch
         {
             file.Dispose();
             throw;
         }
+    }
+
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent) => Write(file, length, options, parent);
+
+    private static Qcow2Image Write(IHostFile file, long length, ImageCreateOptions options, IDiskImage? parent)
+    {
+        if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
+        if (options.Subformat is { } kind) throw new NotSupportedException($"QCOW2 has no subformat \"{kind}\"");
+        Qcow2Creator.Write(file, length, options.Backing);
+        return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent, canWrite: true, isNew: true);
     }
 
     /// <summary>The parent's format is what the image says. It is never probed: a raw guest disk can be given any first bytes by its guest.</summary>

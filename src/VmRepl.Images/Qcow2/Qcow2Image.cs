@@ -48,6 +48,8 @@ internal sealed class Qcow2Image : IDiskImage
 
     public IReadOnlyList<IHostFile> Files { get; }
 
+    public IDiskImage? Parent => parent;
+
     public long Length => header.DiskLength;
 
     public int SectorSize => Sectors.Size;

@@ -14,6 +14,7 @@ internal sealed class VhdxImage : IDiskImage
     private readonly BlockTable table;
     private readonly VhdxImage? parent;
     private readonly VhdxWriting? writing;
+    private readonly SectorBitmapChanges? bitmaps;
     private readonly bool hadLog;
 
     /// <param name="file">The file, its log replayed; owned.</param>
@@ -28,7 +29,12 @@ internal sealed class VhdxImage : IDiskImage
         this.parent = parent;
         this.hadLog = hadLog;
         table = new BlockTable(file, structure);
-        writing = newGuid is null ? null : new VhdxWriting(file, structure, table, newGuid);
+        if (newGuid is not null)
+        {
+            bitmaps = parent is null ? null : new SectorBitmapChanges(file);
+            writing = new VhdxWriting(file, structure, table, newGuid, bitmaps, this);
+        }
+
         Files = parent is null ? [file.File] : [file.File, .. parent.Files];
     }
 
@@ -49,6 +55,8 @@ internal sealed class VhdxImage : IDiskImage
     };
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IDiskImage? Parent => parent;
 
     public long Length => structure.Metadata.Length;
 
@@ -91,10 +99,17 @@ internal sealed class VhdxImage : IDiskImage
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
-        return MapRuns.Coalesce(VhdxMap.Blocks(file, structure, table, parent, offset, length));
+        return MapRuns.Coalesce(VhdxMap.Blocks(file, structure, table, parent, offset, length, bitmaps));
     }
 
     public IEnumerable<ImageFinding> Check() => [.. VhdxCheck.Run(file, structure, table, hadLog), .. parent?.Check() ?? []];
+
+    /// <summary>Whether the parent's map says that it has nothing but zeros in the range.</summary>
+    internal bool IsZeroBehind(Extent range)
+    {
+        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - range.Offset, 0, range.Length);
+        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
+    }
 
     public void Dispose()
     {
@@ -124,7 +139,7 @@ internal sealed class VhdxImage : IDiskImage
             case PayloadState.PartiallyPresent:
                 structure.RequireParent(file, index);
                 var place = structure.LocatePayload(file, entry, block);
-                foreach (var (run, isHere) in SectorBitmap.Runs(file, structure, table, offset, buffer.Length))
+                foreach (var (run, isHere) in SectorBitmap.Runs(file, structure, table, offset, buffer.Length, bitmaps))
                 {
                     var part = buffer.Slice((int)(run.Offset - offset), (int)run.Length);
                     if (isHere) file.Read(place + inBlock + (run.Offset - offset), part, "block");

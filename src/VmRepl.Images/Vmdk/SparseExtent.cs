@@ -28,7 +28,7 @@ internal sealed class SparseExtent : VmdkExtent
         this.parent = parent;
         tables = new GrainTables(file, header);
         compressed = header.IsCompressed ? new CompressedGrains(file, header) : null;
-        writing = writable ? new SparseWriting(file, header, tables, isNew) : null;
+        writing = writable ? new SparseWriting(file, header, tables, isNew, parent is null ? null : new GrainsBehind(parent, start)) : null;
     }
 
     public int GrainBytes => header.GrainBytes;

@@ -56,6 +56,8 @@ internal sealed class VmdkImage : IDiskImage
 
     public IReadOnlyList<IHostFile> Files { get; }
 
+    public IDiskImage? Parent => parent;
+
     public long Length => extents[^1].End;
 
     public int SectorSize => VmdkLayout.SectorBytes;

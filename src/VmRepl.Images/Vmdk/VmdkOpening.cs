@@ -106,7 +106,6 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     private void OpenParent(VmdkDescriptor descriptor)
     {
         if (!descriptor.HasParent) return;
-        if (context.Writable) throw Bad("descriptor parentCID", "is set: writing to a delta disk is not supported");
         var hint = descriptor.ParentHint ?? throw Bad("descriptor parentFileNameHint", "is missing, and parentCID is set");
         // A Windows path means nothing here but for its last part, looked for beside the delta.
         if (hint.Contains('\\', StringComparison.Ordinal)) hint = hint.Split('\\')[^1];

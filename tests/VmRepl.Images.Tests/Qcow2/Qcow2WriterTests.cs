@@ -243,7 +243,8 @@ public sealed class Qcow2WriterTests
 
         image.ReadAll().MustBe(mirror);
         image.ReadByMap().MustBe(mirror);
-        if (image is IDiskImage disk) Assert.That(disk.Check(), Is.Empty);
+        // QCOW2 loses no space while it is open; the others may have some that waits for a flush.
+        if (image is IDiskImage disk) Assert.That(disk.Check().Where(f => f.IsDamage || disk.Format == ImageFormat.Qcow2), Is.Empty);
     }
 
     private static void MustHold(string path, byte[] mirror)
