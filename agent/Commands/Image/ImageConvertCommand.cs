@@ -17,7 +17,7 @@ internal static class ImageConvertCommand
         {
             if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("TARGET is empty.");
         });
-        var format = new FormatOption("--format", "Format of TARGET. VHDX is dynamic, VMDK is monolithicSparse.", required: true);
+        var format = new FormatOption("--format", "Format of TARGET. VHDX and VHD are dynamic, VMDK is monolithicSparse.", required: true);
         var flush = new Option<bool>("--flush") { Description = "Return only when TARGET is on stable storage." };
         var command = new Command("convert", "Copy a disk into a new, thin image. Holes are not read and zeros are not written; a chain becomes one file.") { format, flush, allow };
         source.AddTo(command);
