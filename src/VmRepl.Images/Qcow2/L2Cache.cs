@@ -26,8 +26,8 @@ internal sealed class L2Cache
         L1 = file.ReadNumbers(header.L1Offset, header.L1EntriesNeeded, "L1 table");
     }
 
-    /// <summary>The entries that the disk's size needs.</summary>
-    public ulong[] L1 { get; }
+    /// <summary>The entries that the disk's size needs; replaced by a longer table when the disk grows.</summary>
+    public ulong[] L1 { get; set; }
 
     /// <summary>The table at <paramref name="index"/> of L1, or null where L1 has none.</summary>
     /// <exception cref="ImageFormatException">Its entry or its place is impossible.</exception>

@@ -9,13 +9,13 @@ internal sealed record Qcow2Header
 
     public required int ClusterBits { get; init; }
 
-    /// <summary>The size field as it stands, bytes.</summary>
-    public required long Size { get; init; }
+    /// <summary>The size field as it stands, bytes. A resize changes it, and the two that follow.</summary>
+    public required long Size { get; set; }
 
-    public required long L1Offset { get; init; }
+    public required long L1Offset { get; set; }
 
     /// <summary>Entries that the file says the table has; may exceed what <see cref="Size"/> needs.</summary>
-    public required int L1Entries { get; init; }
+    public required int L1Entries { get; set; }
 
     public required long RefcountTableOffset { get; init; }
 

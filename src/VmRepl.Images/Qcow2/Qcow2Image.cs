@@ -96,6 +96,12 @@ internal sealed class Qcow2Image : IDiskImage
 
     public void Flush() => writer?.Flush();
 
+    public void Resize(long length)
+    {
+        if (length <= 0 || !Sectors.IsAligned(length, Sectors.Size)) throw new ArgumentOutOfRangeException(nameof(length), length, "a QCOW2 disk has a multiple of 512 bytes");
+        Writer().Resize(length, parent?.Length ?? 0);
+    }
+
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);

@@ -10,11 +10,12 @@ namespace VmRepl.Images.Vhdx;
 internal sealed class VhdxImage : IDiskImage
 {
     private readonly VhdxFile file;
-    private readonly VhdxStructure structure;
-    private readonly BlockTable table;
+    private readonly Func<Guid>? newGuid;
+    private VhdxStructure structure;
+    private BlockTable table;
     private readonly VhdxImage? parent;
-    private readonly VhdxWriting? writing;
-    private readonly SectorBitmapChanges? bitmaps;
+    private VhdxWriting? writing;
+    private SectorBitmapChanges? bitmaps;
     private readonly bool hadLog;
 
     /// <param name="file">The file, its log replayed; owned.</param>
@@ -28,13 +29,9 @@ internal sealed class VhdxImage : IDiskImage
         this.structure = structure;
         this.parent = parent;
         this.hadLog = hadLog;
+        this.newGuid = newGuid;
         table = new BlockTable(file, structure);
-        if (newGuid is not null)
-        {
-            bitmaps = parent is null ? null : new SectorBitmapChanges(file);
-            writing = new VhdxWriting(file, structure, table, newGuid, bitmaps, this);
-        }
-
+        if (newGuid is not null) BeginWriting(newGuid);
         Files = parent is null ? [file.File] : [file.File, .. parent.Files];
     }
 
@@ -96,6 +93,17 @@ internal sealed class VhdxImage : IDiskImage
 
     public void Flush() => writing?.Flush();
 
+    /// <summary>As <see cref="VhdxResize"/> has it; afterwards everything is as if the file had been opened anew.</summary>
+    public void Resize(long length)
+    {
+        Writing.Close();
+        Writing.RequireSound();
+        new VhdxResize(file, structure, newGuid!).Run(length);
+        structure = VhdxStructure.Read(file, VhdxHeaderPair.Read(file));
+        table = new BlockTable(file, structure);
+        BeginWriting(newGuid!);
+    }
+
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
@@ -122,6 +130,12 @@ internal sealed class VhdxImage : IDiskImage
             file.File.Dispose();
             parent?.Dispose();
         }
+    }
+
+    private void BeginWriting(Func<Guid> guids)
+    {
+        bitmaps = parent is null ? null : new SectorBitmapChanges(file);
+        writing = new VhdxWriting(file, structure, table, guids, bitmaps, this);
     }
 
     private VhdxWriting Writing => writing ?? throw new NotSupportedException($"{file.Path} is open for reading only");

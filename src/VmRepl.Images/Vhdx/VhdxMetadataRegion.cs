@@ -108,6 +108,14 @@ internal static class VhdxMetadataRegion
         }
     }
 
+    /// <summary>Where in the file a system item's contents stand.</summary>
+    /// <exception cref="ImageFormatException">The table is damaged, or names no such item.</exception>
+    public static Extent Place(VhdxFile file, Extent region, Guid id)
+    {
+        if (!ReadTable(file, region).TryGetValue(id, out var place)) throw file.Bad(region.Offset, "metadata table", $"names no item {id}");
+        return new Extent(region.Offset + place.Offset, place.Length);
+    }
+
     private static Dictionary<Guid, Extent> ReadTable(VhdxFile file, Extent region)
     {
         var table = new byte[VhdxLayout.TableBytes];

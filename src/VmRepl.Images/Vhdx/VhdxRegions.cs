@@ -54,6 +54,29 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
         }
     }
 
+    /// <summary>The table as it stands in the file, whatever else it names, with the block allocation table at <paramref name="place"/>.</summary>
+    public static byte[] Moved(VhdxFile file, VhdxHeader header, Extent place)
+    {
+        var bytes = new byte[VhdxLayout.TableBytes];
+        foreach (var offset in VhdxLayout.RegionTableOffsets)
+        {
+            file.Read(offset, bytes, "region table");
+            if (!bytes.AsSpan().StartsWith(VhdxLayout.RegionSignature) || !VhdxChecksum.IsValid(bytes)) continue;
+            _ = Parse(file, header, bytes, offset);
+            for (var at = EntriesOffset; ; at += EntryBytes)
+            {
+                var entry = bytes.AsSpan(at, EntryBytes);
+                if (new Guid(entry[..16]) != VhdxLayout.BatRegion) continue;
+                BinaryPrimitives.WriteInt64LittleEndian(entry[16..], place.Offset);
+                BinaryPrimitives.WriteUInt32LittleEndian(entry[24..], checked((uint)place.Length));
+                VhdxChecksum.Put(bytes);
+                return bytes;
+            }
+        }
+
+        throw file.Bad(VhdxLayout.RegionTableOffsets[0], "region table", "neither copy has a valid signature and checksum");
+    }
+
     private static VhdxRegions Parse(VhdxFile file, VhdxHeader header, ReadOnlySpan<byte> bytes, long tableOffset)
     {
         var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]);

@@ -110,6 +110,12 @@ internal sealed class VhdxWriting
         lock (flushing) log.Close();
     }
 
+    /// <exception cref="IOException">An earlier write of the metadata failed.</exception>
+    public void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
+    }
+
     private void FlushLocked()
     {
         List<(long FileOffset, byte[] Sector)> sectors;
@@ -224,10 +230,5 @@ internal sealed class VhdxWriting
             headers.Update(headers.Current with { FileWriteGuid = newGuid(), DataWriteGuid = newGuid() });
             hasBegun = true;
         }
-    }
-
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 }

@@ -33,6 +33,9 @@ internal sealed class SparseExtent : VmdkExtent
 
     public int GrainBytes => header.GrainBytes;
 
+    /// <summary>Bytes that the embedded descriptor may have.</summary>
+    public long DescriptorBytes => header.DescriptorSectors * VmdkLayout.SectorBytes;
+
     public override void Read(long offset, Span<byte> buffer)
     {
         while (buffer.Length > 0)
@@ -55,6 +58,8 @@ internal sealed class SparseExtent : VmdkExtent
     public override void Flush() => writing?.Flush();
 
     public override void Close() => writing?.Close();
+
+    public override VmdkExtent Grown(long length) => new SparseExtent(file, SparseGrowth.Run(file, header, tables, length / VmdkLayout.SectorBytes), Start, length, parent, writable: true);
 
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {

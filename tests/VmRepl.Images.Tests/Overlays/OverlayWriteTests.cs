@@ -111,11 +111,11 @@ internal sealed class OverlayWriteTests
             Qcow2WriterTests.WorkAtRandom(image, mirror, 6, 60);
         }
 
-        Judge(middle, ["base.vhdx"], mirror);
+        Judge(middle, ["base.vhdx"], mirror, sectorSize);
         var top = folder.File("top.vhdx");
         using (var image = Overlay(top, ImageFormat.Vhdx, "middle.vhdx", ImageFormat.Vhdx)) Qcow2WriterTests.WorkAtRandom(image, mirror, 7, 40);
         using (var image = DiskImages.Open(top, new ImageOpenOptions { Writable = true })) Qcow2WriterTests.WorkAtRandom(image, mirror, 8, 40);
-        Judge(top, ["middle.vhdx", "base.vhdx"], mirror);
+        Judge(top, ["middle.vhdx", "base.vhdx"], mirror, sectorSize);
     }
 
     [Test]
@@ -211,13 +211,14 @@ internal sealed class OverlayWriteTests
         Read(folder.File("top"), format).MustBe(mirror);
     }
 
-    private void Judge(string top, string[] parents, byte[] mirror)
+    private void Judge(string top, string[] parents, byte[] mirror, int sectorSize)
     {
         Read(top, ImageFormat.Vhdx).MustBe(mirror);
         VhdxReferee? behind = null;
         foreach (var parent in parents.Reverse()) behind = new VhdxReferee(folder.File(parent), behind);
         new VhdxReferee(top, behind).Read(0, mirror.Length).MustBe(mirror, "referee");
-        DiskContents.ReadBy7Zip(folder, top).MustBe(mirror, "7-Zip");
+        // 7-Zip 22.01 opens 4096-byte sectors and it opens chains, and both together it does not.
+        if (sectorSize == 512) DiskContents.ReadBy7Zip(folder, top).MustBe(mirror, "7-Zip");
     }
 
     private static IDiskImage Overlay(string path, ImageFormat format, string parent, ImageFormat parentFormat) =>
