@@ -2,6 +2,7 @@ using VmRepl.Blocks.Files;
 using VmRepl.Images.Opening;
 using VmRepl.Images.Qcow2;
 using VmRepl.Images.Raw;
+using VmRepl.Images.Vhd;
 using VmRepl.Images.Vhdx;
 using VmRepl.Images.Vmdk;
 
@@ -13,9 +14,9 @@ public static class DiskImages
     /// <summary>Largest disk that is opened or made: 2^56 bytes, well above every format's own limit and far from overflow.</summary>
     public const long LengthMax = 1L << 56;
 
-    private const int HeadBytes = 4096;
+    private const int HeadBytes = 4096, TailBytes = 512;
 
-    private static readonly IImageDriver[] Drivers = [new Qcow2Driver(), new VhdxDriver(), new VmdkDriver(), new RawDriver()];
+    private static readonly IImageDriver[] Drivers = [new Qcow2Driver(), new VhdxDriver(), new VmdkDriver(), new VhdDriver(), new RawDriver()];
 
     /// <summary>Opens the image at <paramref name="path"/> with its chain.</summary>
     /// <exception cref="ImageFormatException">The image is corrupt, hostile or of an unsupported kind.</exception>
@@ -42,7 +43,7 @@ public static class DiskImages
         }
     }
 
-    /// <summary>The format that the file's first bytes show; raw where none does. Never used for a member of a chain.</summary>
+    /// <summary>The format that the file's first bytes show, or else its last ones; raw where none do. Never used for a member of a chain.</summary>
     public static ImageFormat Probe(IHostFile file)
     {
         Span<byte> head = stackalloc byte[HeadBytes];
@@ -50,6 +51,14 @@ public static class DiskImages
         foreach (var driver in Drivers)
         {
             if (driver.Recognizes(head)) return driver.Format;
+        }
+
+        var length = file.Length;
+        Span<byte> tail = stackalloc byte[(int)Math.Min(TailBytes, length)];
+        tail = tail[..file.Read(length - tail.Length, tail)];
+        foreach (var driver in Drivers)
+        {
+            if (driver.RecognizesEnd(tail, length)) return driver.Format;
         }
 
         return ImageFormat.Raw;

@@ -11,6 +11,10 @@ internal interface IImageDriver
     /// <summary>Whether the first bytes of a file (up to 4096, fewer in a shorter file) are this format's. Raw is what nobody recognises.</summary>
     bool Recognizes(ReadOnlySpan<byte> head);
 
+    /// <summary>For a format that begins with the disk itself: whether the last bytes of a file (512, fewer in a shorter file) are this format's. Asked when nobody recognised its first bytes.</summary>
+    /// <param name="length">The file's, bytes.</param>
+    bool RecognizesEnd(ReadOnlySpan<byte> tail, long length) => false;
+
     /// <summary>Opens <paramref name="file"/>, which the image then owns, also when this throws.</summary>
     /// <exception cref="ImageFormatException">The file is corrupt, hostile or of an unsupported kind.</exception>
     IDiskImage Open(IHostFile file, ImageContext context);

@@ -10,7 +10,7 @@ internal static class ImageCreateCommand
     public static Command Create(CommandContext context)
     {
         var file = new Argument<string>("FILE") { Description = "The image to make. It must not exist." };
-        var format = new FormatOption("--format", "Format of FILE. VHDX is dynamic, VMDK is monolithicSparse.", required: true);
+        var format = new FormatOption("--format", "Format of FILE. VHDX and VHD are dynamic, VMDK is monolithicSparse.", required: true);
         var size = QuantityOptions.Size("--size", "Size of the disk. Without it, an overlay is as long as its backing file.");
         var backing = new BackingOptions();
         var command = new Command("create", "Make an empty, thin image, or with --backing an overlay: what it does not hold itself is read from there.") { file, format, size };

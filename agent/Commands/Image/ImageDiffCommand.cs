@@ -18,7 +18,7 @@ internal static class ImageDiffCommand
         {
             if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("TARGET is empty.");
         });
-        var format = new FormatOption("--format", "Format of TARGET. A VHDX stands on a VHDX, a VMDK on a VMDK, a QCOW2 on any.", required: true);
+        var format = new FormatOption("--format", "Format of TARGET. A VHDX stands on a VHDX, a VMDK on a VMDK, a VHD on a VHD, a QCOW2 on any.", required: true);
         var flush = new Option<bool>("--flush") { Description = "Return only when TARGET is on stable storage." };
         var command = new Command("diff", "Write what NEW has otherwise than OLD into an overlay over OLD. What both images read from the same place of the same file is not read.") { format, flush, allow };
         old.AddTo(command);

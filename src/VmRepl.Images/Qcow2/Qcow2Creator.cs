@@ -74,7 +74,7 @@ internal static class Qcow2Creator
         if (backing is not null)
         {
             // The format is always said: a reader that had to guess it could be led astray by what a guest wrote into a raw disk.
-            var name = Encoding.ASCII.GetBytes(backing.Format.Name());
+            var name = Encoding.ASCII.GetBytes(backing.Format.QemuName());
             BinaryPrimitives.WriteUInt32BigEndian(cluster[end..], Qcow2Layout.BackingFormatExtension);
             BinaryPrimitives.WriteInt32BigEndian(cluster[(end + 4)..], name.Length);
             name.CopyTo(cluster[(end + 8)..]);
