@@ -93,9 +93,10 @@ public sealed class Qcow2GoldenTests
         MustMatch(path);
     }
 
-    [Variant("QCOW2", "backing file of another format: VMDK, VHDX, raw", Referee = "qemu-img")]
+    [Variant("QCOW2", "backing file of another format: VMDK, VHDX, VHD, raw", Referee = "qemu-img")]
     [TestCase("vmdk")]
     [TestCase("vhdx")]
+    [TestCase("vpc")]
     [TestCase("raw")]
     public void BackingFile_OfAnyFormat_IsReadBehindTheImage(string format)
     {
