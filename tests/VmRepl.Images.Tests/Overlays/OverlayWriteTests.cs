@@ -154,7 +154,7 @@ internal sealed class OverlayWriteTests
     }
 
     [Test]
-    public void Overlay_WhoseParentWasWrittenSince_IsRefused([Values(ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format)
+    public void Overlay_WhoseParentWasWrittenSince_IsRefused([Values(ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format)
     {
         MakeBase("base", format, Length);
         Overlay(folder.File("top"), format, "base", format).Dispose();
@@ -165,7 +165,7 @@ internal sealed class OverlayWriteTests
     }
 
     [Test]
-    public void Zero_OverAParent_TakesNoSpace([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format)
+    public void Zero_OverAParent_TakesNoSpace([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format)
     {
         MakeBase("base", format, Length);
         using var image = Overlay(folder.File("top"), format, "base", format);
@@ -190,7 +190,7 @@ internal sealed class OverlayWriteTests
     }
 
     [Test]
-    public void ConcurrentWritesOfOtherSectors_OverAParent_AllArrive([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format)
+    public void ConcurrentWritesOfOtherSectors_OverAParent_AllArrive([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format)
     {
         const int piece = 3 * 512;
         var mirror = MakeBase("base", format, Length);
