@@ -213,6 +213,21 @@ internal sealed class VhdWriteTests
         Assert.That(opened.Description.BackingFile, Is.EqualTo(@".\middle.vhd"));
     }
 
+    /// <summary>A differencing VHD has no word for zeros but blocks of them: those are holes, and where the parent has none but zeros there is no block.</summary>
+    [Test]
+    public void Zero_OverAParent_MakesHoles()
+    {
+        using (var image = DiskImages.Create(folder.File("base.vhd"), ImageFormat.Vhd, 64 * MiB)) image.Write(0, DiskContents.Random(1, 8 * MiB));
+        using (var image = Overlay("top.vhd", "base.vhd")) image.Zero(512, (64 * MiB) - 1024);
+        var expected = new byte[64 * MiB];
+        DiskContents.Random(1, 512).CopyTo(expected, 0);
+        using var opened = DiskImages.Open(folder.File("top.vhd"));
+        DiskContents.ReadAll(opened).MustBe(expected);
+        Assert.That(new FileInfo(folder.File("top.vhd")).Length, Is.LessThan(4 * ((2 * MiB) + 8192)));
+        Assert.That(long.Parse(ExternalTool.Run("stat", "-c", "%b", folder.File("top.vhd")), System.Globalization.CultureInfo.InvariantCulture) * 512, Is.LessThan(128 << 10));
+        Assert.That(opened.Map(512, (8 * MiB) - 512).Select(r => (r.State, r.Depth)).Distinct(), Is.EqualTo(new[] { (Blocks.BlockState.Zero, 0) }));
+    }
+
     private IDiskImage Overlay(string path, string parent) =>
         DiskImages.CreateOverlay(folder.File(path), ImageFormat.Vhd, new ImageCreateOptions { Backing = new ImageBacking(parent, ImageFormat.Vhd) });
 
