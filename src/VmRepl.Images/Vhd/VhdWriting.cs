@@ -60,7 +60,7 @@ internal sealed class VhdWriting
         file = structure.File;
         for (long block = 0; block < structure.Blocks; block++)
         {
-            if (table.FindFault(block) is { } fault) throw fault;
+            if (table.IsDamaged(block)) throw table.Fault(block);
         }
 
         space = new VhdSpace(structure, table);
@@ -127,6 +127,12 @@ internal sealed class VhdWriting
         stamp.MoveTo(end);
         file.File.Flush();
         file.File.SetLength(end + VhdLayout.FooterBytes);
+    }
+
+    /// <exception cref="IOException">An earlier flush failed.</exception>
+    public void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.File.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 
     private void FlushLocked()
@@ -285,10 +291,5 @@ internal sealed class VhdWriting
         if (hasBegun) return;
         stamp.Mark();
         hasBegun = true;
-    }
-
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.File.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 }
