@@ -29,7 +29,7 @@ public static class DiskImages
         var file = options.Files.Open(path, options.Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
         try
         {
-            var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow), options.Writable) { Snapshot = options.Snapshot };
+            var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow, options.Files), options.Writable) { Snapshot = options.Snapshot };
             context.Enter(file, path);
             var format = options.Format ?? Probe(file);
             if (options.Snapshot is { } snapshot && format != ImageFormat.Qcow2)

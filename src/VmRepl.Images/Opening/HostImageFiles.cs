@@ -10,7 +10,7 @@ public sealed class HostImageFiles : IImageFiles
     public IHostFile Open(string path, HostFileAccess access)
     {
         // Looked at before opening: opening a FIFO would wait, opening a tape would move it.
-        if (access != HostFileAccess.CreateNew && File.Exists(path) && !HostFileType.IsRegular(path))
+        if (access != HostFileAccess.CreateNew && ((IImageFiles)this).IsIrregular(path))
             throw new IOException($"{path}: is not a regular file");
         return HostFile.Open(path, access);
     }

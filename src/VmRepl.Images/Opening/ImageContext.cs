@@ -40,7 +40,7 @@ public sealed class ImageContext
 
     /// <summary>Opens a file that the image <paramref name="from"/> names as part of itself: an extent, a data file.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
-    /// <exception cref="ImageFormatException">It is missing, or is already part of the chain.</exception>
+    /// <exception cref="ImageFormatException">It is missing, has a name that no file can have, or is already part of the chain.</exception>
     public IHostFile OpenPart(IHostFile from, string reference) => OpenPart(from.Path, reference);
 
     /// <summary>Opens the parent that the image <paramref name="from"/> names, read-only, in the <paramref name="format"/> that the image gives.</summary>
@@ -75,6 +75,10 @@ public sealed class ImageContext
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new ImageFormatException(from, -1, "reference", $"names \"{reference}\", which does not exist", e);
+        }
+        catch (PathTooLongException e)
+        {
+            throw new ImageFormatException(from, -1, "reference", $"is a name of {reference.Length} characters, which no file can have", e);
         }
 
         try

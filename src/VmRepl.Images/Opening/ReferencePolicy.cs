@@ -1,5 +1,3 @@
-using VmRepl.Blocks.Files;
-
 namespace VmRepl.Images.Opening;
 
 /// <summary>
@@ -10,14 +8,20 @@ public sealed class ReferencePolicy
 {
     private const int LinksMax = 40;
 
+    private readonly IImageFiles files;
     private readonly string[] directories;
 
     /// <param name="allowed">Directories named by the operator.</param>
-    public ReferencePolicy(IEnumerable<string> allowed) => directories = [.. allowed.Select(Canonical).Distinct(StringComparer.Ordinal)];
+    /// <param name="files">Where the names have their meaning; null for the host.</param>
+    public ReferencePolicy(IEnumerable<string> allowed, IImageFiles? files = null)
+    {
+        this.files = files ?? HostImageFiles.Instance;
+        directories = [.. allowed.Select(Canonical).Distinct(StringComparer.Ordinal)];
+    }
 
     /// <summary>The policy for an image at <paramref name="imagePath"/>: its own directory, and <paramref name="allowed"/>.</summary>
-    public static ReferencePolicy For(string imagePath, IEnumerable<string>? allowed = null) =>
-        new([Path.GetDirectoryName(Path.GetFullPath(imagePath))!, .. allowed ?? []]);
+    public static ReferencePolicy For(string imagePath, IEnumerable<string>? allowed = null, IImageFiles? files = null) =>
+        new([Path.GetDirectoryName(Path.GetFullPath(imagePath))!, .. allowed ?? []], files);
 
     /// <summary>The full path of what <paramref name="reference"/>, found in the file <paramref name="from"/>, means.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
@@ -42,9 +46,8 @@ public sealed class ReferencePolicy
         if (!directories.Any(d => home == d || home.StartsWith(d.TrimEnd('/') + "/", StringComparison.Ordinal)))
             throw Refused("its target lies outside the directories named on the command line (name it with --allow)");
         var target = Path.Combine(home, Path.GetFileName(full));
-        var file = new FileInfo(target);
-        if (file.LinkTarget is not null) throw Refused("it is a symbolic link");
-        if (file.Exists && !HostFileType.IsRegular(target)) throw Refused("it is not a regular file");
+        if (files.FindLinkTarget(target) is not null) throw Refused("it is a symbolic link");
+        if (files.IsIrregular(target)) throw Refused("it is not a regular file");
         return target;
 
         ReferenceRefusedException Refused(string reason) => new(from, reference, reason);
@@ -55,14 +58,14 @@ public sealed class ReferencePolicy
     /// starts anew after each. A directory that does not exist stays as it is named; opening a file there says so.
     /// </summary>
     /// <exception cref="IOException">The links go in a circle.</exception>
-    private static string Canonical(string directory)
+    private string Canonical(string directory)
     {
         var rest = new Stack<string>();
         var at = Restart(Path.GetFullPath(directory), rest);
         for (var links = 0; rest.TryPop(out var part);)
         {
             var next = Path.Combine(at, part);
-            if (new DirectoryInfo(next).LinkTarget is not { } target)
+            if (files.FindLinkTarget(next) is not { } target)
             {
                 at = next;
                 continue;
