@@ -11,31 +11,49 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
 {
     private const int FindingsMax = 1000;
 
-    private readonly List<ImageFinding> findings = [];
-    private readonly ClusterUses uses = new();
-    private readonly Dictionary<long, uint> l2Tables = [];
+    /// <summary>L2 tables that any file may have, whatever of it is a hole.</summary>
+    private const int TablesAnyway = 128 << 10;
+
+    /// <summary>Entries of a table that are read at once.</summary>
+    private const int EntriesAtOnce = 8192;
+
+    private readonly List<ImageFinding> damages = [], leaks = [];
+    private readonly ClusterUses uses = new(() => ClustersStored(file, header));
+
+    // Each with the number of L1 tables that name it, and whether the active one does.
+    private readonly Dictionary<long, (uint Weight, bool IsActive)> l2Tables = [];
     private readonly long fileLength = file.Length;
     private readonly int clusterSize = header.ClusterSize;
 
     public IReadOnlyList<ImageFinding> Run()
     {
         Structure(0, clusterSize, "the header", mayBeShort: true);
-        var active = ReadTable(header.L1Offset, header.L1Entries, "the L1 table");
-        CountL1(active, header.L1Offset, "the L1 table");
-        foreach (var snapshot in Qcow2SnapshotTable.Read(file, header, Damage)) CountSnapshot(snapshot);
-        if (header.SnapshotCount > 0) Structure(header.SnapshotsOffset, Qcow2SnapshotTable.Bytes(file, header), "the snapshot table", mayBeShort: true);
-        foreach (var (offset, weight) in l2Tables.ToArray()) CountL2(offset, weight);
-        new Qcow2BitmapCheck(file, header, Structure, Damage).Run();
-        CompareRefcounts();
-        CheckCopiedFlags(active);
-        return findings;
+        try
+        {
+            CountL1(header.L1Offset, header.L1Entries, "the L1 table", isActive: true);
+            foreach (var snapshot in Qcow2SnapshotTable.Read(file, header, Damage)) CountL1(snapshot.L1Offset, snapshot.L1Entries, $"the L1 table of snapshot {snapshot.Number}", isActive: false);
+            if (header.SnapshotCount > 0) Structure(header.SnapshotsOffset, Qcow2SnapshotTable.Bytes(file, header), "the snapshot table", mayBeShort: true);
+            foreach (var (offset, named) in l2Tables) CountL2(offset, named.Weight);
+            new Qcow2BitmapCheck(file, header, Structure, Damage).Run();
+            CompareRefcounts();
+            CheckCopiedFlags();
+        }
+        catch (Exception e) when (e is ImageFormatException or InvalidDataException)
+        {
+            damages.Add(new ImageFinding(true, e is ImageFormatException ? e.Message : $"{file.Path}: {e.Message}"));
+        }
+
+        return [.. damages, .. leaks];
     }
 
-    private void Damage(string message) => Found(true, message);
+    /// <summary>Clusters that the file has contents for: what bounds the references that a sound image can hold. Asked only where there are many.</summary>
+    private static long ClustersStored(IHostFile file, Qcow2Header header) => file.Map(0, file.Length).Where(r => !r.IsHole).Sum(r => r.Length) >> header.ClusterBits;
 
-    private void Found(bool isDamage, string message)
+    private void Damage(string message)
     {
-        if (findings.Count < FindingsMax) findings.Add(new ImageFinding(isDamage, $"{file.Path}: {message}"));
+        // An image that is nothing but damage would make any number of messages.
+        if (damages.Count >= FindingsMax) throw new InvalidDataException($"there are more than {FindingsMax} faults; the rest was not looked at");
+        damages.Add(new ImageFinding(true, $"{file.Path}: {message}"));
     }
 
     private ulong[] ReadTable(long offset, int entries, string what)
@@ -74,33 +92,64 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
         return isAlone;
     }
 
-    private void CountSnapshot(Qcow2Snapshot snapshot)
+    private void CountL1(long offset, int entries, string what, bool isActive)
     {
-        var what = $"the L1 table of snapshot {snapshot.Number}";
-        var l1 = ReadTable(snapshot.L1Offset, snapshot.L1Entries, what);
-        CountL1(l1, snapshot.L1Offset, what);
-    }
-
-    private void CountL1(ulong[] l1, long offset, string what)
-    {
-        if (l1.Length == 0 || !Structure(offset, (long)l1.Length * sizeof(ulong), what)) return;
+        if (entries == 0 || !Structure(offset, (long)entries * sizeof(ulong), what)) return;
         var own = new HashSet<long>();
-        foreach (var entry in l1)
+        foreach (var entry in Entries(offset, entries, what))
         {
             var host = (long)(entry & Qcow2Layout.OffsetMask);
             if ((entry & ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied)) != 0) Damage($"{what} has the entry 0x{entry:x16} with reserved bits set");
             if (host == 0) continue;
+            if (host >= fileLength)
+            {
+                Damage($"{what} names an L2 table at {host}, but the file ends at {fileLength}");
+                continue;
+            }
+
             // Walking a table once for each time it is named would let a small file ask for any amount of work.
-            if (!own.Add(host)) Damage($"{what} names the L2 table at {host} twice");
-            else l2Tables[host] = l2Tables.GetValueOrDefault(host) + 1;
+            if (!own.Add(host))
+            {
+                Damage($"{what} names the L2 table at {host} twice");
+                continue;
+            }
+
+            var (weight, wasActive) = l2Tables.GetValueOrDefault(host);
+            l2Tables[host] = (weight + 1, wasActive || isActive);
+            if (l2Tables.Count > TablesAnyway && l2Tables.Count > uses.ClustersStored)
+                throw new ImageFormatException(file.Path, offset, "L1 table", $"the image names {l2Tables.Count} L2 tables, and its file has contents for {uses.ClustersStored} clusters");
         }
     }
+
+    /// <summary>The entries of a table that are not zero, a piece at a time; what is a hole in the file is not read.</summary>
+    private IEnumerable<ulong> Entries(long offset, int entries, string what)
+    {
+        foreach (var run in file.Map(offset, (long)entries * sizeof(ulong)))
+        {
+            if (run.IsHole) continue;
+            var end = Math.Min((run.End - offset + sizeof(ulong) - 1) / sizeof(ulong), entries);
+            for (var first = (run.Offset - offset) / sizeof(ulong); first < end; first += EntriesAtOnce)
+            {
+                foreach (var entry in ReadTable(offset + (first * sizeof(ulong)), (int)Math.Min(EntriesAtOnce, end - first), what))
+                {
+                    if (entry != 0) yield return entry;
+                }
+            }
+        }
+    }
+
+    /// <summary>An L2 table; empty where it is a hole of the file.</summary>
+    private ulong[] ReadL2(long offset, string what) =>
+        IsHole(offset) ? [] : ReadTable(offset, clusterSize / sizeof(ulong), what);
+
+    /// <summary>Whether the cluster is a hole of the file: zeros that cost a small file nothing to have, and must not cost the reader anything.</summary>
+    private bool IsHole(long offset) => file.Map(offset, clusterSize).FirstOrDefault() is { IsHole: true } hole && hole.Length >= clusterSize;
 
     private void CountL2(long offset, uint weight)
     {
         var what = $"the L2 table at {offset}";
         if (!Structure(offset, clusterSize, what, weight)) return;
-        var words = ReadTable(offset, clusterSize / sizeof(ulong), what);
+        var words = ReadL2(offset, what);
         for (var i = 0; i < words.Length; i += header.L2EntryWords)
         {
             var entry = words[i];
@@ -114,7 +163,12 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
         try
         {
             var place = CompressedEntry.Parse(file.Path, entry, header.ClusterBits);
-            if (place.Host >= fileLength) Damage($"{what} names a compressed cluster at {place.Host}, but the file ends at {fileLength}");
+            if (place.Host >= fileLength)
+            {
+                Damage($"{what} names a compressed cluster at {place.Host}, but the file ends at {fileLength}");
+                return;
+            }
+
             for (var cluster = place.Host >> header.ClusterBits; cluster <= (place.Host + place.Length - 1) >> header.ClusterBits; cluster++)
             {
                 if (!uses.AddData(cluster, weight)) Damage($"{what} names compressed data over a table at {cluster << header.ClusterBits}");
@@ -137,7 +191,12 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
 
         // What is preallocated and not written may lie past the end: subclusters not in use, and zero clusters.
         var isRead = bitmap is { } bits ? (uint)bits != 0 : (entry & Qcow2Layout.ZeroFlag) == 0;
-        if (isRead && host >= fileLength) Damage($"{what} names a cluster at {host}, but the file ends at {fileLength}");
+        if (isRead && host >= fileLength)
+        {
+            Damage($"{what} names a cluster at {host}, but the file ends at {fileLength}");
+            return;
+        }
+
         if (!uses.AddData(host >> header.ClusterBits, weight)) Damage($"{what} names data over a table at {host}");
     }
 
@@ -163,7 +222,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
 
         for (var i = 0; i < table.Length; i++)
         {
-            if (valid[i]) CountLeaks(ReadBlock((long)table[i]), (long)i * perBlock, perBlock);
+            if (valid[i] && !IsHole((long)table[i])) CountLeaks(ReadBlock((long)table[i]), (long)i * perBlock, perBlock);
         }
 
         ulong Stored(long cluster)
@@ -189,20 +248,24 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
         {
             var stored = block[i];
             if (stored == 0 || stored <= uses[first + i]) continue;
-            Found(false, $"the cluster at {(first + i) << header.ClusterBits} is referenced {uses[first + i]} times, its refcount is {stored}: space is lost");
+            if (leaks.Count >= FindingsMax) return;
+            leaks.Add(new ImageFinding(false, $"{file.Path}: the cluster at {(first + i) << header.ClusterBits} is referenced {uses[first + i]} times, its refcount is {stored}: space is lost"));
         }
     }
 
     /// <summary>A cluster that says it has one reference is written in place; if it has more, a write would go through to a snapshot.</summary>
-    private void CheckCopiedFlags(ulong[] l1)
+    private void CheckCopiedFlags()
     {
-        foreach (var entry in l1)
+        foreach (var entry in Entries(header.L1Offset, header.L1Entries, "the L1 table"))
         {
             var host = (long)(entry & Qcow2Layout.OffsetMask);
-            if (host == 0) continue;
-            if ((entry & Qcow2Layout.Copied) != 0 && uses[host >> header.ClusterBits] > 1) Damage($"the L2 table at {host} says that it is not shared, but it is");
-            if (host >= fileLength || clusterSize > fileLength - host || !Sectors.IsAligned(host, clusterSize) || header.HasExternalData) continue;
-            var words = file.ReadNumbers(host, clusterSize / sizeof(ulong), "L2 table");
+            if (host != 0 && (entry & Qcow2Layout.Copied) != 0 && uses[host >> header.ClusterBits] > 1) Damage($"the L2 table at {host} says that it is not shared, but it is");
+        }
+
+        foreach (var (host, named) in l2Tables)
+        {
+            if (!named.IsActive || clusterSize > fileLength - host || !Sectors.IsAligned(host, clusterSize) || header.HasExternalData) continue;
+            var words = ReadL2(host, "L2 table");
             for (var i = 0; i < words.Length; i += header.L2EntryWords)
             {
                 if ((words[i] & (Qcow2Layout.Copied | Qcow2Layout.CompressedFlag)) != Qcow2Layout.Copied) continue;

@@ -78,7 +78,7 @@ internal sealed record Qcow2Extensions
 
     private static (int Count, long Bytes, long Offset) ParseBitmaps(string path, ReadOnlySpan<byte> data, int at)
     {
-        if (data.Length != BitmapsBytes) throw new ImageFormatException(path, at - 4, "bitmaps extension length", $"must be {BitmapsBytes}, is {data.Length}");
+        if (data.Length != BitmapsBytes) throw ImageFormatException.Mismatch(path, at - 4, "bitmaps extension length", $"{BitmapsBytes}", $"{data.Length}");
         var count = BinaryPrimitives.ReadUInt32BigEndian(data);
         if (count > Qcow2Layout.BitmapsMax) throw new ImageFormatException(path, at, "nb_bitmaps", $"{count} exceeds {Qcow2Layout.BitmapsMax}");
         return ((int)count, BinaryPrimitives.ReadInt64BigEndian(data[8..]), BinaryPrimitives.ReadInt64BigEndian(data[16..]));

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -17,10 +18,10 @@ internal sealed class Qcow2HeaderReader
         file.ReadField(0, head, "header");
         if (BinaryPrimitives.ReadUInt32BigEndian(head) != Qcow2Layout.Magic) throw Bad(0, "magic", "is not that of QCOW2");
         var version = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.VersionAt..]);
-        if (version is not (2 or 3)) throw Bad(Qcow2Layout.VersionAt, "version", $"must be 2 or 3, is {version}");
+        if (version is not (2 or 3)) throw Mismatch(Qcow2Layout.VersionAt, "version", "2 or 3", version);
         var clusterBits = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.ClusterBitsAt..]);
         if (clusterBits is < Qcow2Layout.ClusterBitsMin or > Qcow2Layout.ClusterBitsMax)
-            throw Bad(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"must be {Qcow2Layout.ClusterBitsMin} to {Qcow2Layout.ClusterBitsMax}, is {clusterBits}");
+            throw Mismatch(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"{Qcow2Layout.ClusterBitsMin} to {Qcow2Layout.ClusterBitsMax}", clusterBits);
         cluster = new byte[Math.Min(1L << (int)clusterBits, file.Length)];
         file.ReadField(0, cluster, "header");
         if (version == 3 && cluster.Length < Qcow2Layout.HeaderBytesV3Min) throw Bad(0, "header", $"the file ends at {cluster.Length}");
@@ -47,10 +48,10 @@ internal sealed class Qcow2HeaderReader
         var version = (int)U32(Qcow2Layout.VersionAt);
         var headerLength = version == 2 ? Qcow2Layout.HeaderBytesV2 : U32(Qcow2Layout.HeaderLengthAt);
         if (version == 3 && (headerLength < Qcow2Layout.HeaderBytesV3Min || headerLength > cluster.Length || headerLength % 8 != 0))
-            throw Bad(Qcow2Layout.HeaderLengthAt, "header_length", $"must be a multiple of 8 from {Qcow2Layout.HeaderBytesV3Min} to the cluster's size, is {headerLength}");
+            throw Mismatch(Qcow2Layout.HeaderLengthAt, "header_length", $"a multiple of 8 from {Qcow2Layout.HeaderBytesV3Min} to the cluster's size", headerLength);
         var (backing, extensionsEnd) = BackingName((int)headerLength);
         var order = version == 2 ? 4 : U32(Qcow2Layout.RefcountOrderAt);
-        if (order > Qcow2Layout.RefcountOrderMax) throw Bad(Qcow2Layout.RefcountOrderAt, "refcount_order", $"must be at most {Qcow2Layout.RefcountOrderMax}, is {order}");
+        if (order > Qcow2Layout.RefcountOrderMax) throw Mismatch(Qcow2Layout.RefcountOrderAt, "refcount_order", $"at most {Qcow2Layout.RefcountOrderMax}", order);
         return new Qcow2Header
         {
             Version = version,
@@ -140,6 +141,8 @@ internal sealed class Qcow2HeaderReader
     private uint U32(int at) => BinaryPrimitives.ReadUInt32BigEndian(cluster.AsSpan(at));
 
     private ulong U64(int at) => BinaryPrimitives.ReadUInt64BigEndian(cluster.AsSpan(at));
+
+    private ImageFormatException Mismatch(int at, string field, string expected, long found) => ImageFormatException.Mismatch(file.Path, at, field, expected, found.ToString(CultureInfo.InvariantCulture));
 
     private ImageFormatException Bad(int at, string field, string problem) => new(file.Path, at, field, problem);
 }

@@ -176,7 +176,7 @@ internal sealed class RefcountTable
         var perCluster = header.ClusterSize / sizeof(ulong);
         var wanted = Sectors.AlignUp(Math.Max(entries + 1, table.Length * 3L / 2), perCluster);
         if (wanted * sizeof(ulong) > Qcow2Layout.RefcountTableBytesMax)
-            throw new IOException($"{file.Path}: the image cannot grow: its refcount table would pass {Qcow2Layout.RefcountTableBytesMax} bytes");
+            throw new ImageFullException($"{file.Path}: the image cannot grow: its refcount table would pass {Qcow2Layout.RefcountTableBytesMax} bytes");
         Array.Resize(ref table, (int)wanted);
         (tableIsDirty, tableIsMoving) = (true, true);
     }

@@ -234,7 +234,7 @@ internal sealed class VhdWriting
         var from = stamp.End;
         var to = space.EndAfter(from, growthBlocks);
         if (to > FileLengthMax) to = space.EndAfter(from, 1);
-        if (to > FileLengthMax) throw new IOException($"{file.File.Path}: a VHD file cannot be longer than {FileLengthMax} bytes");
+        if (to > FileLengthMax) throw new ImageFullException($"{file.File.Path}: a VHD file cannot be longer than {FileLengthMax} bytes");
         stamp.MoveTo(to);
         // A file that was made just now and never flushed has nothing to lose.
         if (!isYoung) FlushFooter();

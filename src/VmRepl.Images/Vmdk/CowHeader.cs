@@ -35,7 +35,7 @@ internal sealed record CowHeader(long CapacitySectors, int GrainSectors, long Di
     {
         if (!bytes.StartsWith(VmdkLayout.CowMagic)) throw Bad(0, "magic", "is not \"COWD\"");
         var version = U32(bytes, 4);
-        if (version != 1) throw Bad(4, "version", $"is {version}, only 1 is known");
+        if (version != 1) throw ImageFormatException.Mismatch(path, 4, "version", "1", $"{version}");
         var capacity = U32(bytes, 12);
         if (capacity == 0) throw Bad(12, "capacity", "is zero");
         var grain = U32(bytes, 16);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vmdk;
@@ -33,13 +34,43 @@ internal sealed class GrainDirectory
 
     public long Count { get; }
 
+    /// <summary>Where it stands in the file.</summary>
+    public Extent Place => new(offset, Count * sizeof(uint));
+
     /// <exception cref="ImageFormatException">The file became shorter.</exception>
     public uint this[long index]
     {
         get
         {
             var (page, inPage) = Math.DivRem(index, PageEntries);
-            return BinaryPrimitives.ReadUInt32LittleEndian(pages.At(offset + (page * PageBytes), (int)Math.Min(PageEntries, Count - (page * PageEntries)) * sizeof(uint)).AsSpan((int)inPage * sizeof(uint)));
+            return BinaryPrimitives.ReadUInt32LittleEndian(Page(page).AsSpan((int)inPage * sizeof(uint)));
         }
     }
+
+    /// <summary>How many entries from <paramref name="index"/> on are known to name no table: at least one where that one does not.</summary>
+    public long AbsentFrom(long index)
+    {
+        var (page, inPage) = Math.DivRem(index, PageEntries);
+        var rest = Page(page).AsSpan((int)inPage * sizeof(uint));
+        var first = rest.IndexOfAnyExcept((byte)0);
+        return (first < 0 ? rest.Length : first) / sizeof(uint);
+    }
+
+    /// <summary>The entries that name a table, in order, with their numbers. What is a hole in the file is not read.</summary>
+    public IEnumerable<(long Number, uint Sector)> Present()
+    {
+        foreach (var run in file.Map(offset, Count * sizeof(uint)))
+        {
+            if (run.IsHole) continue;
+            var end = Math.Min(Count, (run.End - offset + sizeof(uint) - 1) / sizeof(uint));
+            for (var number = (run.Offset - offset) / sizeof(uint); number < end;)
+            {
+                var absent = AbsentFrom(number);
+                if (absent == 0) yield return (number, this[number]);
+                number += Math.Max(absent, 1);
+            }
+        }
+    }
+
+    private byte[] Page(long page) => pages.At(offset + (page * PageBytes), (int)Math.Min(PageEntries, Count - (page * PageEntries)) * sizeof(uint));
 }

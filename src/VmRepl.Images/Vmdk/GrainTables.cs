@@ -71,8 +71,30 @@ internal sealed class GrainTables
     /// <summary>Where the entry of <paramref name="grain"/> stands, for errors.</summary>
     public long EntryOffset(long grain) => ((long)directory[grain / header.TableEntries] * VmdkLayout.SectorBytes) + (grain % header.TableEntries * sizeof(uint));
 
-    /// <summary>Whether there is a table at all for <paramref name="grain"/>, so that a run over none can be taken in one step.</summary>
-    public bool HasTable(long grain) => directory[grain / header.TableEntries] != 0;
+    /// <summary>How many grains from <paramref name="grain"/> on have no entry, because there is no table for them or because it says so; they are a run that can be taken in one step. 0 where the grain has one.</summary>
+    public long AbsentFrom(long grain)
+    {
+        var (number, index) = Math.DivRem(grain, header.TableEntries);
+        var absent = directory.AbsentFrom(number);
+        if (absent > 0) return (absent * header.TableEntries) - index;
+        lock (gate)
+        {
+            if (Table(number) is not { } table) return header.TableEntries - index;
+            var first = table.AsSpan((int)index).IndexOfAnyExcept(0u);
+            return first < 0 ? header.TableEntries - index : first;
+        }
+    }
+
+    /// <summary>The numbers of the tables that hold anything, as far as that can be told without reading them.</summary>
+    public IEnumerable<long> Numbers()
+    {
+        foreach (var (number, sector) in directory.Present())
+        {
+            var place = (long)sector * VmdkLayout.SectorBytes;
+            if (file.Map(place, TableBytes).FirstOrDefault() is { IsHole: true } hole && hole.Length >= TableBytes && redundant is null) continue;
+            yield return number;
+        }
+    }
 
     /// <summary>Copies of the changed tables with their places, redundant ones first. They stay in memory until <see cref="Committed"/>.</summary>
     public List<(long FileOffset, byte[] Table)> TakeChanged()
@@ -99,18 +121,16 @@ internal sealed class GrainTables
         lock (gate) committing.Clear();
     }
 
-    /// <summary>Places of all tables, primary and redundant, as the directories have them; none is checked.</summary>
-    public IEnumerable<Extent> Places()
-    {
-        var bytes = header.TableEntries * sizeof(uint);
-        foreach (var copy in redundant is null || ReferenceEquals(redundant, directory) ? new[] { directory } : [directory, redundant])
-        {
-            for (long number = 0; number < copy.Count; number++)
-            {
-                if (copy[number] is var sector and not 0) yield return new Extent((long)sector * VmdkLayout.SectorBytes, bytes);
-            }
-        }
-    }
+    /// <summary>Where the directories themselves stand.</summary>
+    public IEnumerable<Extent> Directories() => Copies().Select(d => d.Place);
+
+    /// <summary>First sectors of all tables, primary and redundant, as the directories have them; none is checked.</summary>
+    public IEnumerable<uint> TableSectors() => Copies().SelectMany(d => d.Present()).Select(t => t.Sector);
+
+    private GrainDirectory[] Copies() => redundant is null || redundant.Place == directory.Place ? [directory] : [directory, redundant];
+
+    /// <summary>Bytes of a table.</summary>
+    private int TableBytes => header.TableEntries * sizeof(uint);
 
     private uint[]? Load(long sector, int entries)
     {

@@ -46,11 +46,11 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
     public static SeSparseHeader Read(IHostFile file, byte[] head)
     {
         if (U64(head, 0) != Magic) throw Bad(0, "magic", $"is 0x{U64(head, 0):x}, not that of seSparse");
-        if (U64(head, 8) != Version) throw Bad(8, "version", $"is 0x{U64(head, 8):x}, only 0x{Version:x} is known");
+        if (U64(head, 8) != Version) throw Mismatch(8, "version", $"0x{Version:x}", $"0x{U64(head, 8):x}");
         var capacity = U64(head, 16);
         if (capacity is 0 or > CapacityMax) throw Bad(16, "capacity", $"is {capacity} sectors");
-        if (U64(head, 24) != GrainSectors) throw Bad(24, "grainSize", $"is {U64(head, 24)} sectors, only {GrainSectors} is known");
-        if (U64(head, 32) != TableSectors) throw Bad(32, "grainTableSize", $"is {U64(head, 32)} sectors, only {TableSectors} is known");
+        if (U64(head, 24) != GrainSectors) throw Mismatch(24, "grainSize", $"{GrainSectors} sectors", $"{U64(head, 24)}");
+        if (U64(head, 32) != TableSectors) throw Mismatch(32, "grainTableSize", $"{TableSectors} sectors", $"{U64(head, 32)}");
         if (U64(head, 40) != 0) throw Bad(40, "flags", $"are 0x{U64(head, 40):x}, none is known");
         if (head.AsSpan(ReservedAt, ReservedBytes).ContainsAnyExcept((byte)0)) throw Bad(ReservedAt, "reserved", "is not zero");
         if (head.AsSpan(PaddingAt).ContainsAnyExcept((byte)0)) throw Bad(PaddingAt, "padding", "is not zero");
@@ -69,6 +69,8 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
         }
 
         ImageFormatException Bad(int field, string name, string problem) => new(file.Path, field, name, problem);
+
+        ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(file.Path, field, name, expected, found);
     }
 
     private static void CheckVolatile(IHostFile file, long sector)

@@ -48,7 +48,7 @@ internal sealed class SparseExtent : GrainExtent
 
     protected override GrainRun Locate(long grain)
     {
-        if (!tables.HasTable(grain)) return new GrainRun(BlockState.Unallocated, -1, header.TableEntries - (grain % header.TableEntries));
+        if (tables.AbsentFrom(grain) is > 0 and var absent) return new GrainRun(BlockState.Unallocated, -1, absent);
         var entry = tables[grain];
         if (entry == 0) return new GrainRun(BlockState.Unallocated);
         if (entry == 1 && header.Flags.HasFlag(SparseFlags.ZeroedGrains)) return new GrainRun(BlockState.Zero);

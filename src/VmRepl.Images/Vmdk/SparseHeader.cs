@@ -70,7 +70,7 @@ internal sealed record SparseHeader
     {
         if (!bytes.StartsWith(VmdkLayout.SparseMagic)) throw Bad(0, "magic", "is not \"KDMV\"");
         var version = U32(bytes, 4);
-        if (version is < 1 or > 3) throw Bad(4, "version", $"is {version}, 1 to 3 are known");
+        if (version is < 1 or > 3) throw ImageFormatException.Mismatch(path, at + 4, "version", "1 to 3", $"{version}");
         var flags = (SparseFlags)U32(bytes, 8);
         if (flags.HasFlag(SparseFlags.NewlineTest) && !bytes.Slice(73, 4).SequenceEqual("\n \r\n"u8)) throw Bad(73, "newline bytes", "are changed: the file was sent as text");
         var capacity = U64(bytes, 12);

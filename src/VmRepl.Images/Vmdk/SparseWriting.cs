@@ -165,7 +165,7 @@ internal sealed class SparseWriting
     {
         if (free.TryPop(out var sector)) return ((long)sector * VmdkLayout.SectorBytes, true);
         var place = end;
-        if ((place + grainBytes) / VmdkLayout.SectorBytes > uint.MaxValue) throw new IOException($"{file.Path}: a VMDK extent cannot grow past 2 TiB");
+        if ((place + grainBytes) / VmdkLayout.SectorBytes > uint.MaxValue) throw new ImageFullException($"{file.Path}: a VMDK extent cannot grow past 2 TiB");
         file.SetLength(place + grainBytes);
         end = place + grainBytes;
         return (place, false);

@@ -59,6 +59,16 @@ public sealed class Qcow2HostileTests
 
     [Variant("QCOW2", "unknown incompatible feature: refused by the name that the file gives it", Referee = "generator")]
     [Test]
+    public void HeaderField_WithAValueThatItMustNotHave_SaysWhatItMayBeAndWhatItIs()
+    {
+        var bytes = Sample();
+        Put32(bytes, 20, 30);
+        Assert.That(() => Open(bytes), Throws.TypeOf<ImageFormatException>().With.Property(nameof(ImageFormatException.Offset)).EqualTo(20)
+            .And.Property(nameof(ImageFormatException.Expected)).EqualTo("9 to 21").And.Property(nameof(ImageFormatException.Found)).EqualTo("30")
+            .And.Message.Contains("must be 9 to 21, is 30"));
+    }
+
+    [Test]
     public void UnknownFeature_IsNamedFromTheFilesOwnTable()
     {
         var bytes = Sample();
