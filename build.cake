@@ -234,8 +234,10 @@ void RunSeeded(string project)
     if (runs < 1) throw new CakeException($"--runs={runs} must be at least 1.");
     var plant = HasArgument("plant") ? Argument<string>("plant") : null;
     if (plant is not null && project != "VmRepl.Simulation") throw new CakeException("--plant=NAME belongs to --target=Simulate.");
+    var state = HasArgument("state") ? Argument<string>("state") : null;
+    if (state is not null && project != "VmRepl.Fuzz") throw new CakeException("--state=FILE belongs to --target=Fuzz.");
     Information("Seed {0}, {1} runs; again with: dotnet cake --target={2} --seed={0} --runs={1}{3}", seed, runs, target, plant is null ? "" : $" --plant={plant}");
-    RunProject(project, $"--seed {seed} --runs {runs}" + (plant is null ? "" : $" --plant {plant}"));
+    RunProject(project, $"--seed {seed} --runs {runs}" + (plant is null ? "" : $" --plant {plant}") + (state is null ? "" : $" --state {state}"));
 }
 
 Task("Simulate")
@@ -262,7 +264,7 @@ Task("Simulate-Some")
     .Does(() => RunSome("Simulate-Some", "VmRepl.Simulation", 500));
 
 Task("Fuzz")
-    .Description("Damaged and hostile images for every reader: --seed=N (unsigned, 64 bits) --runs=N.")
+    .Description("Damaged and hostile images for every reader: --seed=N (unsigned, 64 bits) --runs=N [--state=FILE].")
     .Does(() => RunSeeded("VmRepl.Fuzz"));
 
 Task("Fuzz-Some")

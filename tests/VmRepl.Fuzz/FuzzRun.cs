@@ -22,7 +22,9 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
 
     public const long RunsThatMustReach = 1000;
 
-    private const int AtOnce = 2, ShownOfOneKind = 2;
+    public const int AtOnce = 2;
+
+    private const int ShownOfOneKind = 2;
 
     private static readonly TimeSpan ProgressEvery = TimeSpan.FromSeconds(15);
 
@@ -39,6 +41,9 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
     /// <summary>The reader on trial; another one only to try the fuzzer itself.</summary>
     public Func<string, ImageOpenOptions, IDiskImage> Open { get; init; } = DiskImages.Open;
 
+    /// <summary>Where the seeds under way are kept; null to keep them nowhere.</summary>
+    public StateFile? State { get; init; }
+
     public long Findings { get; private set; }
 
     public IReadOnlyDictionary<ImageFormat, FormatCounters> Counters => counters;
@@ -51,7 +56,7 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
     {
         output.WriteLine($"seed {firstSeed}, {runs} mutants of {corpus.Count} images");
         watch.Start();
-        for (var i = 0; i < AtOnce; i++) workers[i] = Start();
+        for (var i = 0; i < AtOnce; i++) workers[i] = Start(i);
         Watch();
         var all = new FormatCounters();
         output.WriteLine(FormatCounters.Head);
@@ -71,9 +76,9 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
         return Findings == 0 && !isReachPoor ? 0 : 1;
     }
 
-    private Worker Start()
+    private Worker Start(int number)
     {
-        var worker = new Worker();
+        var worker = new Worker(number);
         worker.Thread = new Thread(() => Work(worker)) { IsBackground = true, Name = "fuzz" };
         worker.Thread.Start();
         return worker;
@@ -102,7 +107,7 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
         // Nothing can end a thread that does not look at a file: it is left, and another one takes its place.
         worker.IsAbandoned = true;
         Report(current.Seed, current.Mutant, [new Finding(current.Trial.Step, $"does not end: {elapsed.TotalSeconds:F0} s", "")]);
-        workers[index] = Start();
+        workers[index] = Start(index);
     }
 
     private void Work(Worker worker)
@@ -110,6 +115,7 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
         while (!worker.IsAbandoned && Take() is { } index)
         {
             var seed = unchecked(firstSeed + (ulong)index);
+            State?.Begin(worker.Number, seed);
             var mutant = mutator.Make(new SeededRandom(seed));
             var trial = new Trial(mutant, seed, Open);
             worker.Current = new Current(seed, mutant, trial, watch.Elapsed);
@@ -135,6 +141,9 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
 
             if (findings.Count > 0) Report(seed, mutant, findings);
         }
+
+        // One that was left behind, or that was asked to stop, is not done with what was to come.
+        if (!worker.IsAbandoned && !isStopping) State?.Done(worker.Number);
     }
 
     /// <summary>Runs a mutant once more, alone, and watches what it holds.</summary>
@@ -181,8 +190,10 @@ public sealed class FuzzRun(IReadOnlyList<CorpusImage> corpus, ulong firstSeed, 
         lock (gate) return next >= runs || isStopping ? null : next++;
     }
 
-    private sealed class Worker
+    private sealed class Worker(int number)
     {
+        public int Number => number;
+
         public Thread? Thread { get; set; }
 
         public volatile Current? Current;

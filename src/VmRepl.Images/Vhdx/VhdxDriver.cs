@@ -76,6 +76,7 @@ internal sealed class VhdxDriver : IImageDriver
     private static VhdxImage OpenImage(VhdxFile file, ImageContext context)
     {
         var headers = VhdxHeaderPair.Read(file);
+        if (context.Writable) headers.RequireUpdatable(file);
         var hadLog = VhdxLogReplay.Run(file, headers, context.Writable);
         var structure = VhdxStructure.Read(file, headers);
         var parent = structure.Metadata.Parent is { } locator ? OpenParent(file, structure, locator, context) : null;

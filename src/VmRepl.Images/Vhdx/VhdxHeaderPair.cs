@@ -46,6 +46,14 @@ internal sealed class VhdxHeaderPair
         return new VhdxHeaderPair(file.File, current, index);
     }
 
+    /// <summary>Refuses to write a file whose sequence could not go on: only somebody who put it there gets it near its end.</summary>
+    /// <exception cref="ImageFormatException">The sequence is within 2^32 of the highest there is.</exception>
+    public void RequireUpdatable(VhdxFile of)
+    {
+        if (Current.Sequence > ulong.MaxValue - uint.MaxValue)
+            throw of.Bad(VhdxLayout.HeaderOffsets[currentIndex] + 8, "SequenceNumber", $"is {Current.Sequence}: no update can follow it, so the file is only read");
+    }
+
     /// <summary>Replaces the header by <paramref name="next"/>, whose sequence is set here. Durable when it returns.</summary>
     public void Update(VhdxHeader next)
     {

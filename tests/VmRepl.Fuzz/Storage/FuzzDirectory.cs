@@ -72,8 +72,7 @@ public sealed class FuzzDirectory : IImageFiles
         }
 
         if (path.Length > PathMax || path.Split('/').Any(p => Encoding.UTF8.GetByteCount(p) > NameMax)) throw new PathTooLongException(path);
-        if (path.IndexOf('/', Home.Length + 1) is > 0 and var slash)
-            throw files.ContainsKey(path[..slash]) ? new IOException($"{path}: not a directory") : new DirectoryNotFoundException(path);
+        if (path.IndexOf('/', Home.Length + 1) > 0) throw new DirectoryNotFoundException(path);
         return files.TryGetValue(path, out var bytes)
             ? new FuzzFile(path, (ulong)(files.Keys.TakeWhile(k => k != path).Count() + 1), bytes, this, access == HostFileAccess.Read)
             : throw new FileNotFoundException(path);
