@@ -59,6 +59,27 @@ public sealed class FuzzRunTests
         }
     }
 
+    [Test]
+    public void State_OfARunThatWasKilled_GoesOnAtTheLowestSeedThatWasNotDone()
+    {
+        using var folder = new TestFolder();
+        var path = folder.File("state");
+        Assert.That(StateFile.Find(path), Is.Null);
+        using (var state = new StateFile(path, 1000))
+        {
+            state.Begin(0, 700);
+            state.Begin(1, 512);
+            Assert.That(StateFile.Find(path), Is.EqualTo((512UL, 488L)));
+            state.Done(1);
+            Assert.That(StateFile.Find(path), Is.EqualTo((700UL, 300L)));
+            state.Done(0);
+        }
+
+        Assert.That(StateFile.Find(path), Is.Null);
+        using (var state = new StateFile(path, 100)) Assert.That(new FuzzRun(Corpus.Value, 50, 50, TextWriter.Null) { State = state }.Run(), Is.Zero);
+        Assert.That(StateFile.Find(path), Is.Null, "the run was done");
+    }
+
     /// <summary>A corpus that is refused as it stands would try nothing.</summary>
     [Test]
     public void Corpus_Undamaged_IsReadWithoutAFinding()

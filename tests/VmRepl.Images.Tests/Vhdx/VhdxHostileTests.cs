@@ -115,6 +115,20 @@ internal sealed class VhdxHostileTests
         DiskContents.RequireSame(File.ReadAllBytes(path), forge.File);
     }
 
+    /// <summary>Found by the fuzzer: the update of a header whose sequence cannot go on ended in an arithmetic overflow, after the first writes.</summary>
+    [TestCase(ulong.MaxValue)]
+    [TestCase(ulong.MaxValue - 1)]
+    public void Write_AfterASequenceAtItsEnd_IsRefusedAndReadingIsNot(ulong sequence)
+    {
+        var forge = new VhdxForge([.. pristine]);
+        forge.SetHeader(0x20000, 8, BitConverter.GetBytes(sequence));
+        var path = folder.File("sequence.vhdx");
+        File.WriteAllBytes(path, forge.File);
+        Assert.That(ReadWhole(path), Has.Length.EqualTo(6 * MiB));
+        Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>().With.Property("Field").EqualTo("SequenceNumber"));
+        DiskContents.RequireSame(File.ReadAllBytes(path), forge.File);
+    }
+
     [Test]
     public void Open_TwoHeadersOfOneSequence_IsRefusedUnlessTheyAreIdentical()
     {

@@ -55,6 +55,63 @@ internal sealed class VmdkDamageTests
         DiskContents.RequireSame(File.ReadAllBytes(path), bytes);
     }
 
+    /// <summary>Found by the fuzzer: a writer writes whole tables wherever the redundant directory has them, over the descriptor or over another table.</summary>
+    [TestCase(1U)]
+    [TestCase(0U)]
+    [TestCase(23U)]
+    [TestCase(0x7FFFFFFFU)]
+    public void Write_WithATablePlacedOverSomethingElse_IsRefused(uint sector)
+    {
+        var bytes = (byte[])pristine.Clone();
+        var redundant = (int)BitConverter.ToInt64(bytes, 48) * 512;
+        Assert.That(BitConverter.ToUInt32(bytes, redundant), Is.EqualTo(22), "the first redundant table follows header, descriptor and directory");
+        // One sector on it lies half over its neighbour in the file, the primary directory; 0 is where the header is, and no table at all.
+        BitConverter.GetBytes(sector).CopyTo(bytes, redundant);
+        var path = folder.File("tables.vmdk");
+        File.WriteAllBytes(path, bytes);
+        if (sector == 0)
+        {
+            using var image = DiskImages.Open(path);
+            Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty, "a table that is missing in the second copy lies over nothing");
+            return;
+        }
+
+        using (var image = DiskImages.Open(path)) Assert.That(image.Check().Any(f => f.IsDamage));
+        Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>());
+        DiskContents.RequireSame(File.ReadAllBytes(path), bytes);
+    }
+
+    /// <summary>Found by the fuzzer: looking for overlaps took four bytes for each grain's worth of file, holes included.</summary>
+    [Test]
+    public void Check_OfALongFileOfHoles_HoldsLittle()
+    {
+        var path = folder.File("long.vmdk");
+        File.WriteAllBytes(path, pristine);
+        using (var file = File.OpenWrite(path)) file.SetLength(3L << 40);
+        using var image = DiskImages.Open(path);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16L << 20));
+    }
+
+    /// <summary>Found by the fuzzer: a directory of millions of entries, all of them a hole, was gone through one by one for each question.</summary>
+    [Test]
+    public void Map_OfADirectoryOfHoles_TakesNoTime()
+    {
+        var path = folder.File("capacity.vmdk");
+        var bytes = (byte[])pristine.Clone();
+        BitConverter.GetBytes(1L << 41).CopyTo(bytes, 12);
+        File.WriteAllBytes(path, bytes);
+        using (var file = File.OpenWrite(path)) file.SetLength(1L << 40);
+        using var image = DiskImages.Open(path);
+        var clock = Stopwatch.StartNew();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        // The tables' own bytes stand where the longer directory would be: what they name is wrong and says so, and the rest is a hole.
+        Assert.That(() => image.Map(1L << 40, image.Length - (1L << 40)).Count(), Is.EqualTo(1));
+        Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(2)));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(400L * MiB));
+    }
+
     private void RequireContentsOrTypedError(byte[] bytes)
     {
         var path = folder.File("damaged.vmdk");
