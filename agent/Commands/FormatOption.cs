@@ -11,13 +11,13 @@ internal sealed class FormatOption : Option<string?>
         : base(name)
     {
         Description = description;
-        HelpName = "raw|qcow2|vhdx|vmdk";
+        HelpName = "raw|qcow2|vhdx|vmdk|vhd";
         Required = required;
         Validators.Add(result =>
         {
             foreach (var token in result.Tokens)
             {
-                if (!ImageFormatNames.TryParse(token.Value, out _)) result.AddError($"{name}: \"{token.Value}\" is no format; raw, qcow2, vhdx and vmdk are.");
+                if (!ImageFormatNames.TryParse(token.Value, out _)) result.AddError($"{name}: \"{token.Value}\" is no format; raw, qcow2, vhdx, vmdk and vhd are.");
             }
         });
     }

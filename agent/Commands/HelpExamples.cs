@@ -72,8 +72,18 @@ internal static class HelpExamples
         "info" => "vmrepl image info --json disk.qcow2",
         "map" => "vmrepl image map disk.vmdk --source-format vmdk",
         "check" => "vmrepl image check disk.vhdx && echo clean",
-        "convert" => "vmrepl image convert disk.vmdk disk.vhdx --format vhdx",
+        "convert" => """
+            vmrepl image convert disk.vmdk disk.vhdx --format vhdx
+            vmrepl image convert disk.qcow2 disk.vmdk --format vmdk --subformat streamOptimized
+            """,
         "compare" => "vmrepl image compare before.qcow2 after.raw",
+        "create" => """
+            vmrepl image create disk.qcow2 --format qcow2 --size 20GiB
+            vmrepl image create today.qcow2 --format qcow2 --backing base.vhdx --backing-format vhdx
+            """,
+        "diff" => "vmrepl image diff monday.qcow2 tuesday.qcow2 changes.qcow2 --format qcow2",
+        "merge" => "vmrepl image merge today.qcow2 whole.vhdx --format vhdx",
+        "resize" => "vmrepl image resize disk.vhdx --size 40GiB",
         _ => null,
     };
 }

@@ -4,6 +4,7 @@ using VmRepl.Hypervisors.Definitions;
 using VmRepl.Hypervisors.Qemu;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Operations;
 using VmRepl.Journal;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
@@ -32,6 +33,7 @@ internal static class FailureReading
         AggregateException { InnerExceptions.Count: 1 } a => Read(a.InnerException!, group),
         ReferenceRefusedException e => CommandFailure.Refused(e.Message, "Name the directory with --allow DIR if you trust the image and the file it leads to.", group, e),
         ImageFormatException e => new(e.Message, "The image is damaged, not what its name says, or of a kind that is not supported; nothing was read past this point.", group, cause: e),
+        ShrinkRefusedException e => CommandFailure.Refused(e.Message + ".", "Give --shrink to make a disk shorter; what is cut off must hold nothing but zeros.", group, e),
         ReplicationException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, e.Group, e.IsRefusal ? ExitCode.Refused : ExitCode.Failed, e),
         StoreException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, cause: e),
         ViewClosedException e => new(Sentence(e.Message), e.Hint is { Length: > 0 } hint ? hint : null, group, cause: e),

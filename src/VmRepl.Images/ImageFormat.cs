@@ -7,4 +7,5 @@ public enum ImageFormat
     Qcow2,
     Vhdx,
     Vmdk,
+    Vhd,
 }

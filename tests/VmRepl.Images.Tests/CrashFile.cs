@@ -28,6 +28,9 @@ internal sealed class CrashFile : IHostFile
 
     public bool IsReadOnly { get; init; }
 
+    /// <summary>All of it, as it reads now.</summary>
+    public byte[] Contents => [.. current];
+
     public FileIdentity Identity => new(0, 0, Length, 0, 0);
 
     /// <summary>What a power cut now could leave, by the choices of <paramref name="random"/>.</summary>

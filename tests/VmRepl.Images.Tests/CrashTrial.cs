@@ -11,21 +11,29 @@ internal static class CrashTrial
     /// Every sector of what is left must be as at the last flush or as some write after it made it. Both readings are tried: read-only, and opened for writing.
     /// </summary>
     /// <returns>How many crashes were looked at.</returns>
-    public static int Run(ImageFormat format, int seed, int length)
+    public static int Run(ImageFormat format, int seed, int length) => Run(format, seed, length, null);
+
+    /// <param name="parent">Contents of a parent that the image is made over, or null.</param>
+    /// <param name="onSurvivor">Given the file that some crashes leave.</param>
+    public static int Run(ImageFormat format, int seed, int length, byte[]? parent, Action<byte[]>? onSurvivor = null)
     {
         var random = new Random(seed);
+        var behind = parent is null ? null : Base(format, parent.Length, below => below.Write(0, parent));
         var file = new CrashFile([]);
-        var image = Create(format, file, length);
+        var image = Create(format, file, length, behind);
+        image.Flush();
         var model = new byte[length];
+        parent?.CopyTo(model, 0);
         // For each sector every value that it may have after a crash: as of the last flush, and since.
         var possible = new Dictionary<int, List<byte[]>>();
-        var flushed = new byte[length];
+        byte[] flushed = [.. model];
         var crashes = 0;
         file.BeforeChange = () =>
         {
             if (random.Next(3) != 0) return;
             crashes++;
             var left = file.AfterCrash(random);
+            if (crashes % 8 == 0) onSurvivor?.Invoke(left);
             Verify(left, writable: false);
             Verify(left, writable: true);
         };
@@ -53,14 +61,14 @@ internal static class CrashTrial
 
         image.Dispose();
         file.BeforeChange = null;
-        using var reopened = Open(format, new CrashFile(file.AfterCrash(random)) { IsReadOnly = true }, writable: false);
+        using var reopened = Open(format, new CrashFile(file.AfterCrash(random)) { IsReadOnly = true }, writable: false, behind);
         DiskContents.RequireSame(DiskContents.ReadAll(reopened), model, "after closing");
         Assert.That(reopened.Check().Where(f => f.IsDamage), Is.Empty);
         return crashes;
 
         void Verify(byte[] left, bool writable)
         {
-            using var survivor = Open(format, new CrashFile(left) { IsReadOnly = !writable }, writable);
+            using var survivor = Open(format, new CrashFile(left) { IsReadOnly = !writable }, writable, behind);
             var found = DiskContents.ReadAll(survivor);
             for (var sector = 0; sector < length; sector += SectorBytes)
             {
@@ -77,12 +85,29 @@ internal static class CrashTrial
         }
     }
 
-    private static IDiskImage Open(ImageFormat format, CrashFile file, bool writable) =>
-        DiskImages.OpenFile(file, format, new ImageContext(HostImageFiles.Instance, new ReferencePolicy([]), writable));
+    internal static IDiskImage Open(ImageFormat format, CrashFile file, bool writable, byte[]? behind) =>
+        DiskImages.OpenFile(file, format, new ImageContext(new MemoryFiles(new CrashFile(behind ?? []) { IsReadOnly = true }), new ReferencePolicy([Directory.GetCurrentDirectory()]), writable));
 
-    private static IDiskImage Create(ImageFormat format, CrashFile file, int length)
+    internal static IDiskImage Create(ImageFormat format, CrashFile file, long length, byte[]? behind)
     {
-        IImageDriver driver = format == ImageFormat.Vhdx ? new Images.Vhdx.VhdxDriver() : new Images.Vmdk.VmdkDriver();
-        return driver.Create(file, length, new ImageCreateOptions());
+        var driver = Driver(format);
+        if (behind is null) return driver.Create(file, length, new ImageCreateOptions());
+        var parent = Open(format, new CrashFile(behind) { IsReadOnly = true }, writable: false, null);
+        return driver.CreateOverlay(file, length, new ImageCreateOptions { Backing = new ImageBacking("base", format) }, parent);
     }
+
+    /// <summary>An image file, filled.</summary>
+    internal static byte[] Base(ImageFormat format, long length, Action<IDiskImage> fill)
+    {
+        var file = new CrashFile([]);
+        using (var image = Driver(format).Create(file, length, new ImageCreateOptions())) fill(image);
+        return file.Contents;
+    }
+
+    private static IImageDriver Driver(ImageFormat format) => format switch
+    {
+        ImageFormat.Vhdx => new Images.Vhdx.VhdxDriver(),
+        ImageFormat.Vmdk => new Images.Vmdk.VmdkDriver(),
+        _ => new Images.Qcow2.Qcow2Driver(),
+    };
 }

@@ -43,9 +43,9 @@ internal static class QemuImg
     }
 
     /// <summary>The map as qemu-img sees it.</summary>
-    public static List<QemuMapRun> Map(string path)
+    public static List<QemuMapRun> Map(string path, string format = "qcow2")
     {
-        using var json = JsonDocument.Parse(Must("qemu-img", ["map", "-f", "qcow2", "--output=json", path]));
+        using var json = JsonDocument.Parse(Must("qemu-img", ["map", "-f", format, "--output=json", path]));
         return [.. json.RootElement.EnumerateArray().Select(e => new QemuMapRun(
             new Extent(e.GetProperty("start").GetInt64(), e.GetProperty("length").GetInt64()), e.GetProperty("depth").GetInt32(), e.GetProperty("present").GetBoolean(),
             e.GetProperty("zero").GetBoolean(), e.GetProperty("data").GetBoolean(), e.TryGetProperty("offset", out var offset) ? offset.GetInt64() : -1))];

@@ -18,8 +18,8 @@ internal sealed record SpecificFact(string Name, string Value, bool IsLiteral)
         // Hexadecimal in the descriptor, a number in qemu-img's JSON.
         "cid" or "parent-cid" when uint.TryParse(value, NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var cid) =>
             new SpecificFact(name, cid.ToString(CultureInfo.InvariantCulture), true),
-        "refcount-bits" or "physical-sector-size" => new SpecificFact(name, value, IsNumber(value)),
-        "lazy-refcounts" or "corrupt" or "extended-l2" or "data-file-raw" => new SpecificFact(name, value, value is "true" or "false"),
+        "refcount-bits" or "physical-sector-size" or "geometry-size" => new SpecificFact(name, value, IsNumber(value)),
+        "lazy-refcounts" or "corrupt" or "extended-l2" or "data-file-raw" or "saved-state" => new SpecificFact(name, value, value is "true" or "false"),
         _ => new SpecificFact(name, value, false),
     };
 

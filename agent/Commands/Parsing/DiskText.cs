@@ -33,7 +33,7 @@ internal static class DiskText
         {
             if (!ImageFormatNames.TryParse(file[(option + FormatOption.Length)..], out var given))
             {
-                problem = $"--disk {name}: \"{file[(option + FormatOption.Length)..]}\" is no format; raw, qcow2, vhdx and vmdk are.";
+                problem = $"--disk {name}: \"{file[(option + FormatOption.Length)..]}\" is no format; raw, qcow2, vhdx, vmdk and vhd are.";
                 return false;
             }
 

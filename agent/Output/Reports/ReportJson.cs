@@ -28,6 +28,10 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(StoreScrubReport))]
 [JsonSerializable(typeof(ConvertReport))]
 [JsonSerializable(typeof(CompareReport))]
+[JsonSerializable(typeof(CreateReport))]
+[JsonSerializable(typeof(DiffReport))]
+[JsonSerializable(typeof(MergeReport))]
+[JsonSerializable(typeof(ResizeReport))]
 [JsonSerializable(typeof(FailureReport))]
 public sealed partial class ReportJson : JsonSerializerContext
 {

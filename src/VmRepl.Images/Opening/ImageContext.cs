@@ -32,43 +32,25 @@ public sealed class ImageContext
     /// <summary>Whether this member may be written; members behind it never are.</summary>
     public bool Writable { get; }
 
+    /// <summary>The internal snapshot to open; only ever of the image given.</summary>
+    public string? Snapshot { get; init; }
+
     /// <summary>0 for the image given, 1 for its parent, and so on.</summary>
     public int Depth { get; }
 
     /// <summary>Opens a file that the image <paramref name="from"/> names as part of itself: an extent, a data file.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
     /// <exception cref="ImageFormatException">It is missing, or is already part of the chain.</exception>
-    public IHostFile OpenPart(IHostFile from, string reference)
-    {
-        var path = policy.Resolve(from.Path, reference);
-        IHostFile file;
-        try
-        {
-            file = files.Open(path, Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new ImageFormatException(from.Path, -1, "reference", $"names \"{reference}\", which does not exist", e);
-        }
-
-        try
-        {
-            Enter(file, from.Path);
-            return file;
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IHostFile OpenPart(IHostFile from, string reference) => OpenPart(from.Path, reference);
 
     /// <summary>Opens the parent that the image <paramref name="from"/> names, read-only, in the <paramref name="format"/> that the image gives.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
     /// <exception cref="ImageFormatException">It is missing, part of the chain already, or the chain is deeper than <see cref="DepthMax"/>.</exception>
-    public IDiskImage OpenParent(IHostFile from, string reference, ImageFormat format)
+    public IDiskImage OpenParent(IHostFile from, string reference, ImageFormat format) => OpenParent(from.Path, reference, format);
+
+    internal IDiskImage OpenParent(string from, string reference, ImageFormat format)
     {
-        if (Depth + 1 >= DepthMax) throw new ImageFormatException(from.Path, -1, "chain", $"is deeper than {DepthMax} files");
+        if (Depth + 1 >= DepthMax) throw new ImageFormatException(from, -1, "chain", $"is deeper than {DepthMax} files");
         var behind = new ImageContext(files, policy, writable: false, Depth + 1, seen);
         var file = behind.OpenPart(from, reference);
         return DiskImages.OpenFile(file, format, behind);
@@ -80,5 +62,30 @@ public sealed class ImageContext
         if (seen.Any(s => s.IsSameFile(identity))) throw new ImageFormatException(from, -1, "reference", $"leads back to {file.Path}, which is already part of this image");
         if (seen.Count >= FilesMax) throw new ImageFormatException(from, -1, "reference", $"the image consists of more than {FilesMax} files");
         seen.Add(identity);
+    }
+
+    private IHostFile OpenPart(string from, string reference)
+    {
+        var path = policy.Resolve(from, reference);
+        IHostFile file;
+        try
+        {
+            file = files.Open(path, Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ImageFormatException(from, -1, "reference", $"names \"{reference}\", which does not exist", e);
+        }
+
+        try
+        {
+            Enter(file, from);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 }

@@ -7,7 +7,8 @@ public static class ImageConverter
 {
     /// <summary>
     /// Copies <paramref name="source"/> into <paramref name="target"/>, a fresh device that reads as zeros. Holes are not read and zeros are not written, down to 4 KiB, so the
-    /// target stays thin. Pieces are copied by as many threads as the machine has processors, at most four, in no fixed order.
+    /// target stays thin. Pieces are copied by as many threads as the machine has processors, at most four, in no fixed order; into an <see cref="ISequentialImage"/> by one, in the disk's order,
+    /// and the image is then completed.
     /// </summary>
     /// <exception cref="ArgumentException">The target is shorter than the source.</exception>
     /// <exception cref="ImageFormatException">The source is damaged.</exception>
@@ -18,6 +19,7 @@ public static class ImageConverter
         if (target.Length < source.Length) throw new ArgumentException($"the target has {target.Length} bytes, the source {source.Length}", nameof(target));
         var copy = new ImageCopy(source, target, options, ct);
         copy.Run();
+        if (target is ISequentialImage sequential) sequential.Complete();
         if (options.Flush) target.Flush();
         return new ConvertResult(copy.BytesRead, copy.BytesWritten);
     }

@@ -27,7 +27,7 @@ internal sealed class ImageCopy(IBlockDevice source, IBlockDevice target, Conver
 
     public void Run()
     {
-        var workers = new Thread[Math.Min(Environment.ProcessorCount, WorkersMax) - 1];
+        var workers = new Thread[target is ISequentialImage ? 0 : Math.Min(Environment.ProcessorCount, WorkersMax) - 1];
         for (var i = 0; i < workers.Length; i++)
         {
             workers[i] = new Thread(Work) { IsBackground = true, Name = "image copy" };

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Qcow2;
 
 /// <summary>
-/// The L1 table, and the second-level tables last used, bounded in bytes. Safe for concurrent readers; one lock, held while a table is loaded.
+/// The L1 table (specification, "Cluster mapping"), and the second-level tables last used, bounded in bytes. Safe for concurrent readers; one lock, held while a table is loaded.
 /// Dirty tables are never dropped: the writer counts them and writes them in time.
 /// </summary>
 internal sealed class L2Cache
@@ -26,8 +26,8 @@ internal sealed class L2Cache
         L1 = file.ReadNumbers(header.L1Offset, header.L1EntriesNeeded, "L1 table");
     }
 
-    /// <summary>The entries that the disk's size needs.</summary>
-    public ulong[] L1 { get; }
+    /// <summary>The entries that the disk's size needs; replaced by a longer table when the disk grows.</summary>
+    public ulong[] L1 { get; set; }
 
     /// <summary>The table at <paramref name="index"/> of L1, or null where L1 has none.</summary>
     /// <exception cref="ImageFormatException">Its entry or its place is impossible.</exception>

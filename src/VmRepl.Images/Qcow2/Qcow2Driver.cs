@@ -18,12 +18,13 @@ internal sealed class Qcow2Driver : IImageDriver
         try
         {
             var header = Qcow2HeaderReader.Read(file);
+            if (context.Snapshot is { } snapshot) header = Qcow2SnapshotTable.Select(file, header, snapshot);
             if (header.Compression == Qcow2Compression.Zstd && !Zstd.IsAvailable)
                 throw new ImageFormatException(file.Path, Qcow2Layout.CompressionAt, "compression_type", "the image is compressed with zstd and libzstd is not installed");
             if (context.Writable) Qcow2Writer.RequireWritable(file, header);
             if (header.HasExternalData) dataFile = context.OpenPart(file, header.Extensions.DataFile!);
             if (header.BackingFile is { } backing) parent = context.OpenParent(file, backing, BackingFormat(file, header));
-            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable);
+            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable) { IsSnapshot = context.Snapshot is not null };
         }
         catch
         {
@@ -38,15 +39,23 @@ internal sealed class Qcow2Driver : IImageDriver
     {
         try
         {
-            if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
-            Qcow2Creator.Write(file, length);
-            return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent: null, canWrite: true, isNew: true);
+            return Write(file, length, options, parent: null);
         }
         catch
         {
             file.Dispose();
             throw;
         }
+    }
+
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent) => Write(file, length, options, parent);
+
+    private static Qcow2Image Write(IHostFile file, long length, ImageCreateOptions options, IDiskImage? parent)
+    {
+        if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
+        if (options.Subformat is { } kind) throw new NotSupportedException($"QCOW2 has no subformat \"{kind}\"");
+        Qcow2Creator.Write(file, length, options.Backing);
+        return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent, canWrite: true, isNew: true);
     }
 
     /// <summary>The parent's format is what the image says. It is never probed: a raw guest disk can be given any first bytes by its guest.</summary>

@@ -2,20 +2,20 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>A header that passed every check of <see cref="Qcow2HeaderReader"/>.</summary>
+/// <summary>A header that passed every check of <see cref="Qcow2HeaderReader"/> (specification, "Header"; the offsets are in <see cref="Qcow2Layout"/>).</summary>
 internal sealed record Qcow2Header
 {
     public required int Version { get; init; }
 
     public required int ClusterBits { get; init; }
 
-    /// <summary>The size field as it stands, bytes.</summary>
-    public required long Size { get; init; }
+    /// <summary>The size field as it stands, bytes. A resize changes it, and the two that follow.</summary>
+    public required long Size { get; set; }
 
-    public required long L1Offset { get; init; }
+    public required long L1Offset { get; set; }
 
     /// <summary>Entries that the file says the table has; may exceed what <see cref="Size"/> needs.</summary>
-    public required int L1Entries { get; init; }
+    public required int L1Entries { get; set; }
 
     public required long RefcountTableOffset { get; init; }
 

@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images.Qcow2;
 
@@ -43,10 +44,21 @@ internal sealed class Qcow2Image : IDiskImage
 
     public ImageDescription Description { get; }
 
+    /// <summary>Whether this is the disk as of an internal snapshot; bitmaps speak of the active disk only.</summary>
+    public bool IsSnapshot { get; init; }
+
+    public IReadOnlyList<ImageSnapshot> Snapshots =>
+        [.. Qcow2SnapshotTable.Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem)).Select(s => s.Facts)];
+
+    /// <summary>By the header as it is now: whoever opens the image for writing takes the bitmaps out of force.</summary>
+    public IReadOnlyList<IChangeTrack> ChangeTracks => IsSnapshot ? [] : Qcow2BitmapDirectory.Read(file, Qcow2HeaderReader.Read(file));
+
     /// <summary>Clusters of the refcount table as the header had it at opening.</summary>
     internal int RefcountTableClusters => header.RefcountTableClusters;
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IDiskImage? Parent => parent;
 
     public long Length => header.DiskLength;
 
@@ -93,6 +105,12 @@ internal sealed class Qcow2Image : IDiskImage
     }
 
     public void Flush() => writer?.Flush();
+
+    public void Resize(long length)
+    {
+        if (length <= 0 || !Sectors.IsAligned(length, Sectors.Size)) throw new ArgumentOutOfRangeException(nameof(length), length, "a QCOW2 disk has a multiple of 512 bytes");
+        Writer().Resize(length, parent?.Length ?? 0);
+    }
 
     public IEnumerable<MapExtent> Map(long offset, long length)
     {

@@ -100,23 +100,7 @@ internal sealed class Qcow2Writer : IDisposable
         Enter();
         try
         {
-            for (var end = offset + length; offset < end;)
-            {
-                var clusterEnd = Math.Min(Sectors.AlignDown(offset, clusterSize) + clusterSize, header.DiskLength);
-                if (Sectors.IsAligned(offset, clusterSize) && end >= clusterEnd)
-                {
-                    var next = Math.Min(end, (offset / header.BytesPerL2 + 1) * header.BytesPerL2);
-                    if (next != header.DiskLength) next = Sectors.AlignDown(next, clusterSize);
-                    ZeroWhole(offset, next);
-                    offset = next;
-                }
-                else
-                {
-                    var next = Math.Min(end, clusterEnd);
-                    ZeroPart(offset, (int)(next - offset));
-                    offset = next;
-                }
-            }
+            ZeroRuns(offset, length);
         }
         catch
         {
@@ -126,6 +110,29 @@ internal sealed class Qcow2Writer : IDisposable
         finally
         {
             Gate.ExitReadLock();
+        }
+    }
+
+    /// <summary>Gives the disk another size, durably: <see cref="DiskResize"/> has the order.</summary>
+    /// <param name="parentLength">Bytes of what is behind the image.</param>
+    public void Resize(long length, long parentLength)
+    {
+        Gate.EnterWriteLock();
+        try
+        {
+            RequireSound();
+            Prepare();
+            new DiskResize(file, header, tables, changes, ZeroRuns, parentLength).Run(length);
+            isOrdered = true;
+        }
+        catch (Exception e) when (e is not NotSupportedException)
+        {
+            hasFailed = true;
+            throw;
+        }
+        finally
+        {
+            Gate.ExitWriteLock();
         }
     }
 
@@ -281,6 +288,27 @@ internal sealed class Qcow2Writer : IDisposable
         file.Write(host, cluster);
         changes.Publish(table, slot, (ulong)host | Qcow2Layout.Copied);
         return (-1, length, false);
+    }
+
+    private void ZeroRuns(long offset, long length)
+    {
+        for (var end = offset + length; offset < end;)
+        {
+            var clusterEnd = Math.Min(Sectors.AlignDown(offset, clusterSize) + clusterSize, header.DiskLength);
+            if (Sectors.IsAligned(offset, clusterSize) && end >= clusterEnd)
+            {
+                var next = Math.Min(end, (offset / header.BytesPerL2 + 1) * header.BytesPerL2);
+                if (next != header.DiskLength) next = Sectors.AlignDown(next, clusterSize);
+                ZeroWhole(offset, next);
+                offset = next;
+            }
+            else
+            {
+                var next = Math.Min(end, clusterEnd);
+                ZeroPart(offset, (int)(next - offset));
+                offset = next;
+            }
+        }
     }
 
     /// <summary>Whole clusters of one L2 table; the last may be the disk's last and shorter.</summary>

@@ -97,8 +97,9 @@ internal sealed class RefcountTable
     public void PlaceTable()
     {
         if (!tableIsMoving) return;
+        // The table may grow while its own place is sought.
+        var first = AllocateRow(() => table.Length * sizeof(ulong) / header.ClusterSize);
         var wanted = table.Length * sizeof(ulong) / header.ClusterSize;
-        var first = AllocateRow(ref wanted);
         MovedFrom = new Extent(place.Offset >> header.ClusterBits, place.Clusters);
         place = (first << header.ClusterBits, wanted);
     }
@@ -125,6 +126,22 @@ internal sealed class RefcountTable
     }
 
     public void ForgetMoved() => MovedFrom = default;
+
+    /// <summary>Takes clusters in a row past the end, as many as are wanted when all the blocks that count them are there.</summary>
+    public long AllocateRow(Func<int> wanted)
+    {
+        for (var first = End; ; first = End)
+        {
+            var missing = Enumerable.Range(0, wanted()).Select(i => (first + i) / entriesPerBlock).FirstOrDefault(b => Block(b) is null, -1);
+            if (missing < 0) break;
+            CreateBlock(missing, first);
+        }
+
+        var (start, count) = (End, wanted());
+        for (var i = 0; i < count; i++) Set(start + i, 1);
+        End = start + count;
+        return start;
+    }
 
     private ulong Get(long cluster) => Block(cluster / entriesPerBlock) is { } block ? block[(int)(cluster % entriesPerBlock)] : 0;
 
@@ -162,22 +179,5 @@ internal sealed class RefcountTable
             throw new IOException($"{file.Path}: the image cannot grow: its refcount table would pass {Qcow2Layout.RefcountTableBytesMax} bytes");
         Array.Resize(ref table, (int)wanted);
         (tableIsDirty, tableIsMoving) = (true, true);
-    }
-
-    /// <summary>Clusters in a row past the end, for the table; it may grow while its own place is sought.</summary>
-    private long AllocateRow(ref int count)
-    {
-        for (var first = End; ; first = End)
-        {
-            var missing = Enumerable.Range(0, count).Select(i => (first + i) / entriesPerBlock).FirstOrDefault(b => Block(b) is null, -1);
-            if (missing < 0) break;
-            CreateBlock(missing, first);
-            count = table.Length * sizeof(ulong) / header.ClusterSize;
-        }
-
-        var start = End;
-        for (var i = 0; i < count; i++) Set(start + i, 1);
-        End = start + count;
-        return start;
     }
 }

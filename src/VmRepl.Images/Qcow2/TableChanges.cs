@@ -82,6 +82,17 @@ internal sealed class TableChanges(IHostFile file, Qcow2Header header, L2Cache t
         return taken;
     }
 
+    /// <summary>Takes so many clusters in a row.</summary>
+    public long AllocateRow(int count)
+    {
+        var first = refcounts.AllocateRow(() => count);
+        NoteEnd();
+        return first;
+    }
+
+    /// <summary>Gives clusters back at the next write-back: nothing that is durable may name them any more.</summary>
+    public void Release(Extent clusters) => released.Add(clusters);
+
     /// <summary>Brings the file's tables up to those in memory; nothing where nothing was changed.</summary>
     /// <param name="isOrdered">Whether the host has to write each step before the next: without, only the image's maker may crash.</param>
     public void WriteBack(bool isOrdered)

@@ -12,7 +12,7 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
     /// <summary>Writes into holes from this size on take their space first; below it the extra call costs more than it saves.</summary>
     private const int ReserveBytesMin = 256 << 10;
 
-    private readonly long fileLength = file.Length;
+    private long fileLength = file.Length;
 
     // The volume was asked for a hole and made none. Nobody knows before the first one.
     private volatile bool isRefusingHoles;
@@ -69,6 +69,14 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
     }
 
     public void Flush() => file.Flush();
+
+    public void Resize(long length)
+    {
+        if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
+        file.SetLength(length);
+        file.Flush();
+        fileLength = length;
+    }
 
     public IEnumerable<MapExtent> Map(long offset, long length)
     {

@@ -8,8 +8,9 @@ internal static class SectorBitmap
     private const int BitmapBlockBytes = 1 << 20;
 
     /// <summary>The runs of [<paramref name="offset"/>, offset+<paramref name="length"/>) of the disk, which lies in one block, and whether this file holds each.</summary>
+    /// <param name="changes">What a writer has changed and the file does not hold yet.</param>
     /// <exception cref="ImageFormatException">There is no bitmap block, or it is out of place.</exception>
-    public static List<(Extent Run, bool IsHere)> Runs(VhdxFile file, VhdxStructure structure, BlockTable table, long offset, long length)
+    public static List<(Extent Run, bool IsHere)> Runs(VhdxFile file, VhdxStructure structure, BlockTable table, long offset, long length, SectorBitmapChanges? changes = null)
     {
         var geometry = structure.Geometry;
         var index = geometry.BitmapIndex(offset / geometry.BlockSize);
@@ -21,7 +22,8 @@ internal static class SectorBitmap
         var firstSector = offset % chunkBytes / geometry.SectorSize;
         var lastSector = (offset + length - 1) % chunkBytes / geometry.SectorSize;
         var bits = new byte[(int)((lastSector / 8) - (firstSector / 8) + 1)];
-        file.Read(place + (firstSector / 8), bits, "sector bitmap");
+        if (changes is null) file.Read(place + (firstSector / 8), bits, "sector bitmap");
+        else changes.Read(place + (firstSector / 8), bits);
         var runs = new List<(Extent, bool)>();
         long start = offset;
         var isHere = IsSet(firstSector);

@@ -4,7 +4,7 @@ using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>VHDX, as [MS-VHDX] describes it: fixed, dynamic and differencing ones are read, fixed and dynamic ones written.</summary>
+/// <summary>VHDX, as [MS-VHDX] describes it: fixed, dynamic and differencing ones, read and written.</summary>
 internal sealed class VhdxDriver : IImageDriver
 {
     /// <summary>
@@ -34,21 +34,7 @@ internal sealed class VhdxDriver : IImageDriver
     {
         try
         {
-            VhdxWriter.RequireSize(length, options.SectorSize);
-            var blockSize = (long)BitOperations.RoundUpToPowerOf2((ulong)((length + BlocksMax - 1) / BlocksMax));
-            var metadata = new VhdxMetadata
-            {
-                BlockSize = (int)Math.Max(blockSize, VhdxLayout.BlockSizeMin),
-                Length = length,
-                DiskId = options.NewGuid(),
-                LogicalSectorSize = options.SectorSize,
-                PhysicalSectorSize = 4096,
-            };
-            var regions = VhdxWriter.Place(new BatGeometry(length, metadata.BlockSize, metadata.LogicalSectorSize, hasParent: false));
-            VhdxWriter.Write(file, metadata, regions, regions.Bat.End, options.NewGuid);
-            file.Flush();
-            var opened = new VhdxFile(file);
-            return new VhdxImage(opened, VhdxStructure.Read(opened, VhdxHeaderPair.Read(opened)), null, hadLog: false, options.NewGuid);
+            return Write(file, length, options, parent: null);
         }
         catch
         {
@@ -57,13 +43,41 @@ internal sealed class VhdxDriver : IImageDriver
         }
     }
 
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)
+    {
+        if (parent is not VhdxImage behind) throw new NotSupportedException($"behind a differencing VHDX is a VHDX; {parent.Files[0].Path} is {parent.Format.Name()}");
+        if (length != behind.Length) throw new NotSupportedException($"a differencing VHDX is as long as its parent ({behind.Length} bytes), not {length}");
+        return Write(file, length, options, behind);
+    }
+
+    private static VhdxImage Write(IHostFile file, long length, ImageCreateOptions options, VhdxImage? parent)
+    {
+        if (options.Subformat is not (null or "dynamic")) throw new NotSupportedException($"a VHDX of the subformat \"{options.Subformat}\" is not made here; dynamic is");
+        var sectorSize = parent?.SectorSize ?? options.SectorSize;
+        VhdxWriter.RequireSize(length, sectorSize);
+        var blockSize = (long)BitOperations.RoundUpToPowerOf2((ulong)((length + BlocksMax - 1) / BlocksMax));
+        var metadata = new VhdxMetadata
+        {
+            BlockSize = (int)Math.Max(blockSize, VhdxLayout.BlockSizeMin),
+            Length = length,
+            DiskId = options.NewGuid(),
+            LogicalSectorSize = sectorSize,
+            PhysicalSectorSize = 4096,
+            HasParent = parent is not null,
+            Parent = parent is null ? null : VhdxParentLocator.For(file.Path, options.Backing!.Name, parent.DataWriteGuid),
+        };
+        var regions = VhdxWriter.Place(new BatGeometry(length, metadata.BlockSize, metadata.LogicalSectorSize, metadata.HasParent));
+        VhdxWriter.Write(file, metadata, regions, regions.Bat.End, options.NewGuid);
+        file.Flush();
+        var opened = new VhdxFile(file);
+        return new VhdxImage(opened, VhdxStructure.Read(opened, VhdxHeaderPair.Read(opened)), parent, hadLog: false, options.NewGuid);
+    }
+
     private static VhdxImage OpenImage(VhdxFile file, ImageContext context)
     {
         var headers = VhdxHeaderPair.Read(file);
         var hadLog = VhdxLogReplay.Run(file, headers, context.Writable);
         var structure = VhdxStructure.Read(file, headers);
-        if (context.Writable && structure.Metadata.HasParent)
-            throw file.Bad(structure.Regions.Metadata.Offset, "HasParent", "is set: writing to a differencing VHDX is not supported");
         var parent = structure.Metadata.Parent is { } locator ? OpenParent(file, structure, locator, context) : null;
         try
         {

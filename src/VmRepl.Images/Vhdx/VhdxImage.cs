@@ -10,10 +10,12 @@ namespace VmRepl.Images.Vhdx;
 internal sealed class VhdxImage : IDiskImage
 {
     private readonly VhdxFile file;
-    private readonly VhdxStructure structure;
-    private readonly BlockTable table;
+    private readonly Func<Guid>? newGuid;
+    private VhdxStructure structure;
+    private BlockTable table;
     private readonly VhdxImage? parent;
-    private readonly VhdxWriting? writing;
+    private VhdxWriting? writing;
+    private SectorBitmapChanges? bitmaps;
     private readonly bool hadLog;
 
     /// <param name="file">The file, its log replayed; owned.</param>
@@ -27,8 +29,9 @@ internal sealed class VhdxImage : IDiskImage
         this.structure = structure;
         this.parent = parent;
         this.hadLog = hadLog;
+        this.newGuid = newGuid;
         table = new BlockTable(file, structure);
-        writing = newGuid is null ? null : new VhdxWriting(file, structure, table, newGuid);
+        if (newGuid is not null) BeginWriting(newGuid);
         Files = parent is null ? [file.File] : [file.File, .. parent.Files];
     }
 
@@ -49,6 +52,8 @@ internal sealed class VhdxImage : IDiskImage
     };
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IDiskImage? Parent => parent;
 
     public long Length => structure.Metadata.Length;
 
@@ -88,13 +93,31 @@ internal sealed class VhdxImage : IDiskImage
 
     public void Flush() => writing?.Flush();
 
+    /// <summary>As <see cref="VhdxResize"/> has it; afterwards everything is as if the file had been opened anew.</summary>
+    public void Resize(long length)
+    {
+        Writing.Close();
+        Writing.RequireSound();
+        new VhdxResize(file, structure, newGuid!).Run(length);
+        structure = VhdxStructure.Read(file, VhdxHeaderPair.Read(file));
+        table = new BlockTable(file, structure);
+        BeginWriting(newGuid!);
+    }
+
     public IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
-        return MapRuns.Coalesce(VhdxMap.Blocks(file, structure, table, parent, offset, length));
+        return MapRuns.Coalesce(VhdxMap.Blocks(file, structure, table, parent, offset, length, bitmaps));
     }
 
     public IEnumerable<ImageFinding> Check() => [.. VhdxCheck.Run(file, structure, table, hadLog), .. parent?.Check() ?? []];
+
+    /// <summary>Whether the parent's map says that it has nothing but zeros in the range.</summary>
+    internal bool IsZeroBehind(Extent range)
+    {
+        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - range.Offset, 0, range.Length);
+        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
+    }
 
     public void Dispose()
     {
@@ -107,6 +130,12 @@ internal sealed class VhdxImage : IDiskImage
             file.File.Dispose();
             parent?.Dispose();
         }
+    }
+
+    private void BeginWriting(Func<Guid> guids)
+    {
+        bitmaps = parent is null ? null : new SectorBitmapChanges(file);
+        writing = new VhdxWriting(file, structure, table, guids, bitmaps, this);
     }
 
     private VhdxWriting Writing => writing ?? throw new NotSupportedException($"{file.Path} is open for reading only");
@@ -124,7 +153,7 @@ internal sealed class VhdxImage : IDiskImage
             case PayloadState.PartiallyPresent:
                 structure.RequireParent(file, index);
                 var place = structure.LocatePayload(file, entry, block);
-                foreach (var (run, isHere) in SectorBitmap.Runs(file, structure, table, offset, buffer.Length))
+                foreach (var (run, isHere) in SectorBitmap.Runs(file, structure, table, offset, buffer.Length, bitmaps))
                 {
                     var part = buffer.Slice((int)(run.Offset - offset), (int)run.Length);
                     if (isHere) file.Read(place + inBlock + (run.Offset - offset), part, "block");

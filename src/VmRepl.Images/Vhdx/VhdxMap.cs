@@ -2,10 +2,10 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>The allocation map of a VHDX, block by block, down its chain.</summary>
+/// <summary>The allocation map of a VHDX, block by block, down its chain; what a block's state means for it is [MS-VHDX] 2.5.1.1.</summary>
 internal static class VhdxMap
 {
-    public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length)
+    public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length, SectorBitmapChanges? changes = null)
     {
         var geometry = structure.Geometry;
         var end = offset + length;
@@ -37,7 +37,7 @@ internal static class VhdxMap
                 if (stored is { } before)
                     foreach (var part in file.MapStored(before)) yield return part;
                 stored = null;
-                foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index)) yield return part;
+                foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index, changes)) yield return part;
             }
 
             at += count;
@@ -47,7 +47,7 @@ internal static class VhdxMap
             foreach (var part in file.MapStored(last)) yield return part;
     }
 
-    private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index)
+    private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index, SectorBitmapChanges? changes)
     {
         switch (entry.State)
         {
@@ -58,9 +58,9 @@ internal static class VhdxMap
             case PayloadState.PartiallyPresent:
                 structure.RequireParent(file, index);
                 var place = structure.LocatePayload(file, entry, at / structure.Geometry.BlockSize);
-                return SectorBitmap.Runs(file, structure, table, at, count)
+                return SectorBitmap.Runs(file, structure, table, at, count, changes)
                     .SelectMany(r => r.IsHere
-                        ? [new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize))]
+                        ? file.MapStored(new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize)))
                         : Behind(parent, r.Run.Offset, r.Run.Length));
             default:
                 throw structure.BadState(file, entry, index);

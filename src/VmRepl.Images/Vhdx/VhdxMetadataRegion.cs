@@ -73,7 +73,7 @@ internal static class VhdxMetadataRegion
         }
     }
 
-    /// <summary>The table and the items of a disk without parent, as the first 128 KiB of the region; the rest is zero.</summary>
+    /// <summary>The table and the items, as the first 128 KiB of the region; the rest is zero.</summary>
     public static byte[] ToBytes(VhdxMetadata metadata)
     {
         var bytes = new byte[2 * VhdxLayout.TableBytes];
@@ -82,7 +82,7 @@ internal static class VhdxMetadataRegion
         var count = 0;
         Span<byte> value = stackalloc byte[16];
         BinaryPrimitives.WriteInt32LittleEndian(value, metadata.BlockSize);
-        BinaryPrimitives.WriteUInt32LittleEndian(value[4..], metadata.LeaveAllocated ? 1u : 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(value[4..], (metadata.LeaveAllocated ? 1u : 0) | (metadata.HasParent ? 2u : 0));
         Add(VhdxLayout.FileParameters, value[..8], Required);
         BinaryPrimitives.WriteInt64LittleEndian(value, metadata.Length);
         Add(VhdxLayout.VirtualDiskSize, value[..8], Required | VirtualDisk);
@@ -92,6 +92,7 @@ internal static class VhdxMetadataRegion
         Add(VhdxLayout.LogicalSectorSize, value[..4], Required | VirtualDisk);
         BinaryPrimitives.WriteInt32LittleEndian(value, metadata.PhysicalSectorSize);
         Add(VhdxLayout.PhysicalSectorSize, value[..4], Required | VirtualDisk);
+        if (metadata.Parent is { } parent) Add(VhdxLayout.ParentLocator, parent.ToBytes(), Required);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(10), (ushort)count);
         return bytes;
 
@@ -105,6 +106,14 @@ internal static class VhdxMetadataRegion
             item.CopyTo(bytes.AsSpan(at));
             at += item.Length;
         }
+    }
+
+    /// <summary>Where in the file a system item's contents stand.</summary>
+    /// <exception cref="ImageFormatException">The table is damaged, or names no such item.</exception>
+    public static Extent Place(VhdxFile file, Extent region, Guid id)
+    {
+        if (!ReadTable(file, region).TryGetValue(id, out var place)) throw file.Bad(region.Offset, "metadata table", $"names no item {id}");
+        return new Extent(region.Offset + place.Offset, place.Length);
     }
 
     private static Dictionary<Guid, Extent> ReadTable(VhdxFile file, Extent region)

@@ -41,6 +41,48 @@ internal sealed record VhdxParentLocator(Guid Linkage, Guid? Linkage2, string? R
             pairs.GetValueOrDefault("absolute_win32_path"));
     }
 
+    /// <summary>The item that says this: keys parent_linkage and the paths that are known. parent_linkage2 is left out, as 2.6.2.6.3 has it for a parent that is not being changed.</summary>
+    public byte[] ToBytes()
+    {
+        var pairs = new List<(string Key, string Value)> { ("parent_linkage", Linkage.ToString("B")) };
+        if (RelativePath is not null) pairs.Add(("relative_path", RelativePath));
+        if (AbsolutePath is not null) pairs.Add(("absolute_win32_path", AbsolutePath));
+        var at = EntriesOffset + (pairs.Count * EntryBytes);
+        var item = new byte[at + pairs.Sum(p => 2 * (p.Key.Length + p.Value.Length))];
+        VhdxLayout.ParentLocatorType.TryWriteBytes(item);
+        BinaryPrimitives.WriteUInt16LittleEndian(item.AsSpan(18), (ushort)pairs.Count);
+        for (var i = 0; i < pairs.Count; i++)
+        {
+            var entry = item.AsSpan(EntriesOffset + (i * EntryBytes), EntryBytes);
+            Put(entry, 0, 8, pairs[i].Key);
+            Put(entry, 4, 10, pairs[i].Value);
+        }
+
+        return item;
+
+        void Put(Span<byte> entry, int offsetField, int lengthField, string text)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(entry[offsetField..], at);
+            BinaryPrimitives.WriteUInt16LittleEndian(entry[lengthField..], checked((ushort)(2 * text.Length)));
+            at += Encoding.Unicode.GetBytes(text, item.AsSpan(at));
+        }
+    }
+
+    /// <summary>The locator for a parent found at <paramref name="name"/> from the directory of the child at <paramref name="childPath"/>: Windows' separators, relative to the child.</summary>
+    /// <exception cref="NotSupportedException">The name cannot be said so.</exception>
+    public static VhdxParentLocator For(string childPath, string name, Guid linkage)
+    {
+        var directory = Path.GetDirectoryName(Path.GetFullPath(childPath))!;
+        var full = Path.GetFullPath(name, directory);
+        var relative = Path.GetRelativePath(directory, full);
+        if (!OperatingSystem.IsWindows() && relative.Contains('\\', StringComparison.Ordinal)) throw new NotSupportedException($"a VHDX cannot name \"{name}\": it takes \"\\\" for a separator");
+        relative = relative.Replace('/', '\\');
+        if (relative.Length > NameCharsMax - 2 || full.Length > NameCharsMax) throw new NotSupportedException($"a parent's name of more than {NameCharsMax} characters is not written into a VHDX");
+        if (!Path.IsPathRooted(relative) && !relative.StartsWith('.')) relative = @".\" + relative;
+        // A path of Windows is only known there; Hyper-V finds the parent by either.
+        return new VhdxParentLocator(linkage, null, relative, OperatingSystem.IsWindows() ? full : null);
+    }
+
     private static string Text(VhdxFile file, long itemOffset, ReadOnlySpan<byte> item, int entry, int offsetField, int lengthField, string what)
     {
         var offset = BinaryPrimitives.ReadUInt32LittleEndian(item[(entry + offsetField)..]);

@@ -48,7 +48,13 @@ internal sealed class VhdxSpace
             if (!entry.IsStored) continue;
             try
             {
-                if (entry.State == PayloadState.PartiallyPresent) structure.RequireParent(file, index);
+                if (entry.State == PayloadState.PartiallyPresent)
+                {
+                    structure.RequireParent(file, index);
+                    var bitmap = table[geometry.BitmapIndex(geometry.Block(index))].State;
+                    if (bitmap != PayloadState.FullyPresent) damaged(file.Bad(at, "BAT entry", $"{index} is partially present and its sector bitmap is {bitmap}"));
+                }
+
                 var offset = isBitmap ? structure.Locate(file, entry, index, VhdxLayout.MiB) : structure.LocatePayload(file, entry, geometry.Block(index));
                 if (!space.Take(new Extent(offset, isBitmap ? VhdxLayout.MiB : geometry.BlockSize)))
                     damaged(file.Bad(at, "BAT entry", $"{index} places a block at {offset}, where another one lies"));

@@ -3,11 +3,15 @@ using VmRepl.Blocks;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// What writing adds to an open fixed or dynamic VHDX.
+/// What writing adds to an open VHDX.
 /// <para>
 /// Before the first change the header gets new file-write and data-write GUIDs, durably: children and copies can tell that the contents moved on.
 /// A block is given a place, and the table in memory says so at once; the table in the file says so after <see cref="Flush"/>, through the log, when the payload is durable.
 /// So a crash shows each block as before the last flush or after it, and at worst leaks space. The place of a punched block is used again only after the flush that says it is free.
+/// </para>
+/// <para>
+/// In a differencing disk the sector bitmaps go the same way as the table, and before it: a flush commits changed pages of bitmaps, then the table from its end to its start, so that the
+/// entry of a chunk's bitmap is never behind the entries of blocks that need it, however the changes are cut into entries of the log. <see cref="DifferencingBlocks"/> has the rest.
 /// </para>
 /// <para>After a failed flush or commit everything fails: what is on disk is then not known.</para>
 /// </summary>
@@ -24,22 +28,30 @@ internal sealed class VhdxWriting
     private readonly VhdxSpace space;
     private readonly VhdxLogWriter log;
     private readonly Func<Guid> newGuid;
+    private readonly SectorBitmapChanges? bitmaps;
+    private readonly DifferencingBlocks? overlay;
     private readonly Lock allocation = new();
     private readonly Lock flushing = new();
     private List<Extent> freed = [];
     private volatile bool hasBegun;
     private volatile bool hasFailed;
 
+    /// <param name="bitmaps">The sector bitmaps of a differencing disk; null for any other.</param>
+    /// <param name="image">The image that is written.</param>
     /// <exception cref="ImageFormatException">The table is damaged, so that a write could hit a second block.</exception>
-    public VhdxWriting(VhdxFile file, VhdxStructure structure, BlockTable table, Func<Guid> newGuid)
+    public VhdxWriting(VhdxFile file, VhdxStructure structure, BlockTable table, Func<Guid> newGuid, SectorBitmapChanges? bitmaps, VhdxImage image)
     {
         this.file = file;
         this.structure = structure;
         this.table = table;
         this.newGuid = newGuid;
         if (structure.Headers.Current.LogLength == 0) throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", "is zero: a file without a log cannot be written safely");
+        if (structure.Headers.Current.LogLength > VhdxLayout.LogBytesMax)
+            throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", $"is {structure.Headers.Current.LogLength}: files with a log of up to {VhdxLayout.LogBytesMax} are written");
         space = VhdxSpace.Read(file, structure, table, damage => throw damage);
         log = new VhdxLogWriter(file, structure.Headers, newGuid);
+        this.bitmaps = bitmaps;
+        if (bitmaps is not null) overlay = new DifferencingBlocks(file, structure, table, bitmaps, new DifferencingBlocks.Surroundings(image.Read, image.IsZeroBehind, Allocate, Clear));
     }
 
     public void Write(long offset, ReadOnlySpan<byte> data)
@@ -50,12 +62,12 @@ internal sealed class VhdxWriting
         {
             var inBlock = offset % blockSize;
             var count = (int)Math.Min(data.Length, blockSize - inBlock);
-            file.File.Write(PlaceOf(offset / blockSize) + inBlock, data[..count]);
+            WriteInBlock(offset / blockSize, inBlock, data[..count]);
             data = data[count..];
             offset += count;
         }
 
-        if (table.ChangedSectors > ChangedSectorsMax) Flush();
+        FlushIfMuchWaits();
     }
 
     public void Punch(long offset, long length)
@@ -71,6 +83,8 @@ internal sealed class VhdxWriting
             PunchInBlock(offset / blockSize, inBlock, count, isWhole);
             offset += count;
         }
+
+        FlushIfMuchWaits();
     }
 
     public void Flush()
@@ -98,13 +112,21 @@ internal sealed class VhdxWriting
         lock (flushing) log.Close();
     }
 
+    /// <exception cref="IOException">An earlier write of the metadata failed.</exception>
+    public void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
+    }
+
     private void FlushLocked()
     {
         List<(long FileOffset, byte[] Sector)> sectors;
         List<Extent> nowFree;
         lock (allocation)
         {
-            sectors = table.TakeChanged();
+            var entries = table.TakeChanged();
+            entries.Reverse();
+            sectors = [.. bitmaps?.TakeChanged() ?? [], .. entries];
             (nowFree, freed) = (freed, []);
         }
 
@@ -117,6 +139,7 @@ internal sealed class VhdxWriting
         }
 
         table.Committed();
+        bitmaps?.Committed();
         foreach (var place in nowFree)
         {
             file.File.TryPunch(place.Offset, place.Length);
@@ -124,23 +147,40 @@ internal sealed class VhdxWriting
         }
     }
 
-    /// <summary>Where the block lies; a block without a place gets one, all zeros.</summary>
-    private long PlaceOf(long block)
+    private void WriteInBlock(long block, long inBlock, ReadOnlySpan<byte> data)
+    {
+        var (place, isPartial) = PlaceOf(block);
+        if (isPartial) overlay!.Write(block, place, inBlock, data);
+        else file.File.Write(place + inBlock, data);
+    }
+
+    /// <summary>Where the block lies, and whether sector by sector; a block without a place gets one, all zeros.</summary>
+    private (long Offset, bool IsPartial) PlaceOf(long block)
     {
         var index = structure.Geometry.PayloadIndex(block);
         var entry = table[index];
-        if (entry.State == PayloadState.FullyPresent) return (long)entry.FileOffset;
+        if (entry.IsStored) return Stored(entry);
         lock (allocation)
         {
             entry = table[index];
-            if (entry.State == PayloadState.FullyPresent) return (long)entry.FileOffset;
-            var (offset, isReused) = space.Allocate(structure.Geometry.BlockSize);
-            // Cleared before the table names it: a reader beside this writer, or a crash, must not see what lay there before.
-            if (isReused) Clear(offset, structure.Geometry.BlockSize);
-            else file.File.SetLength(offset + structure.Geometry.BlockSize);
+            if (entry.IsStored) return Stored(entry);
+            if (overlay is not null && entry.State == PayloadState.NotPresent) return (overlay.Place(block), true);
+            var offset = Allocate(structure.Geometry.BlockSize);
             table[index] = new BatEntry(PayloadState.FullyPresent, offset);
-            return offset;
+            return (offset, false);
         }
+
+        static (long, bool) Stored(BatEntry entry) => ((long)entry.FileOffset, entry.State == PayloadState.PartiallyPresent);
+    }
+
+    /// <summary>Space of the file, all zeros. Under the lock of allocation.</summary>
+    private long Allocate(int length)
+    {
+        var (offset, isReused) = space.Allocate(length);
+        // Cleared before the table names it: a reader beside this writer, or a crash, must not see what lay there before.
+        if (isReused) Clear(offset, length);
+        else file.File.SetLength(offset + length);
+        return offset;
     }
 
     private void PunchInBlock(long block, long inBlock, long count, bool isWhole)
@@ -149,18 +189,28 @@ internal sealed class VhdxWriting
         lock (allocation)
         {
             var entry = table[index];
-            if (entry.State != PayloadState.FullyPresent) return;
-            var place = (long)entry.FileOffset;
-            if (!isWhole || structure.Metadata.LeaveAllocated)
+            var isBehind = overlay is not null && entry.State == PayloadState.NotPresent;
+            if (!entry.IsStored && !isBehind) return;
+            if (isWhole && (isBehind || !structure.Metadata.LeaveAllocated))
             {
-                Clear(place + inBlock, count);
-                return;
+                // ZERO, not UNMAPPED: an unmapped block may show its former contents; and in a differencing disk the parent's are hidden by it ([MS-VHDX] 2.5.1.1).
+                table[index] = new BatEntry(PayloadState.Zero, 0);
+                if (!isBehind) freed.Add(new Extent((long)entry.FileOffset, structure.Geometry.BlockSize));
             }
-
-            // ZERO, not UNMAPPED: an unmapped block may show its former contents ([MS-VHDX] 2.5.1.1).
-            table[index] = new BatEntry(PayloadState.Zero, 0);
-            freed.Add(new Extent(place, structure.Geometry.BlockSize));
+            else if (entry.State == PayloadState.FullyPresent)
+            {
+                Clear((long)entry.FileOffset + inBlock, count);
+            }
+            else
+            {
+                overlay!.Zero(block, isBehind ? null : (long)entry.FileOffset, inBlock, count);
+            }
         }
+    }
+
+    private void FlushIfMuchWaits()
+    {
+        if (table.ChangedSectors + (bitmaps?.ChangedPages ?? 0) > ChangedSectorsMax) Flush();
     }
 
     private void Clear(long offset, long length)
@@ -178,14 +228,10 @@ internal sealed class VhdxWriting
         lock (flushing)
         {
             if (hasBegun) return;
+            VhdxRegions.AlignCopies(file);
             var headers = structure.Headers;
             headers.Update(headers.Current with { FileWriteGuid = newGuid(), DataWriteGuid = newGuid() });
             hasBegun = true;
         }
-    }
-
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 }

@@ -25,6 +25,16 @@ internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, lo
 
     public override void Flush() => file.Flush();
 
+    public override VmdkExtent Grown(long length)
+    {
+        var end = fileOffset + Length;
+        // What the file has behind the extent's end would come into the disk. Zeros are there after a crash between this and the descriptor.
+        if (!IsZero(end, file.Length - end)) throw new NotSupportedException($"{file.Path}: has contents behind the extent's end at {end}, so the extent cannot grow");
+        if (file.Length < fileOffset + length) file.SetLength(fileOffset + length);
+        file.Flush();
+        return new FlatExtent(file, fileOffset, Start, length);
+    }
+
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {
         var at = Start + offset;
@@ -37,5 +47,21 @@ internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, lo
         // A file that became shorter: said to be data, so that reading it names the error.
         var end = Start + offset + length;
         if (at < end) yield return new MapExtent(at, end - at, BlockState.Data, 0, fileOffset + (at - Start));
+    }
+
+    private bool IsZero(long offset, long length)
+    {
+        var buffer = new byte[ZerosAtOnce];
+        foreach (var run in file.Map(offset, length).Where(r => !r.IsHole))
+        {
+            for (var at = run.Offset; at < run.End; at += buffer.Length)
+            {
+                var piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, run.End - at));
+                file.ReadExactly(at, piece);
+                if (!Sectors.IsZero(piece)) return false;
+            }
+        }
+
+        return true;
     }
 }

@@ -7,7 +7,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// The CID in a descriptor, changed in place, durably, before the first write of a session: a delta made on the former contents then no longer fits, and says so.
+/// The CID in a descriptor (Virtual Disk Format 5.0, "The Header" of the descriptor file), changed in place, durably, before the first write of a session: a delta made on the former contents then no longer fits, and says so.
 /// </summary>
 internal sealed class VmdkContentId
 {
@@ -33,6 +33,7 @@ internal sealed class VmdkContentId
         this.file = file;
         this.newGuid = newGuid;
         Current = cid;
+        DescriptorOffset = descriptorOffset;
         var at = text.IndexOf("\nCID="u8) + 5;
         // QEMU writes as many digits as the number has; the new one takes the same room.
         var length = at < 5 ? 0 : text[at..].IndexOfAnyExcept(HexDigits);
@@ -43,6 +44,9 @@ internal sealed class VmdkContentId
     }
 
     public uint Current { get; private set; }
+
+    /// <summary>Where in its file the descriptor's text begins.</summary>
+    public long DescriptorOffset { get; }
 
     /// <summary>For a disk made just now: its CID is new as it is.</summary>
     public void MarkChanged() => isChanged = true;

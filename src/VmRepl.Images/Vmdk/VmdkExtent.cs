@@ -25,6 +25,11 @@ internal abstract class VmdkExtent(long start, long length)
 
     public virtual IEnumerable<ImageFinding> Check() => [];
 
+    /// <summary>Makes the extent longer, durably, after a <see cref="Close"/>; the one returned takes this one's place.</summary>
+    /// <param name="length">Bytes, more than now.</param>
+    /// <exception cref="NotSupportedException">An extent of this kind cannot grow.</exception>
+    public virtual VmdkExtent Grown(long length) => throw new NotSupportedException("an extent of this kind cannot grow");
+
     /// <summary>Ends a writing session: after a flush, marks the file as cleanly closed.</summary>
     public virtual void Close()
     {

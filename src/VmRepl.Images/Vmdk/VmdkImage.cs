@@ -1,12 +1,15 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>An open VMDK disk: its descriptor and its extents, one behind the other, and the parent of a delta.</summary>
 internal sealed class VmdkImage : IDiskImage
 {
+    private static readonly string[] ResizableTypes = ["monolithicSparse", "monolithicFlat", "vmfs"];
+
     private readonly IHostFile file;
     private readonly VmdkDescriptor descriptor;
     private readonly VmdkExtent[] extents;
@@ -46,7 +49,7 @@ internal sealed class VmdkImage : IDiskImage
             if (descriptor.ChangeTrackPath is { } tracking) details["change-track-path"] = tracking;
             return new ImageDescription
             {
-                ClusterSize = extents.OfType<SparseExtent>().FirstOrDefault()?.GrainBytes,
+                ClusterSize = extents.OfType<GrainExtent>().FirstOrDefault()?.GrainBytes,
                 BackingFile = descriptor.HasParent ? descriptor.ParentHint : null,
                 BackingFormat = descriptor.HasParent ? ImageFormat.Vmdk : null,
                 Details = details,
@@ -55,6 +58,10 @@ internal sealed class VmdkImage : IDiskImage
     }
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IReadOnlyList<IChangeTrack> ChangeTracks => descriptor.ChangeTrackPath is { } tracking ? [new TrackingFile(file.Path, tracking)] : [];
+
+    public IDiskImage? Parent => parent;
 
     public long Length => extents[^1].End;
 
@@ -92,6 +99,31 @@ internal sealed class VmdkImage : IDiskImage
     public void Flush()
     {
         foreach (var extent in extents) extent.Flush();
+    }
+
+    /// <summary>
+    /// Makes a disk of one extent longer: first the extent, then, in one sector, the descriptor's line for it. Between the two a monolithicSparse disk has its header's size, the new one;
+    /// a flat one its descriptor's, the old one.
+    /// </summary>
+    public void Resize(long length)
+    {
+        if (contentId is null) throw new NotSupportedException($"{file.Path} is open for reading only");
+        VmdkWriter.RequireSize(length, VmdkLayout.SectorBytes);
+        if (parent is not null) throw new NotSupportedException($"{file.Path}: a VMDK delta is as long as its parent");
+        if (length < Length) throw new NotSupportedException($"{file.Path}: a VMDK cannot become shorter");
+        if (extents.Length != 1 || descriptor.Extents.Count != 1 || !ResizableTypes.Contains(descriptor.CreateType, StringComparer.OrdinalIgnoreCase))
+            throw new NotSupportedException($"{file.Path}: a VMDK of type {descriptor.CreateType} with {extents.Length} extents cannot be resized; {string.Join(", ", ResizableTypes)} with one extent can");
+        Begin();
+        extents[0].Flush();
+        extents[0].Close();
+        var room = contentId.DescriptorOffset > 0 && extents[0] is SparseExtent sparse ? sparse.DescriptorBytes : VmdkLayout.DescriptorBytesMax;
+        var text = new byte[Math.Min(room, file.Length - contentId.DescriptorOffset)];
+        file.ReadExactly(contentId.DescriptorOffset, text);
+        // Known to be possible before anything is changed.
+        var edit = DescriptorEdit.Of(file.Path, contentId.DescriptorOffset, room, text, length / VmdkLayout.SectorBytes);
+        extents[0] = extents[0].Grown(length);
+        file.Write(edit.FileOffset, edit.Bytes);
+        file.Flush();
     }
 
     public IEnumerable<MapExtent> Map(long offset, long length)

@@ -18,7 +18,7 @@ internal static class VmdkWriter
     /// <summary>Largest disk that is made: 62 TiB, VMware's own limit.</summary>
     public const long LengthMax = 62L << 40;
 
-    private const int DescriptorSectors = 20;
+    internal const int DescriptorSectors = 20;
     private const int TableSectors = VmdkLayout.TableEntriesMax * sizeof(uint) / VmdkLayout.SectorBytes;
     private const int DirectoryPiece = 1 << 16;
 
@@ -32,12 +32,16 @@ internal static class VmdkWriter
     }
 
     /// <summary>Writes everything and flushes. Returns the header and the descriptor's text.</summary>
-    public static (SparseHeader Header, byte[] Descriptor) Write(IHostFile file, long length, Func<Guid> newGuid)
+    /// <param name="parent">The parent's name and CID, for a delta.</param>
+    /// <exception cref="NotSupportedException">The parent's name cannot stand in a descriptor.</exception>
+    public static (SparseHeader Header, byte[] Descriptor) Write(IHostFile file, long length, Func<Guid> newGuid, (string Name, uint Cid)? parent = null)
     {
         var sectors = length / VmdkLayout.SectorBytes;
         var header = new SparseHeader
         {
-            Flags = SparseFlags.NewlineTest | SparseFlags.Redundant,
+            // A delta has to say "zeros here, whatever the parent holds"; that is what version 2 is for.
+            Version = parent is null ? 1u : 2u,
+            Flags = SparseFlags.NewlineTest | SparseFlags.Redundant | (parent is null ? SparseFlags.None : SparseFlags.ZeroedGrains),
             CapacitySectors = sectors,
             GrainSectors = GrainSectors,
             DescriptorSector = 1,
@@ -50,7 +54,7 @@ internal static class VmdkWriter
         header = header with { RedundantDirectorySector = redundant, DirectorySector = primary, OverheadSectors = Sectors.AlignUp(end, GrainSectors) };
         file.SetLength(header.OverheadSectors * VmdkLayout.SectorBytes);
         file.Write(0, header.ToBytes());
-        var descriptor = Encoding.UTF8.GetBytes(Describe(Path.GetFileName(file.Path), sectors, VmdkContentId.Next(newGuid)));
+        var descriptor = Describe(file.Path, sectors, VmdkContentId.Next(newGuid), "monolithicSparse", parent);
         file.Write(VmdkLayout.SectorBytes, descriptor);
         WriteDirectory(file, redundant, redundant + directorySectors, header.Tables);
         WriteDirectory(file, primary, primary + directorySectors, header.Tables);
@@ -69,16 +73,20 @@ internal static class VmdkWriter
         }
     }
 
-    private static string Describe(string name, long sectors, uint cid)
+    /// <summary>The descriptor's text of a disk of one SPARSE extent.</summary>
+    /// <exception cref="NotSupportedException">The parent's name cannot stand in it.</exception>
+    internal static byte[] Describe(string path, long sectors, uint cid, string createType, (string Name, uint Cid)? parent)
     {
+        if (parent is { } above && above.Name.Any(c => c is '"' or < ' ')) throw new NotSupportedException("a parent's name with quotation marks or line ends cannot stand in a VMDK descriptor");
         // The name is for people: a monolithic disk is its own extent. One that cannot be quoted is left out.
+        var name = Path.GetFileName(path);
         if (name.Length > 1000 || name.Any(c => c is '"' or < ' ')) name = "disk.vmdk";
-        return string.Create(CultureInfo.InvariantCulture, $"""
+        var text = string.Create(CultureInfo.InvariantCulture, $"""
             # Disk DescriptorFile
             version=1
             CID={cid:x8}
-            parentCID=ffffffff
-            createType="monolithicSparse"
+            parentCID={parent?.Cid ?? VmdkLayout.NoParent:x8}
+            createType="{createType}"{(parent is { } p ? $"\nparentFileNameHint=\"{p.Name}\"" : "")}
 
             # Extent description
             RW {sectors} SPARSE "{name}"
@@ -93,5 +101,8 @@ internal static class VmdkWriter
             ddb.adapterType = "lsilogic"
 
             """).ReplaceLineEndings("\n");
+        var bytes = Encoding.UTF8.GetBytes(text);
+        return bytes.Length <= DescriptorSectors * VmdkLayout.SectorBytes ? bytes
+            : throw new NotSupportedException($"the parent's name does not fit into a descriptor of {DescriptorSectors * VmdkLayout.SectorBytes} bytes");
     }
 }

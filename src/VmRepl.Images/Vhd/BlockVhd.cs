@@ -1,0 +1,138 @@
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Images.Vhd;
+
+/// <summary>
+/// A dynamic disk, or a differencing one with its parents. Reading is here; what writing adds is <see cref="VhdWriting"/>'s.
+/// <para>
+/// The sector bitmaps count in differencing disks alone. In a dynamic one a clear bit says that the sector was never written, and that it holds zeros then
+/// ("Block Allocation Table and Data Blocks"): reading the sector gives them too, and what a writer that forgot to set bits has written. QEMU does the same.
+/// </para>
+/// </summary>
+internal sealed class BlockVhd : VhdImage
+{
+    private readonly VhdStructure structure;
+    private readonly BlockTable table;
+    private readonly VhdImage? parent;
+    private readonly SectorBitmaps? bitmaps;
+    private readonly VhdWriting? writing;
+
+    /// <param name="structure">What was read from the file, which is owned.</param>
+    /// <param name="parent">What is behind a differencing disk; owned.</param>
+    /// <param name="stamp">Marks the first change; null to open for reading only.</param>
+    /// <exception cref="ImageFormatException">It is to be written, and its table is damaged.</exception>
+    public BlockVhd(VhdStructure structure, VhdImage? parent, VhdStamp? stamp)
+        : base(structure.File, structure.Footers)
+    {
+        this.structure = structure;
+        this.parent = parent;
+        table = BlockTable.Read(structure);
+        bitmaps = structure.IsDifferencing ? new SectorBitmaps(structure) : null;
+        writing = stamp is null ? null : new VhdWriting(structure, table, bitmaps, stamp, this);
+        Files = parent is null ? [File.File] : [File.File, .. parent.Files];
+    }
+
+    public override ImageDescription Description => new()
+    {
+        ClusterSize = structure.BlockSize,
+        BackingFile = structure.IsDifferencing ? VhdParentName.Read(structure).Text : null,
+        BackingFormat = structure.IsDifferencing ? ImageFormat.Vhd : null,
+        Details = Describe(),
+    };
+
+    public override IReadOnlyList<IHostFile> Files { get; }
+
+    public override IDiskImage? Parent => parent;
+
+    public override bool IsReadOnly => writing is null;
+
+    private VhdWriting Writing => writing ?? throw new NotSupportedException($"{File.File.Path} is open for reading only");
+
+    public override void Read(long offset, Span<byte> buffer)
+    {
+        RequireInside(offset, buffer.Length);
+        while (buffer.Length > 0)
+        {
+            var inBlock = offset % structure.BlockSize;
+            var count = (int)Math.Min(buffer.Length, structure.BlockSize - inBlock);
+            ReadInBlock(offset, inBlock, buffer[..count]);
+            buffer = buffer[count..];
+            offset += count;
+        }
+    }
+
+    public override void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        RequireInside(offset, data.Length);
+        Writing.Write(offset, data);
+    }
+
+    public override void Punch(long offset, long length)
+    {
+        RequireInside(offset, length);
+        Writing.Punch(offset, length);
+    }
+
+    public override void Flush() => writing?.Flush();
+
+    public override IEnumerable<MapExtent> Map(long offset, long length)
+    {
+        RequireInside(offset, length);
+        return MapRuns.Coalesce(VhdMap.Blocks(structure, table, bitmaps, parent, offset, length));
+    }
+
+    public override IEnumerable<ImageFinding> Check() => [.. VhdCheck.Run(structure, table, parent), .. parent?.Check() ?? []];
+
+    /// <summary>Whether what is behind this file's own sectors is known to be zeros in the range.</summary>
+    public bool IsZeroBehind(Extent range)
+    {
+        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - range.Offset, 0, range.Length);
+        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
+    }
+
+    public override void Dispose()
+    {
+        try
+        {
+            writing?.Close();
+        }
+        finally
+        {
+            File.File.Dispose();
+            parent?.Dispose();
+        }
+    }
+
+    private void ReadInBlock(long offset, long inBlock, Span<byte> buffer)
+    {
+        var block = offset / structure.BlockSize;
+        if (table.Place(block) is not { } place)
+        {
+            ReadBehind(offset, buffer);
+            return;
+        }
+
+        var data = place + structure.BitmapBytes;
+        if (bitmaps is null)
+        {
+            File.Read(data + inBlock, buffer, "block");
+            return;
+        }
+
+        foreach (var (run, isHere) in bitmaps.Runs(block, place, new Extent(inBlock, buffer.Length)))
+        {
+            var part = buffer.Slice((int)(run.Offset - inBlock), (int)run.Length);
+            if (isHere) File.Read(data + run.Offset, part, "block");
+            else ReadBehind(offset + (run.Offset - inBlock), part);
+        }
+    }
+
+    /// <summary>A parent may be smaller: behind its end are zeros.</summary>
+    private void ReadBehind(long offset, Span<byte> buffer)
+    {
+        var inParent = parent is null ? 0 : (int)Math.Clamp(parent.Length - offset, 0, buffer.Length);
+        if (inParent > 0) parent!.Read(offset, buffer[..inParent]);
+        buffer[inParent..].Clear();
+    }
+}

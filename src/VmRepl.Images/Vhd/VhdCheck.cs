@@ -1,0 +1,25 @@
+namespace VmRepl.Images.Vhd;
+
+/// <summary>Looks at both footers, at every entry of the table, at space that nothing names, and at what is known of the parent's age.</summary>
+internal static class VhdCheck
+{
+    private const int FindingsMax = 100;
+
+    public static IEnumerable<ImageFinding> Run(VhdStructure structure, BlockTable table, VhdImage? parent)
+    {
+        var path = structure.File.File.Path;
+        if (!structure.Footers.IsEndSound) yield return new ImageFinding(true, $"{path}: the footer at the end is damaged or missing; its copy at the front is sound");
+        if (structure.Footers.Front is null) yield return new ImageFinding(true, $"{path}: the copy of the footer at the front is damaged");
+        else if (!structure.Footers.Front.IsLike(structure.Footers.Current)) yield return new ImageFinding(true, $"{path}: the footer at the end and its copy at the front are sound, and differ");
+        var damaged = 0L;
+        for (long block = 0; block < structure.Blocks; block++)
+        {
+            if (table.FindFault(block) is { } fault && damaged++ < FindingsMax) yield return new ImageFinding(true, fault.Message);
+        }
+
+        if (damaged > FindingsMax) yield return new ImageFinding(true, $"{path}: {damaged - FindingsMax} more entries of the block allocation table are damaged");
+        if (damaged == 0 && new VhdSpace(structure, table).GapBytes is > 0 and var gaps) yield return new ImageFinding(false, $"{path}: {gaps} bytes of the file are used by nothing");
+        if (parent is not null && !VhdLinkage.IsKnownTime(structure, parent))
+            yield return new ImageFinding(false, $"{path}: its Parent Time Stamp is neither {parent.Files[0].Path}'s own nor the time at which that file was last written: it was copied, or written by a program that leaves no trace");
+    }
+}

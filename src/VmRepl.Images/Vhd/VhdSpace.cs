@@ -1,0 +1,66 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhd;
+
+/// <summary>
+/// Places for new blocks: gaps that the table left, places given back, and the end of the file. New ones lie so that the data begins on a multiple of 4096,
+/// the host's own unit: there it can be freed again. Not safe for concurrent use.
+/// </summary>
+internal sealed class VhdSpace
+{
+    private const int HostBlockBytes = 4096;
+
+    private readonly int bitmapBytes;
+    private readonly long slotBytes;
+    private readonly Stack<(Extent Range, bool IsFresh)> free = new();
+
+    /// <param name="structure">The disk.</param>
+    /// <param name="table">Its table, sound.</param>
+    public VhdSpace(VhdStructure structure, BlockTable table)
+    {
+        bitmapBytes = structure.BitmapBytes;
+        slotBytes = structure.BitmapBytes + structure.BlockSize;
+        foreach (var gap in table.FindTaken().Gaps(Extent.FromEnds(0, structure.Footers.End)))
+        {
+            // Entries count sectors.
+            var start = Sectors.AlignUp(gap.Offset, VhdLayout.SectorBytes);
+            if (gap.End - start < slotBytes) continue;
+            var usable = Extent.FromEnds(start, gap.End);
+            free.Push((usable, false));
+            GapBytes += usable.Length;
+        }
+    }
+
+    /// <summary>Bytes of the file that nothing took when it was opened and that a block would fit into.</summary>
+    public long GapBytes { get; }
+
+    /// <summary>A place for a block, and whether it never held anything and so is zeros; null where the file has to grow.</summary>
+    public (long Place, bool IsFresh)? Take()
+    {
+        while (free.TryPop(out var gap))
+        {
+            var place = Align(gap.Range.Offset);
+            if (place + slotBytes > gap.Range.End) place = gap.Range.Offset;
+            if (place + slotBytes > gap.Range.End) continue;
+            if (gap.Range.End - place - slotBytes >= slotBytes) free.Push((Extent.FromEnds(place + slotBytes, gap.Range.End), gap.IsFresh));
+            return (place, gap.IsFresh);
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives the place of a block back.</summary>
+    public void Free(long place) => free.Push((new Extent(place, slotBytes), false));
+
+    /// <summary>Where the file has to end to have <paramref name="blocks"/> more blocks behind <paramref name="end"/>.</summary>
+    public long EndAfter(long end, int blocks)
+    {
+        for (var i = 0; i < blocks; i++) end = Align(end) + slotBytes;
+        return end;
+    }
+
+    /// <summary>The file has grown from <paramref name="from"/> to <paramref name="to"/>, by zeros.</summary>
+    public void Grow(long from, long to) => free.Push((Extent.FromEnds(Sectors.AlignUp(from, VhdLayout.SectorBytes), to), true));
+
+    private long Align(long at) => Sectors.AlignUp(at + bitmapBytes, HostBlockBytes) - bitmapBytes;
+}

@@ -1,0 +1,100 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images.Vhd;
+
+/// <summary>The parts of a dynamic or differencing disk that say where everything is, read and checked; and the arithmetic of its blocks.</summary>
+internal sealed class VhdStructure
+{
+    private readonly long headerOffset;
+    private readonly List<Extent> taken;
+
+    private VhdStructure(VhdFile file, VhdFooters footers, VhdHeader header)
+    {
+        File = file;
+        Footers = footers;
+        Header = header;
+        headerOffset = (long)footers.Current.DataOffset;
+        Length = (long)footers.Current.CurrentSize;
+        Blocks = (Length + header.BlockSize - 1) / header.BlockSize;
+        BitmapBytes = (int)Sectors.AlignUp(((long)header.BlockSize / VhdLayout.SectorBytes + 7) / 8, VhdLayout.SectorBytes);
+        Table = RequireTable();
+        taken = [new Extent(0, VhdLayout.FooterBytes), new Extent(headerOffset, VhdLayout.HeaderBytes), Table, .. IsDifferencing ? header.Locators.Select(RequireLocator) : []];
+    }
+
+    public VhdFile File { get; }
+
+    public VhdFooters Footers { get; }
+
+    public VhdHeader Header { get; }
+
+    public bool IsDifferencing => Footers.Current.Type == VhdType.Differencing;
+
+    /// <summary>Bytes of the disk.</summary>
+    public long Length { get; }
+
+    /// <summary>Bytes of a block's data.</summary>
+    public long BlockSize => Header.BlockSize;
+
+    /// <summary>Bytes of the sector bitmap before a block's data: a bit for each sector, up to a whole sector.</summary>
+    public int BitmapBytes { get; }
+
+    /// <summary>Blocks of the disk; the last may reach beyond its end. The table may have more entries.</summary>
+    public long Blocks { get; }
+
+    /// <summary>The whole table.</summary>
+    public Extent Table { get; }
+
+    /// <summary>Where front copy, header, table and locators lie.</summary>
+    public IReadOnlyList<Extent> Taken => taken;
+
+    /// <exception cref="ImageFormatException">Header, table or a locator is damaged, out of the file, or one over the other.</exception>
+    public static VhdStructure Read(VhdFile file, VhdFooters footers)
+    {
+        var offset = footers.Current.DataOffset;
+        if (offset < VhdLayout.FooterBytes || offset > (ulong)footers.End || VhdLayout.HeaderBytes > (ulong)footers.End - offset)
+            throw file.Bad(FooterAt(footers) + 16, "Data Offset", $"places the dynamic disk header at {offset}; it has to lie between {VhdLayout.FooterBytes} and {footers.End}");
+        var bytes = new byte[VhdLayout.HeaderBytes];
+        file.Read((long)offset, bytes, "dynamic disk header");
+        return new VhdStructure(file, footers, VhdHeader.Parse(file, (long)offset, bytes));
+    }
+
+    /// <summary>Bytes of a block that the disk has: all, but for the last one.</summary>
+    public long DataBytes(long block) => Math.Min(BlockSize, Length - (block * BlockSize));
+
+    /// <summary>Bytes of a block's bitmap and of its data up to the disk's end.</summary>
+    public long StoredBytes(long block) => BitmapBytes + DataBytes(block);
+
+    /// <summary>What is wrong with a place that table entry <paramref name="block"/> gives, or null.</summary>
+    /// <param name="place">Bytes from the file's start.</param>
+    public ImageFormatException? FindFault(long block, long place)
+    {
+        var length = StoredBytes(block);
+        if (place > Footers.End || length > Footers.End - place) return BadEntry(block, $"places {length} bytes at {place}, outside the {Footers.End} bytes before the footer");
+        var range = new Extent(place, length);
+        return taken.Exists(t => t.Overlaps(range)) ? BadEntry(block, $"places a block at {range}, over the file's own structures") : null;
+    }
+
+    public ImageFormatException BadEntry(long block, string problem) => File.Bad(Table.Offset + (block * VhdLayout.TableEntryBytes), "BAT entry", $"{block} {problem}");
+
+    private static long FooterAt(VhdFooters footers) => footers.IsEndSound ? footers.End : 0;
+
+    private Extent RequireTable()
+    {
+        if (Blocks > VhdLayout.BlocksMax) throw File.Bad(headerOffset + 32, "Block Size", $"is {BlockSize}, which makes {Blocks} blocks of {Length} bytes; at most {VhdLayout.BlocksMax} are supported");
+        if (Header.TableEntries < Blocks) throw File.Bad(headerOffset + 28, "Max Table Entries", $"is {Header.TableEntries}, the disk has {Blocks} blocks");
+        var length = (long)Header.TableEntries * VhdLayout.TableEntryBytes;
+        if (Header.TableOffset > (ulong)Footers.End || (ulong)length > (ulong)Footers.End - Header.TableOffset)
+            throw File.Bad(headerOffset + 16, "Table Offset", $"places a table of {length} bytes at {Header.TableOffset}, outside the {Footers.End} bytes before the footer");
+        var table = new Extent((long)Header.TableOffset, length);
+        if (table.Overlaps(new Extent(0, VhdLayout.FooterBytes)) || table.Overlaps(new Extent(headerOffset, VhdLayout.HeaderBytes)))
+            throw File.Bad(headerOffset + 16, "Table Offset", $"places the table at {table}, over footer or header");
+        return table;
+    }
+
+    private Extent RequireLocator(VhdLocator locator)
+    {
+        if (locator.Offset > (ulong)Footers.End || locator.Length > (ulong)Footers.End - locator.Offset)
+            throw File.Bad(headerOffset + 576, "Platform Data Offset", $"places {locator.Length} bytes at {locator.Offset}, outside the {Footers.End} bytes before the footer");
+        return new Extent((long)locator.Offset, locator.Length);
+    }
+}
