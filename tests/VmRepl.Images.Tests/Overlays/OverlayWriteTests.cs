@@ -123,6 +123,41 @@ internal sealed class OverlayWriteTests
         Judge(top, ["middle.vhdx", "base.vhdx"], mirror, sectorSize);
     }
 
+    /// <summary>Only with writes: under a block of zeros libvhdi shows the parent.</summary>
+    [Variant("VHDX", "differencing, written", Referee = "libvhdi", IsWritten = true)]
+    [Test]
+    public void VhdxDifferencing_AfterRandomWrites_IsTheSameDiskToLibvhdi([Values(512, 4096)] int sectorSize)
+    {
+        ExternalTool.RequireRoot();
+        ExternalTool.Require("vhdimount");
+        if (!File.Exists("/dev/fuse")) ExternalTool.Skip("needs /dev/fuse");
+        var mirror = MakeBase("base.vhdx", ImageFormat.Vhdx, Length, sectorSize);
+        var top = folder.File("top.vhdx");
+        using (var image = Overlay(top, ImageFormat.Vhdx, "base.vhdx", ImageFormat.Vhdx))
+        {
+            var random = new Random(sectorSize);
+            for (var i = 0; i < 60; i++)
+            {
+                var at = random.Next(Length);
+                var count = random.Next(1, Math.Min(Length - at, i % 5 == 0 ? 300_000 : 3000) + 1);
+                DiskContents.Random(i, count).CopyTo(mirror, at);
+                image.Write(at, mirror.AsSpan(at, count));
+            }
+        }
+
+        var mount = Directory.CreateDirectory(folder.File("mount")).FullName;
+        ExternalTool.Run("vhdimount", top, mount);
+        try
+        {
+            // The layers are numbered from the parent on.
+            File.ReadAllBytes(Path.Combine(mount, "vhdi2")).MustBe(mirror, "libvhdi");
+        }
+        finally
+        {
+            ExternalTool.Run("umount", mount);
+        }
+    }
+
     [Variant("VHDX", "differencing over several chunks", Referee = "a reader of the tests", IsWritten = true)]
     [Test]
     public void VhdxDifferencing_OverSeveralChunks_IsTheSameDiskToOthers()

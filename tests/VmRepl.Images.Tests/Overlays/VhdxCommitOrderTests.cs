@@ -51,7 +51,7 @@ internal sealed class VhdxCommitOrderTests
         Assert.That((olds > 0, news > 0), Is.EqualTo((true, true)), "both were seen");
     }
 
-    /// <summary>An overlay that has a bitmap for every other chunk, with all bits set, though its blocks are not present.</summary>
+    /// <summary>An overlay that has a bitmap for every fourth chunk, with all bits set, though its blocks are not present.</summary>
     private static byte[] WithStaleBits(byte[] parent, long length)
     {
         var file = new CrashFile([]);
@@ -60,7 +60,7 @@ internal sealed class VhdxCommitOrderTests
         const int ratio = 4096;
         var ones = new byte[MiB];
         ones.AsSpan().Fill(0xFF);
-        for (var chunk = 0; chunk * 4096L * MiB < length; chunk += 2)
+        for (var chunk = 0; chunk * 4096L * MiB < length; chunk += 4)
         {
             var place = forge.AddMiB(ones);
             forge.SetBatEntry((chunk * (ratio + 1)) + ratio, (ulong)place | 6);
