@@ -221,10 +221,12 @@ void WriteChangeSet(byte[] before, byte[] after, FilePath target)
 
 // ---------------------------------------------------------------- the target
 
+string QemusName(string format) => format == "vhd" ? "vpc" : format;
+
 string DigestOfRaw(FilePath image, string format, DirectoryPath work)
 {
     var raw = work.CombineWithFilePath("digest.raw");
-    Output("qemu-img", $"convert -f {format} -O raw {image.FullPath} {raw.FullPath}");
+    Output("qemu-img", $"convert -f {QemusName(format)} -O raw {image.FullPath} {raw.FullPath}");
     using var stream = System.IO.File.OpenRead(raw.FullPath);
     return Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(stream));
 }
@@ -264,7 +266,7 @@ string Stored(FilePath image)
 object MakeFormat(string file, string format, FilePath raw, string options, DirectoryPath work)
 {
     var image = images.CombineWithFilePath("formats/" + file);
-    Output("qemu-img", $"convert -f raw -O {format} {options} {raw.FullPath} {image.FullPath}");
+    Output("qemu-img", $"convert -f raw -O {QemusName(format)} {options} {raw.FullPath} {image.FullPath}");
     return Described(file, format, work);
 }
 
@@ -287,6 +289,9 @@ List<object> MakeFormats(DirectoryPath work)
         MakeFormat("v3-extended-l2.qcow2", "qcow2", raw, "-o extended_l2=on,cluster_size=64k", work),
         MakeFormat("monolithic-sparse.vmdk", "vmdk", raw, "-o subformat=monolithicSparse", work),
         MakeFormat("stream-optimized.vmdk", "vmdk", raw, "-o subformat=streamOptimized", work),
+        // Without force_size the disk would become as long as its geometry says.
+        MakeFormat("dynamic.vhd", "vhd", raw, "-o subformat=dynamic,force_size=on", work),
+        MakeFormat("fixed.vhd", "vhd", raw, "-o subformat=fixed,force_size=on", work),
     ];
 
     // A chain, its members named relative to each other: data over data, and zeros over data.

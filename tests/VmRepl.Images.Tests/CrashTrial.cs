@@ -108,6 +108,7 @@ internal static class CrashTrial
     {
         ImageFormat.Vhdx => new Images.Vhdx.VhdxDriver(),
         ImageFormat.Vmdk => new Images.Vmdk.VmdkDriver(),
+        ImageFormat.Vhd => new Images.Vhd.VhdDriver(),
         _ => new Images.Qcow2.Qcow2Driver(),
     };
 }

@@ -12,11 +12,12 @@ namespace VmRepl.Images.Vhd;
 /// </summary>
 internal sealed class BlockVhd : VhdImage
 {
-    private readonly VhdStructure structure;
-    private readonly BlockTable table;
     private readonly VhdImage? parent;
     private readonly SectorBitmaps? bitmaps;
-    private readonly VhdWriting? writing;
+    private VhdStructure structure;
+    private BlockTable table;
+    private VhdStamp? stamp;
+    private VhdWriting? writing;
 
     /// <param name="structure">What was read from the file, which is owned.</param>
     /// <param name="parent">What is behind a differencing disk; owned.</param>
@@ -27,6 +28,7 @@ internal sealed class BlockVhd : VhdImage
     {
         this.structure = structure;
         this.parent = parent;
+        this.stamp = stamp;
         table = BlockTable.Read(structure);
         bitmaps = structure.IsDifferencing ? new SectorBitmaps(structure) : null;
         writing = stamp is null ? null : new VhdWriting(structure, table, bitmaps, stamp, this);
@@ -75,6 +77,21 @@ internal sealed class BlockVhd : VhdImage
     }
 
     public override void Flush() => writing?.Flush();
+
+    /// <summary>As <see cref="VhdResize"/> has it; afterwards everything is as if the file had been opened anew.</summary>
+    public override void Resize(long length)
+    {
+        Writing.Close();
+        Writing.RequireSound();
+        if (structure.IsDifferencing) throw new NotSupportedException($"{File.File.Path}: a differencing VHD is as long as its parent");
+        stamp!.Mark();
+        VhdResize.Blocks(VhdStructure.Read(File, VhdFooters.Read(File)), length);
+        Footers = VhdFooters.Read(File);
+        structure = VhdStructure.Read(File, Footers);
+        table = BlockTable.Read(structure);
+        stamp = new VhdStamp(File, Footers, TimeProvider.System, isNew: false);
+        writing = new VhdWriting(structure, table, null, stamp, this);
+    }
 
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {

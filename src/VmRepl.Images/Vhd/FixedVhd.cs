@@ -6,7 +6,7 @@ namespace VmRepl.Images.Vhd;
 /// <summary>A fixed disk ("Fixed Hard Disk Image"): the disk's bytes from the file's start on, then the footer. Written in place.</summary>
 internal sealed class FixedVhd : VhdImage
 {
-    private readonly VhdStamp? stamp;
+    private VhdStamp? stamp;
 
     /// <param name="file">Owned.</param>
     /// <param name="footers">What was read from it.</param>
@@ -49,6 +49,14 @@ internal sealed class FixedVhd : VhdImage
     }
 
     public override void Flush() => File.File.Flush();
+
+    public override void Resize(long length)
+    {
+        Stamp.Mark();
+        VhdResize.Fixed(File, VhdFooters.Read(File), length);
+        Footers = VhdFooters.Read(File);
+        stamp = new VhdStamp(File, Footers, TimeProvider.System, isNew: false);
+    }
 
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {

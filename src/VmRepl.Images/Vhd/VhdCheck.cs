@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Vhd;
 
-/// <summary>Looks at both footers, at every entry of the table, at space that nothing names, and at what is known of the parent's age.</summary>
+/// <summary>Looks at both footers (one that is sound is enough: a cut write can leave the other torn), at every entry of the table, at space that nothing names, and at what is known of the parent's age.</summary>
 internal static class VhdCheck
 {
     private const int FindingsMax = 100;
@@ -8,9 +8,9 @@ internal static class VhdCheck
     public static IEnumerable<ImageFinding> Run(VhdStructure structure, BlockTable table, VhdImage? parent)
     {
         var path = structure.File.File.Path;
-        if (!structure.Footers.IsEndSound) yield return new ImageFinding(true, $"{path}: the footer at the end is damaged or missing; its copy at the front is sound");
-        if (structure.Footers.Front is null) yield return new ImageFinding(true, $"{path}: the copy of the footer at the front is damaged");
-        else if (!structure.Footers.Front.IsLike(structure.Footers.Current)) yield return new ImageFinding(true, $"{path}: the footer at the end and its copy at the front are sound, and differ");
+        if (!structure.Footers.IsEndSound) yield return new ImageFinding(false, $"{path}: the footer at the end is damaged or missing; its copy at the front is sound, and the next writer mends it");
+        if (structure.Footers.Front is null) yield return new ImageFinding(false, $"{path}: the copy of the footer at the front is damaged; the footer at the end is sound, and the next writer mends it");
+        else if (!structure.Footers.Front.IsLike(structure.Footers.Current)) yield return new ImageFinding(false, $"{path}: the footer at the end and its copy at the front are sound and differ, as after a change of size that was cut; the one at the end counts");
         var damaged = 0L;
         for (long block = 0; block < structure.Blocks; block++)
         {

@@ -72,10 +72,7 @@ internal sealed class VhdFooter
         "win \0\u000a\0\0Wi2k"u8.CopyTo(bytes.AsSpan(28));
         BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(40), length);
         BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(48), length);
-        var geometry = VhdGeometry.Of(length / VhdLayout.SectorBytes);
-        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(56), (ushort)geometry.Cylinders);
-        bytes[58] = (byte)geometry.Heads;
-        bytes[59] = (byte)geometry.SectorsPerTrack;
+        PutGeometry(bytes, length);
         BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(60), (int)type);
         id.TryWriteBytes(bytes.AsSpan(68), bigEndian: true, out _);
         VhdChecksum.Put(bytes, ChecksumField);
@@ -87,6 +84,16 @@ internal sealed class VhdFooter
     {
         byte[] changed = [.. bytes];
         BinaryPrimitives.WriteUInt32BigEndian(changed.AsSpan(24), timeStamp);
+        VhdChecksum.Put(changed, ChecksumField);
+        return new VhdFooter(changed);
+    }
+
+    /// <summary>The same footer for a disk of another size; "Original Size" stays.</summary>
+    public VhdFooter Resized(long length)
+    {
+        byte[] changed = [.. bytes];
+        BinaryPrimitives.WriteInt64BigEndian(changed.AsSpan(48), length);
+        PutGeometry(changed, length);
         VhdChecksum.Put(changed, ChecksumField);
         return new VhdFooter(changed);
     }
@@ -105,5 +112,13 @@ internal sealed class VhdFooter
         if (Type is not (VhdType.Fixed or VhdType.Dynamic or VhdType.Differencing)) throw file.Bad(offset + 60, "Disk Type", $"is {(int)Type}: 2 is fixed, 3 dynamic, 4 differencing, the rest is reserved");
         if (CurrentSize > (ulong)VhdLayout.LengthMax) throw file.Bad(offset + 48, "Current Size", $"is {CurrentSize}, at most {VhdLayout.LengthMax} is possible");
         if (CurrentSize == 0 || CurrentSize % VhdLayout.SectorBytes != 0) throw file.Bad(offset + 48, "Current Size", $"is {CurrentSize}, a multiple of {VhdLayout.SectorBytes} is expected");
+    }
+
+    private static void PutGeometry(byte[] bytes, long length)
+    {
+        var geometry = VhdGeometry.Of(length / VhdLayout.SectorBytes);
+        BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(56), (ushort)geometry.Cylinders);
+        bytes[58] = (byte)geometry.Heads;
+        bytes[59] = (byte)geometry.SectorsPerTrack;
     }
 }

@@ -76,6 +76,14 @@ internal sealed record VhdHeader
         };
     }
 
+    /// <summary>Makes a header's bytes name another table; all that changes is in their first sector.</summary>
+    public static void MoveTable(Span<byte> bytes, long offset, uint entries)
+    {
+        BinaryPrimitives.WriteInt64BigEndian(bytes[16..], offset);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes[28..], entries);
+        VhdChecksum.Put(bytes, ChecksumField);
+    }
+
     public byte[] ToBytes()
     {
         var bytes = new byte[VhdLayout.HeaderBytes];

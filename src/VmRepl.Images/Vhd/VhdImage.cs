@@ -15,21 +15,21 @@ internal abstract class VhdImage(VhdFile file, VhdFooters footers) : IDiskImage
 
     public virtual IDiskImage? Parent => null;
 
-    public long Length { get; } = (long)footers.Current.CurrentSize;
+    public long Length => (long)Footers.Current.CurrentSize;
 
     public int SectorSize => VhdLayout.SectorBytes;
 
     public abstract bool IsReadOnly { get; }
 
     /// <summary>"Unique Id": a child names its parent's.</summary>
-    public Guid UniqueId => footers.Current.UniqueId;
+    public Guid UniqueId => Footers.Current.UniqueId;
 
     /// <summary>"Time Stamp", seconds since <see cref="VhdLayout.Epoch"/>. Moved on before the contents are changed here, so that a child made before can be told.</summary>
-    public uint TimeStamp => footers.Current.TimeStamp;
+    public uint TimeStamp => Footers.Current.TimeStamp;
 
     protected VhdFile File => file;
 
-    protected VhdFooters Footers => footers;
+    protected VhdFooters Footers { get; set; } = footers;
 
     public abstract void Read(long offset, Span<byte> buffer);
 
@@ -40,6 +40,8 @@ internal abstract class VhdImage(VhdFile file, VhdFooters footers) : IDiskImage
     public abstract void Punch(long offset, long length);
 
     public abstract void Flush();
+
+    public abstract void Resize(long length);
 
     public abstract IEnumerable<MapExtent> Map(long offset, long length);
 
@@ -52,14 +54,14 @@ internal abstract class VhdImage(VhdFile file, VhdFooters footers) : IDiskImage
     {
         var details = new Dictionary<string, string>
         {
-            ["subformat"] = footers.Current.Type switch { VhdType.Fixed => "fixed", VhdType.Dynamic => "dynamic", _ => "differencing" },
-            ["creator-application"] = footers.Current.Creator,
+            ["subformat"] = Footers.Current.Type switch { VhdType.Fixed => "fixed", VhdType.Dynamic => "dynamic", _ => "differencing" },
+            ["creator-application"] = Footers.Current.Creator,
             ["unique-id"] = UniqueId.ToString(),
         };
         // What Virtual PC, and QEMU for some creators, show of the disk.
-        if (footers.Current.Geometry.Bytes != Length) details["geometry-size"] = footers.Current.Geometry.Bytes.ToString(CultureInfo.InvariantCulture);
-        if (footers.Current.IsSavedState) details["saved-state"] = "true";
-        if (!footers.IsEndSound) details["footer"] = "damaged, its copy at the front is used";
+        if (Footers.Current.Geometry.Bytes != Length) details["geometry-size"] = Footers.Current.Geometry.Bytes.ToString(CultureInfo.InvariantCulture);
+        if (Footers.Current.IsSavedState) details["saved-state"] = "true";
+        if (!Footers.IsEndSound) details["footer"] = "damaged, its copy at the front is used";
         return details;
     }
 

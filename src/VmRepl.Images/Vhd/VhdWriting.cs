@@ -129,6 +129,12 @@ internal sealed class VhdWriting
         file.File.SetLength(end + VhdLayout.FooterBytes);
     }
 
+    /// <exception cref="IOException">An earlier flush failed.</exception>
+    public void RequireSound()
+    {
+        if (hasFailed) throw new IOException($"{file.File.Path}: an earlier write of its metadata failed; it is not written any further");
+    }
+
     private void FlushLocked()
     {
         List<(long Place, byte[] Bits)> bits;
@@ -285,10 +291,5 @@ internal sealed class VhdWriting
         if (hasBegun) return;
         stamp.Mark();
         hasBegun = true;
-    }
-
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.File.Path}: an earlier write of its metadata failed; it is not written any further");
     }
 }

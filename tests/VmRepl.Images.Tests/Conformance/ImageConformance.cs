@@ -8,6 +8,7 @@ namespace VmRepl.Images.Tests.Conformance;
 [TestFixture(ImageFormat.Qcow2)]
 [TestFixture(ImageFormat.Vhdx)]
 [TestFixture(ImageFormat.Vmdk)]
+[TestFixture(ImageFormat.Vhd)]
 public sealed class ImageConformance(ImageFormat format) : BlockDeviceContract
 {
     private string directory = null!;

@@ -24,14 +24,14 @@ internal sealed class ImageDifferTests
 
     [Test]
     public void Write_OfTwoStandaloneDisks_GivesAnOverlayThatReadsAsTheNewOne(
-        [Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format, [Values(1, 2)] int seed)
+        [Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format, [Values(1, 2)] int seed)
     {
         var old = Work("old", format, new byte[Length], seed, 40);
         var contents = Work("new", ImageFormat.Raw, [.. old], seed + 50, 25);
         Diff("old", format, "new", ImageFormat.Raw, "top", format);
         Read("top", format).MustBe(contents);
-        if (format == ImageFormat.Vhdx) return;
-        QemuImg.Contents(folder.File("top"), format.Name()).MustBe(contents, "qemu");
+        if (format is ImageFormat.Vhdx or ImageFormat.Vhd) return;
+        QemuImg.Contents(folder.File("top"), format.QemuName()).MustBe(contents, "qemu");
         if (format == ImageFormat.Qcow2) QemuImg.MustBeClean(folder.File("top"));
     }
 

@@ -51,7 +51,7 @@ internal sealed class ImageResizerTests
     }
 
     [Test]
-    public void Resize_Shorter_IsDoneWhenAskedForAndOnlyOverZeros([Values(ImageFormat.Raw, ImageFormat.Qcow2, ImageFormat.Vhdx)] ImageFormat format)
+    public void Resize_Shorter_IsDoneWhenAskedForAndOnlyOverZeros([Values(ImageFormat.Raw, ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vhd)] ImageFormat format)
     {
         var path = folder.File("disk");
         var mirror = DiskContents.Random(1, 6 * MiB);
@@ -197,7 +197,7 @@ internal sealed class ImageResizerTests
         DiskImages.Create(folder.File("base.vmdk"), ImageFormat.Vmdk, 8 * MiB).Dispose();
         DiskImages.Create(folder.File("base.vhdx"), ImageFormat.Vhdx, 8 * MiB).Dispose();
         foreach (var format in new[] { ImageFormat.Vmdk, ImageFormat.Vhdx })
-            DiskImages.CreateOverlay(folder.File($"top.{format.Name()}"), format, new ImageCreateOptions { Backing = new ImageBacking($"base.{format.Name()}", format) }).Dispose();
+            DiskImages.CreateOverlay(folder.File($"top.{format.QemuName()}"), format, new ImageCreateOptions { Backing = new ImageBacking($"base.{format.Name()}", format) }).Dispose();
         foreach (var name in new[] { "split.vmdk", "top.vmdk", "top.vhdx" })
         {
             using var image = DiskImages.Open(folder.File(name), new ImageOpenOptions { Writable = true });
@@ -212,7 +212,7 @@ internal sealed class ImageResizerTests
     /// <summary>A crash at every change and flush of the file: it opens, with the old length or the new one, the contents unchanged and zeros behind them.</summary>
     [Test]
     public void Resize_CutAtAnyChange_LeavesTheOldSizeOrTheNew(
-        [Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format, [Values(2 * MiB, 40 * MiB)] int length, [Values(1, 2, 3)] int seed)
+        [Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format, [Values(2 * MiB, 40 * MiB)] int length, [Values(1, 2, 3)] int seed)
     {
         const int old = MiB + (5 * 512);
         var random = new Random(seed);
@@ -262,9 +262,9 @@ internal sealed class ImageResizerTests
     private void MustHold(string path, ImageFormat format, byte[] mirror)
     {
         Read(path, format).MustBe(mirror);
-        DiskContents.ReadByQemu(folder, format.Name(), path).MustBe(mirror, "qemu");
+        DiskContents.ReadByQemu(folder, format.QemuName(), path).MustBe(mirror, "qemu");
         if (format == ImageFormat.Qcow2) QemuImg.MustBeClean(path);
-        else if (format != ImageFormat.Raw) Assert.That(ExternalTool.Run("qemu-img", "check", "-f", format.Name(), path), Does.Contain("No errors"));
+        else if (format is not (ImageFormat.Raw or ImageFormat.Vhd)) Assert.That(ExternalTool.Run("qemu-img", "check", "-f", format.QemuName(), path), Does.Contain("No errors"));
     }
 
     private static byte[] Read(string path, ImageFormat format)

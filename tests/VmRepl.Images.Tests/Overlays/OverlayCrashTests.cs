@@ -6,7 +6,7 @@ internal sealed class OverlayCrashTests
     private const int Length = 5 << 20;
 
     [Test]
-    public void Write_CutAtAnyChange_LeavesOldOrNewContents([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format, [Range(1, 6)] int seed)
+    public void Write_CutAtAnyChange_LeavesOldOrNewContents([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format, [Range(1, 6)] int seed)
     {
         using var folder = new TestFolder();
         var isJudged = format == ImageFormat.Qcow2 && ExternalTool.IsInstalled("qemu-img");

@@ -195,7 +195,7 @@ internal sealed class OverlayWriteTests
     }
 
     [Test]
-    public void Overlay_WhoseParentWasWrittenSince_IsRefused([Values(ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format)
+    public void Overlay_WhoseParentWasWrittenSince_IsRefused([Values(ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format)
     {
         MakeBase("base", format, Length);
         Overlay(folder.File("top"), format, "base", format).Dispose();
@@ -231,7 +231,7 @@ internal sealed class OverlayWriteTests
     }
 
     [Test]
-    public void ConcurrentWritesOfOtherSectors_OverAParent_AllArrive([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk)] ImageFormat format)
+    public void ConcurrentWritesOfOtherSectors_OverAParent_AllArrive([Values(ImageFormat.Qcow2, ImageFormat.Vhdx, ImageFormat.Vmdk, ImageFormat.Vhd)] ImageFormat format)
     {
         const int piece = 3 * 512;
         var mirror = MakeBase("base", format, Length);
