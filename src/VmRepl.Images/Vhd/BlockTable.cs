@@ -17,7 +17,7 @@ internal sealed class BlockTable
     private readonly SortedSet<long> changed = [];
     private readonly Lock gate = new();
     private BitArray? overlapping;
-    private BitArray? faulty;
+    private BitArray? misplaced;
 
     private BlockTable(VhdStructure structure)
     {
@@ -57,16 +57,17 @@ internal sealed class BlockTable
     {
         var entry = Volatile.Read(ref entries[block]);
         if (entry == VhdLayout.Absent) return null;
-        return FindFault(block) is { } fault ? throw fault : (long)entry * VhdLayout.SectorBytes;
+        return IsDamaged(block) ? throw Fault(block) : (long)entry * VhdLayout.SectorBytes;
     }
 
-    /// <summary>What is wrong with the block's entry, or null.</summary>
-    public ImageFormatException? FindFault(long block)
+    /// <summary>Whether the block cannot lie where its entry says.</summary>
+    public bool IsDamaged(long block) => IsMarked(misplaced, block) || IsMarked(overlapping, block);
+
+    /// <summary>What is wrong with the entry of a damaged block.</summary>
+    public ImageFormatException Fault(long block)
     {
-        if (faulty is not null && faulty[(int)block]) return structure.FindFault(block, (long)entries[block] * VhdLayout.SectorBytes);
-        return overlapping is not null && overlapping[(int)block]
-            ? structure.BadEntry(block, $"places a block at {(long)entries[block] * VhdLayout.SectorBytes}, where another one lies")
-            : null;
+        var place = (long)entries[block] * VhdLayout.SectorBytes;
+        return IsMarked(misplaced, block) ? structure.Misplaced(block, place) : structure.BadEntry(block, $"places a block at {place}, where another one lies");
     }
 
     /// <summary>Gives the block a place, or takes it away; the file has it after <see cref="TakeChanged"/>.</summary>
@@ -125,23 +126,31 @@ internal sealed class BlockTable
         return end;
     }
 
+    private static bool IsMarked(BitArray? marks, long block) => marks is not null && marks[(int)block];
+
     private long SectorOf(long block) => (structure.Table.Offset + (block * VhdLayout.TableEntryBytes)) / VhdLayout.SectorBytes;
 
     /// <summary>The blocks whose place is inside the file and over no structure, and their places in sectors, in the order of those.</summary>
     private (uint[] Places, int[] Blocks) SortByPlace()
     {
-        var blocks = new List<int>();
+        var count = 0;
         for (var block = 0; block < entries.Length; block++)
         {
             if (entries[block] == VhdLayout.Absent) continue;
-            if (structure.FindFault(block, (long)entries[block] * VhdLayout.SectorBytes) is null) blocks.Add(block);
-            else (faulty ??= new BitArray(entries.Length))[block] = true;
+            if (structure.CanLie(block, (long)entries[block] * VhdLayout.SectorBytes)) count++;
+            else (misplaced ??= new BitArray(entries.Length))[block] = true;
         }
 
-        var (places, sorted) = (new uint[blocks.Count], blocks.ToArray());
-        for (var i = 0; i < places.Length; i++) places[i] = entries[sorted[i]];
-        Array.Sort(places, sorted);
-        return (places, sorted);
+        // Counted first: a list that grows would for a moment take twice the room, and there can be four million.
+        var (places, blocks) = (new uint[count], new int[count]);
+        for (int block = 0, i = 0; block < entries.Length; block++)
+        {
+            if (entries[block] == VhdLayout.Absent || IsMarked(misplaced, block)) continue;
+            (places[i], blocks[i++]) = (entries[block], block);
+        }
+
+        Array.Sort(places, blocks);
+        return (places, blocks);
     }
 
     /// <summary>Finds the entries that cannot be followed.</summary>

@@ -14,7 +14,7 @@ internal static class VhdCheck
         var damaged = 0L;
         for (long block = 0; block < structure.Blocks; block++)
         {
-            if (table.FindFault(block) is { } fault && damaged++ < FindingsMax) yield return new ImageFinding(true, fault.Message);
+            if (table.IsDamaged(block) && damaged++ < FindingsMax) yield return new ImageFinding(true, table.Fault(block).Message);
         }
 
         if (damaged > FindingsMax) yield return new ImageFinding(true, $"{path}: {damaged - FindingsMax} more entries of the block allocation table are damaged");

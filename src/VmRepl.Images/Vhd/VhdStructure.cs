@@ -64,17 +64,28 @@ internal sealed class VhdStructure
     /// <summary>Bytes of a block's bitmap and of its data up to the disk's end.</summary>
     public long StoredBytes(long block) => BitmapBytes + DataBytes(block);
 
-    /// <summary>What is wrong with a place that table entry <paramref name="block"/> gives, or null.</summary>
+    /// <summary>Whether a block can lie at <paramref name="place"/>: before the footer, and over no structure.</summary>
     /// <param name="place">Bytes from the file's start.</param>
-    public ImageFormatException? FindFault(long block, long place)
-    {
-        var length = StoredBytes(block);
-        if (place > Footers.End || length > Footers.End - place) return BadEntry(block, $"places {length} bytes at {place}, outside the {Footers.End} bytes before the footer");
-        var range = new Extent(place, length);
-        return taken.Exists(t => t.Overlaps(range)) ? BadEntry(block, $"places a block at {range}, over the file's own structures") : null;
-    }
+    public bool CanLie(long block, long place) => IsInside(block, place) && !IsOverStructure(new Extent(place, StoredBytes(block)));
+
+    /// <summary>What is wrong with a place that table entry <paramref name="block"/> gives, and where no block can lie.</summary>
+    public ImageFormatException Misplaced(long block, long place) => IsInside(block, place)
+        ? BadEntry(block, $"places a block at {new Extent(place, StoredBytes(block))}, over the file's own structures")
+        : BadEntry(block, $"places {StoredBytes(block)} bytes at {place}, outside the {Footers.End} bytes before the footer");
 
     public ImageFormatException BadEntry(long block, string problem) => File.Bad(Table.Offset + (block * VhdLayout.TableEntryBytes), "BAT entry", $"{block} {problem}");
+
+    private bool IsInside(long block, long place) => place <= Footers.End && StoredBytes(block) <= Footers.End - place;
+
+    private bool IsOverStructure(Extent range)
+    {
+        foreach (var structure in taken)
+        {
+            if (structure.Overlaps(range)) return true;
+        }
+
+        return false;
+    }
 
     private static long FooterAt(VhdFooters footers) => footers.IsEndSound ? footers.End : 0;
 

@@ -60,7 +60,7 @@ internal sealed class VhdWriting
         file = structure.File;
         for (long block = 0; block < structure.Blocks; block++)
         {
-            if (table.FindFault(block) is { } fault) throw fault;
+            if (table.IsDamaged(block)) throw table.Fault(block);
         }
 
         space = new VhdSpace(structure, table);

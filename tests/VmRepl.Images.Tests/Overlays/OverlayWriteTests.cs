@@ -124,7 +124,7 @@ internal sealed class OverlayWriteTests
     }
 
     /// <summary>Only with writes: under a block of zeros libvhdi shows the parent.</summary>
-    [Variant("VHDX", "differencing, written", Referee = "libvhdi", IsWritten = true)]
+    [Variant("VHDX", "differencing, created and written, without zeros", Referee = "libvhdi (vhdimount)", IsWritten = true)]
     [Test]
     public void VhdxDifferencing_AfterRandomWrites_IsTheSameDiskToLibvhdi([Values(512, 4096)] int sectorSize)
     {

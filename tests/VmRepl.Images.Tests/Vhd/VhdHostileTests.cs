@@ -104,6 +104,30 @@ internal sealed class VhdHostileTests
         File.ReadAllBytes(path).MustBe(file, "left alone");
     }
 
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Open_ATableOfFourMillionDamagedEntries_IsRefusedInASecondAndBoundedMemory(bool isOutside)
+    {
+        var forge = new VhdForge { Size = 2040L << 30, BlockSize = 1 << 19 };
+        forge.Blocks.Add((0, null, new byte[1 << 19]));
+        var file = forge.Build();
+        var entry = file[forge.TableAt..(forge.TableAt + 4)];
+        if (isOutside) entry[0] = 0x7F;
+        for (var i = 0; i < (2040L << 30) / (1 << 19); i++) entry.CopyTo(file, forge.TableAt + (i * 4));
+        var path = Write(file);
+        var clock = Stopwatch.StartNew();
+        var before = GC.GetTotalAllocatedBytes();
+        using (var image = DiskImages.Open(path))
+        {
+            Assert.That(() => image.Read(1L << 40, new byte[512]), Throws.TypeOf<ImageFormatException>().With.Message.Contains("BAT entry"));
+            Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(64L * MiB));
+            Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(1)));
+            Assert.That(image.Check().Count(f => f.IsDamage), Is.EqualTo(101));
+        }
+
+        Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>());
+    }
+
     [Test]
     public void Open_CutAtAnyPlace_IsRefusedOrSoundUpToTheCut()
     {

@@ -1,5 +1,6 @@
 using System.Text;
 using VmRepl.Blocks;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhd;
 
@@ -20,6 +21,7 @@ internal sealed class VhdReadTests
     [TearDown]
     public void Remove() => folder?.Dispose();
 
+    [Variant("VHD", "dynamic and fixed, sizes that are no whole cylinder too", Referee = "qemu-img", Map = "qemu-img")]
     [Test]
     public void Read_AFileOfQemu_IsItsRawConversion([Values("dynamic", "fixed")] string subformat, [Values("on", "off")] string forceSize, [Values(70 * MiB, 3 * MiB, 512, 1_024_000)] int size)
     {
@@ -62,6 +64,7 @@ internal sealed class VhdReadTests
         DiskContents.ReadBy7Zip(folder, path).MustBe(expected, "7-Zip");
     }
 
+    [Variant("VHD", "dynamic, blocks of 512 B to 4 MiB in any order", Referee = "generator", Map = "generator")]
     [Test]
     public void Read_BlocksOfEverySizeInAnyOrder_IsWhatTheGeneratorWrote([Values(512, 1024, 4096, 65536, 1 << 19, 1 << 22)] int blockSize, [Values(0, 3, 512)] int padding)
     {
@@ -102,6 +105,7 @@ internal sealed class VhdReadTests
         QemuImg.Contents(path, "vpc").MustBe(data, "qemu");
     }
 
+    [Variant("VHD", "footer of 511 bytes", Referee = "generator")]
     [Test]
     public void Read_OldFooterOf511Bytes_IsFound([Values(2, 3)] int type)
     {
@@ -123,6 +127,7 @@ internal sealed class VhdReadTests
         DiskContents.ReadBy7Zip(folder, path).MustBe(data, "7-Zip");
     }
 
+    [Variant("VHD", "one of two footers damaged", Referee = "generator")]
     [Test]
     public void Read_WithOneFooterDamaged_UsesTheOther([Values] bool isFront, [Values(0, 48, 64, 500)] int at)
     {
@@ -177,6 +182,7 @@ internal sealed class VhdReadTests
         Assert.That(empty.Format, Is.EqualTo(ImageFormat.Raw));
     }
 
+    [Variant("VHD", "differencing over dynamic and fixed, every kind of locator", Referee = "generator, 7zz", Map = "generator")]
     [Test]
     public void Read_ADifferencingDisk_MixesSectorsOfChildAndParent([Values(2, 3)] int below, [Values("relative", "url", "absolute", "name")] string naming)
     {

@@ -1,5 +1,6 @@
 using VmRepl.Images.Opening;
 using VmRepl.Images.Tests.Qcow2;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhd;
 
@@ -20,6 +21,7 @@ internal sealed class VhdWriteTests
     [TearDown]
     public void Remove() => folder?.Dispose();
 
+    [Variant("VHD", "dynamic and fixed, created and written", Referee = "qemu-img, 7zz, vhdiinfo, a reader of the tests", IsWritten = true)]
     [TestCase("dynamic", 70 * MiB)]
     [TestCase("dynamic", (21 * MiB) + 512)]
     [TestCase("dynamic", 512)]
@@ -41,6 +43,7 @@ internal sealed class VhdWriteTests
         Assert.That(ExternalTool.Run("vhdiinfo", path), Does.Contain(subformat).IgnoreCase.And.Contain($"({length} bytes)"));
     }
 
+    [Variant("VHD", "dynamic and fixed of QEMU, written to", Referee = "qemu-img", IsWritten = true)]
     [TestCase("dynamic")]
     [TestCase("fixed")]
     public void Write_ToAFileOfQemu_KeepsTheRestAndIsReadByQemu_WhichWritesOn(string subformat)
@@ -189,6 +192,7 @@ internal sealed class VhdWriteTests
         Judge(path, expected);
     }
 
+    [Variant("VHD", "differencing chain of three, created and written", Referee = "7zz, a reader of the tests", IsWritten = true)]
     [Test]
     public void Differencing_AfterRandomWork_IsTheSameDiskToOthers([Values("dynamic", "fixed")] string below)
     {
