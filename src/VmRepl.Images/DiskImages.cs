@@ -25,12 +25,16 @@ public static class DiskImages
     public static IDiskImage Open(string path, ImageOpenOptions? options = null)
     {
         options ??= new ImageOpenOptions();
+        if (options is { Snapshot: not null, Writable: true }) throw new ArgumentException("an internal snapshot is not written", nameof(options));
         var file = options.Files.Open(path, options.Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
         try
         {
-            var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow), options.Writable);
+            var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow), options.Writable) { Snapshot = options.Snapshot };
             context.Enter(file, path);
-            return OpenFile(file, options.Format ?? Probe(file), context);
+            var format = options.Format ?? Probe(file);
+            if (options.Snapshot is { } snapshot && format != ImageFormat.Qcow2)
+                throw new ImageFormatException(path, -1, "snapshot", $"\"{snapshot}\" is asked for, and a {format.Name()} image has no internal snapshots");
+            return OpenFile(file, format, context);
         }
         catch
         {

@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images;
 
@@ -12,6 +13,13 @@ public interface IDiskImage : IBlockDevice
 
     /// <summary>Every file that the contents come from: the image itself first, then extents and the chain, each once. The image owns them.</summary>
     IReadOnlyList<IHostFile> Files { get; }
+
+    /// <summary>States of the disk that the image keeps inside itself; opened by <see cref="Opening.ImageOpenOptions.Snapshot"/>.</summary>
+    /// <exception cref="ImageFormatException">Their table is damaged.</exception>
+    IReadOnlyList<ImageSnapshot> Snapshots => [];
+
+    /// <summary>What the format itself records of changes, as it stands now. <see cref="Changes.ChangeTracks.Of"/> has the layer of a differencing image too.</summary>
+    IReadOnlyList<IChangeTrack> ChangeTracks => [];
 
     /// <summary>What is behind an overlay, as this image opened it; null where the image stands alone. The image owns it.</summary>
     IDiskImage? Parent => null;

@@ -18,7 +18,7 @@ internal static class CrashTrial
     public static int Run(ImageFormat format, int seed, int length, byte[]? parent, Action<byte[]>? onSurvivor = null)
     {
         var random = new Random(seed);
-        var behind = parent is null ? null : Base(format, parent);
+        var behind = parent is null ? null : Base(format, parent.Length, below => below.Write(0, parent));
         var file = new CrashFile([]);
         var image = Create(format, file, length, behind);
         image.Flush();
@@ -85,10 +85,10 @@ internal static class CrashTrial
         }
     }
 
-    private static IDiskImage Open(ImageFormat format, CrashFile file, bool writable, byte[]? behind) =>
+    internal static IDiskImage Open(ImageFormat format, CrashFile file, bool writable, byte[]? behind) =>
         DiskImages.OpenFile(file, format, new ImageContext(new MemoryFiles(new CrashFile(behind ?? []) { IsReadOnly = true }), new ReferencePolicy([Directory.GetCurrentDirectory()]), writable));
 
-    private static IDiskImage Create(ImageFormat format, CrashFile file, int length, byte[]? behind)
+    internal static IDiskImage Create(ImageFormat format, CrashFile file, long length, byte[]? behind)
     {
         var driver = Driver(format);
         if (behind is null) return driver.Create(file, length, new ImageCreateOptions());
@@ -96,11 +96,11 @@ internal static class CrashTrial
         return driver.CreateOverlay(file, length, new ImageCreateOptions { Backing = new ImageBacking("base", format) }, parent);
     }
 
-    /// <summary>An image file with those contents.</summary>
-    private static byte[] Base(ImageFormat format, byte[] contents)
+    /// <summary>An image file, filled.</summary>
+    internal static byte[] Base(ImageFormat format, long length, Action<IDiskImage> fill)
     {
         var file = new CrashFile([]);
-        using (var image = Driver(format).Create(file, contents.Length, new ImageCreateOptions())) image.Write(0, contents);
+        using (var image = Driver(format).Create(file, length, new ImageCreateOptions())) fill(image);
         return file.Contents;
     }
 

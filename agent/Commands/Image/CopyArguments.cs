@@ -41,7 +41,7 @@ internal sealed class CopyArguments
 
     public void RefuseTarget(ParseResult parse) => NewImage.RefuseExisting(Target(parse));
 
-    public IDiskImage Open(ParseResult parse, CommandOutput output) => source.Open(parse, output);
+    public IDiskImage Open(ParseResult parse, CommandOutput output, string? snapshot = null) => source.Open(parse, output, snapshot: snapshot);
 
     /// <summary>Copies <paramref name="image"/> into the target, which is removed again if that fails.</summary>
     /// <param name="doing">What is done, for the progress.</param>

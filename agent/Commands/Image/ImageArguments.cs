@@ -23,13 +23,17 @@ internal sealed class ImageArguments(string name, string description, string for
     /// <summary>The name as it was given.</summary>
     public string Name(ParseResult parse) => parse.GetValue(file)!;
 
+    /// <summary>The option that asks for a state which the image keeps inside itself.</summary>
+    public static Option<string?> SnapshotOption() =>
+        new("--snapshot") { Description = "Take the disk as it was at this internal snapshot of a QCOW2 image, by name or id." };
+
     /// <summary>Opens it, read-only unless said otherwise; says what was found where it had to be probed.</summary>
-    public IDiskImage Open(ParseResult parse, CommandOutput output, bool isWritable = false)
+    public IDiskImage Open(ParseResult parse, CommandOutput output, bool isWritable = false, string? snapshot = null)
     {
         var path = Name(parse);
         var given = format.Get(parse);
         if (Directory.Exists(path)) throw new CommandFailure($"{path}: is a directory.");
-        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Writable = isWritable, Allow = parse.GetValue(allow) ?? [] });
+        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Writable = isWritable, Snapshot = snapshot, Allow = parse.GetValue(allow) ?? [] });
         if (given is null) output.Note($"{path}: probed, the format is {image.Format.Name()}.");
         return image;
     }

@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using VmRepl.Blocks;
 using VmRepl.Images;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Agent.Commands.Image;
 
@@ -29,7 +30,9 @@ internal static class ImageJson
             if (facts.Description.BackingFormat is { } format) json.WriteString("backing-filename-format", format.Name());
         }
 
+        WriteSnapshots(json, facts.Snapshots);
         WriteSpecific(json, facts);
+        WriteTracks(json, facts.Tracks);
         json.WriteBoolean("dirty-flag", facts.IsDirty);
         json.WriteEndObject();
     });
@@ -54,6 +57,20 @@ internal static class ImageJson
         static string Truth(bool value) => value ? "true" : "false";
     }
 
+    /// <summary>An array of what changed, written run by run.</summary>
+    public static void Changes(IEnumerable<Extent> changes, TextWriter writer)
+    {
+        var separator = "[";
+        foreach (var extent in changes)
+        {
+            writer.Write(separator);
+            writer.Write(string.Create(CultureInfo.InvariantCulture, $$"""{"start": {{extent.Offset}}, "length": {{extent.Length}}}"""));
+            separator = ",\n";
+        }
+
+        writer.WriteLine(separator == "[" ? "[]" : "]");
+    }
+
     /// <summary>An object as of <c>qemu-img check --output=json</c>, with what was found beside the counts.</summary>
     public static string Check(string fileName, ImageFormat format, IReadOnlyCollection<ImageFinding> findings) => Write(json =>
     {
@@ -75,6 +92,42 @@ internal static class ImageJson
         json.WriteEndArray();
         json.WriteEndObject();
     });
+
+    private static void WriteSnapshots(Utf8JsonWriter json, IReadOnlyList<ImageSnapshot> snapshots)
+    {
+        if (snapshots.Count == 0) return;
+        json.WriteStartArray("snapshots");
+        foreach (var snapshot in snapshots)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", snapshot.Id);
+            json.WriteString("name", snapshot.Name);
+            json.WriteNumber("date-sec", snapshot.Taken.ToUnixTimeSeconds());
+            json.WriteNumber("vm-state-size", snapshot.VmStateBytes);
+            json.WriteNumber("disk-size", snapshot.Length);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteTracks(Utf8JsonWriter json, IReadOnlyList<IChangeTrack> tracks)
+    {
+        if (tracks.Count == 0) return;
+        json.WriteStartArray("change-tracking");
+        foreach (var track in tracks)
+        {
+            json.WriteStartObject();
+            json.WriteString("kind", ImageText.Name(track.Kind));
+            json.WriteString("name", track.Name);
+            if (track.Granularity is { } granularity) json.WriteNumber("granularity", granularity);
+            json.WriteString("state", ImageText.Name(track.State));
+            if (track.Problem is { } problem) json.WriteString("problem", problem);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     private static void WriteSpecific(Utf8JsonWriter json, ImageFacts facts)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using VmRepl.Agent.Output;
 using VmRepl.Blocks;
 using VmRepl.Images;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Agent.Commands.Image;
 
@@ -20,6 +21,17 @@ internal static class ImageText
         var specific = facts.Specific().ToList();
         if (specific.Count > 0) output.Line("format specific:");
         foreach (var fact in specific) output.Line($"    {fact.Name.Replace('-', ' ')}: {fact.Value}");
+        if (facts.Snapshots.Count > 0) output.Line("snapshots:");
+        foreach (var snapshot in facts.Snapshots)
+            output.Line(string.Create(CultureInfo.InvariantCulture, $"    {snapshot.Id}: {snapshot.Name}, {snapshot.Taken:yyyy-MM-dd HH:mm:ss}Z, {Quantities.Size(snapshot.Length)}"));
+        if (facts.Tracks.Count > 0) output.Line("change tracking:");
+        foreach (var track in facts.Tracks)
+        {
+            var granularity = track.Granularity is { } bytes ? $", granularity {bytes}" : "";
+            var problem = track.Problem is { } why ? $", not to be trusted: {why}" : "";
+            output.Line($"    {Name(track.Kind)} {track.Name}: {Name(track.State)}{granularity}{problem}");
+        }
+
         if (facts.IsDirty) output.Line("dirty: the image was not closed properly");
     }
 
@@ -30,6 +42,28 @@ internal static class ImageText
         foreach (var extent in map)
             writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Hex(extent.Offset),-16}  {Hex(extent.Length),-16}  {State(extent.State),-11}  {extent.Depth,5}  {(extent.FileOffset < 0 ? "-" : Hex(extent.FileOffset))}"));
     }
+
+    public static void Changes(IEnumerable<Extent> changes, TextWriter writer)
+    {
+        writer.WriteLine($"{"Offset",-16}  Length");
+        foreach (var extent in changes) writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Hex(extent.Offset),-16}  {Hex(extent.Length)}"));
+    }
+
+    public static string Name(ChangeTrackKind kind) => kind switch
+    {
+        ChangeTrackKind.Bitmap => "bitmap",
+        ChangeTrackKind.Layer => "layer",
+        _ => "file",
+    };
+
+    public static string Name(ChangeTrackState state) => state switch
+    {
+        ChangeTrackState.Recording => "recording",
+        ChangeTrackState.Disabled => "disabled",
+        ChangeTrackState.InUse => "in-use",
+        ChangeTrackState.Inconsistent => "inconsistent",
+        _ => "not-interpreted",
+    };
 
     public static void Check(string fileName, IReadOnlyCollection<ImageFinding> findings, CommandOutput output)
     {

@@ -32,6 +32,9 @@ public sealed class ImageContext
     /// <summary>Whether this member may be written; members behind it never are.</summary>
     public bool Writable { get; }
 
+    /// <summary>The internal snapshot to open; only ever of the image given.</summary>
+    public string? Snapshot { get; init; }
+
     /// <summary>0 for the image given, 1 for its parent, and so on.</summary>
     public int Depth { get; }
 

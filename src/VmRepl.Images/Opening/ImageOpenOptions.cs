@@ -6,6 +6,9 @@ public sealed record ImageOpenOptions
     /// <summary>The format; null to probe the file given (never a member of its chain).</summary>
     public ImageFormat? Format { get; init; }
 
+    /// <summary>Name or id of an internal snapshot to open, read-only, instead of the active disk (QCOW2).</summary>
+    public string? Snapshot { get; init; }
+
     public bool Writable { get; init; }
 
     /// <summary>Directories, besides the image's own, that its references may lead to.</summary>

@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>Turns disk offsets into places in the file: L1, L2 and, where there are such, subclusters. Neighbours of one kind that follow each other in the file are one run.</summary>
+/// <summary>Turns disk offsets into places in the file (specification, "Cluster mapping", "Standard Cluster Descriptor", "Extended L2 Entries"): L1, L2 and, where there are such, subclusters. Neighbours of one kind that follow each other in the file are one run.</summary>
 internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header header, L2Cache tables, Func<long> dataLength)
 {
     private const ulong ReservedMask = ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag);

@@ -5,7 +5,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Qcow2;
 
 /// <summary>
-/// Reads compressed clusters. The output is exactly one cluster: a stream that gives less is an error, one that would give more is left there.
+/// Reads compressed clusters (specification, "Compressed Clusters Descriptor"). The output is exactly one cluster: a stream that gives less is an error, one that would give more is left there.
 /// The cluster last unpacked by a thread's neighbours is kept, since readers come in steps smaller than a cluster.
 /// </summary>
 internal sealed class CompressedClusters(IHostFile file, Qcow2Header header)

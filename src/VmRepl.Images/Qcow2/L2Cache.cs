@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Qcow2;
 
 /// <summary>
-/// The L1 table, and the second-level tables last used, bounded in bytes. Safe for concurrent readers; one lock, held while a table is loaded.
+/// The L1 table (specification, "Cluster mapping"), and the second-level tables last used, bounded in bytes. Safe for concurrent readers; one lock, held while a table is loaded.
 /// Dirty tables are never dropped: the writer counts them and writes them in time.
 /// </summary>
 internal sealed class L2Cache

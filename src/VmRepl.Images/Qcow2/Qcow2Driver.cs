@@ -18,12 +18,13 @@ internal sealed class Qcow2Driver : IImageDriver
         try
         {
             var header = Qcow2HeaderReader.Read(file);
+            if (context.Snapshot is { } snapshot) header = Qcow2SnapshotTable.Select(file, header, snapshot);
             if (header.Compression == Qcow2Compression.Zstd && !Zstd.IsAvailable)
                 throw new ImageFormatException(file.Path, Qcow2Layout.CompressionAt, "compression_type", "the image is compressed with zstd and libzstd is not installed");
             if (context.Writable) Qcow2Writer.RequireWritable(file, header);
             if (header.HasExternalData) dataFile = context.OpenPart(file, header.Extensions.DataFile!);
             if (header.BackingFile is { } backing) parent = context.OpenParent(file, backing, BackingFormat(file, header));
-            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable);
+            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable) { IsSnapshot = context.Snapshot is not null };
         }
         catch
         {

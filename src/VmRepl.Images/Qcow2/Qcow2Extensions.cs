@@ -3,7 +3,7 @@ using System.Text;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>What the header extensions say. Unknown ones are ignored, as the specification asks; nothing here rewrites them.</summary>
+/// <summary>What the header extensions say (specification, "Header extensions": type 4, length 4, data, padding to a multiple of 8). Unknown ones are ignored, as the specification asks; nothing here rewrites them.</summary>
 internal sealed record Qcow2Extensions
 {
     private const int FeatureBytes = 48, BitmapsBytes = 24;

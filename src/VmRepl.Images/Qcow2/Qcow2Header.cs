@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>A header that passed every check of <see cref="Qcow2HeaderReader"/>.</summary>
+/// <summary>A header that passed every check of <see cref="Qcow2HeaderReader"/> (specification, "Header"; the offsets are in <see cref="Qcow2Layout"/>).</summary>
 internal sealed record Qcow2Header
 {
     public required int Version { get; init; }

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>Reads and checks the header cluster. Nothing past it is believed before this has passed.</summary>
+/// <summary>Reads and checks the header cluster (specification, "Header" and "Feature name table"). Nothing past it is believed before this has passed.</summary>
 internal sealed class Qcow2HeaderReader
 {
     private readonly IHostFile file;

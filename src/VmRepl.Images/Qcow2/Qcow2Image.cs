@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images.Qcow2;
 
@@ -42,6 +43,15 @@ internal sealed class Qcow2Image : IDiskImage
     public ImageFormat Format => ImageFormat.Qcow2;
 
     public ImageDescription Description { get; }
+
+    /// <summary>Whether this is the disk as of an internal snapshot; bitmaps speak of the active disk only.</summary>
+    public bool IsSnapshot { get; init; }
+
+    public IReadOnlyList<ImageSnapshot> Snapshots =>
+        [.. Qcow2SnapshotTable.Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem)).Select(s => s.Facts)];
+
+    /// <summary>By the header as it is now: whoever opens the image for writing takes the bitmaps out of force.</summary>
+    public IReadOnlyList<IChangeTrack> ChangeTracks => IsSnapshot ? [] : Qcow2BitmapDirectory.Read(file, Qcow2HeaderReader.Read(file));
 
     /// <summary>Clusters of the refcount table as the header had it at opening.</summary>
     internal int RefcountTableClusters => header.RefcountTableClusters;

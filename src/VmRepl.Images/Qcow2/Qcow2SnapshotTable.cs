@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -12,37 +13,87 @@ namespace VmRepl.Images.Qcow2;
 ///      8    4 l1_size
 ///     12    2 id_str_size
 ///     14    2 name_size
-///     16   20 times and VM state size
+///     16    4 seconds since 1970 at which it was taken
+///     20    4 nanoseconds of them
+///     24    8 time that the guest ran, in nanoseconds
+///     32    4 VM state size, where extra data does not have it
 ///     36    4 extra_data_size
-///     40      extra data, id, name, padding
+///     40      extra data: VM state size 8, virtual disk size 8, …; id; name; padding
 /// </code>
 /// </summary>
 internal static class Qcow2SnapshotTable
 {
-    private const int FixedBytes = 40, ExtraMax = 1024;
+    private const int FixedBytes = 40, ExtraMax = 1024, DiskSizeEnd = 16;
+
+    /// <summary>Bytes of names that are kept at most; QEMU's own bound on the table is 64 MiB.</summary>
+    private const int NameBytesMax = 4 << 20;
 
     /// <summary>The entries; one that cannot be read ends the table and is reported to <paramref name="damage"/>.</summary>
     public static List<Qcow2Snapshot> Read(IHostFile file, Qcow2Header header, Action<string> damage)
     {
         List<Qcow2Snapshot> snapshots = [];
-        Walk(file, header, (entry, number) =>
+        var names = 0;
+        Walk(file, header, (entry, rest, number) =>
         {
             var offset = BinaryPrimitives.ReadInt64BigEndian(entry);
             var entries = BinaryPrimitives.ReadUInt32BigEndian(entry[8..]);
-            if (entries > Qcow2Layout.L1BytesMax / sizeof(ulong) || offset < 0) damage($"snapshot {number} has an L1 table of {entries} entries at {offset}");
-            else snapshots.Add(new Qcow2Snapshot(number, offset, (int)entries));
+            if (entries > Qcow2Layout.L1BytesMax / sizeof(ulong) || offset < 0)
+            {
+                damage($"snapshot {number} has an L1 table of {entries} entries at {offset}");
+                return;
+            }
+
+            names += rest.Length;
+            snapshots.Add(new Qcow2Snapshot(number, offset, (int)entries, Facts(header, entry, names > NameBytesMax ? [] : rest)));
         }, damage);
         return snapshots;
     }
 
     /// <summary>Bytes of the whole table, as far as it can be read.</summary>
-    public static long Bytes(IHostFile file, Qcow2Header header) => Walk(file, header, (_, _) => { }, _ => { });
+    public static long Bytes(IHostFile file, Qcow2Header header) => Walk(file, header, (_, _, _) => { }, _ => { });
 
-    private delegate void EntryVisitor(ReadOnlySpan<byte> entry, int number);
+    /// <summary>The header by which the disk is read as it was at the snapshot called <paramref name="name"/>, or else of that id.</summary>
+    /// <exception cref="ImageFormatException">There is none, or its table is out of place.</exception>
+    public static Qcow2Header Select(IHostFile file, Qcow2Header header, string name)
+    {
+        var snapshots = Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem));
+        var chosen = snapshots.FirstOrDefault(s => s.Facts.Name == name) ?? snapshots.FirstOrDefault(s => s.Facts.Id == name)
+            ?? throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", $"has none called \"{name}\"");
+        if (chosen.Facts.Length < 0 || chosen.Facts.Length > DiskImages.LengthMax)
+            throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", $"the disk of \"{name}\" has {(ulong)chosen.Facts.Length} bytes");
+        var then = header with { L1Offset = chosen.L1Offset, L1Entries = chosen.L1Entries, Size = chosen.Facts.Length };
+        var needed = (then.Size + then.BytesPerL2 - 1) / then.BytesPerL2;
+        if (needed > then.L1Entries) throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot l1_size", $"{needed} entries are needed for {then.Size} bytes, is {then.L1Entries}");
+        if (needed > 0 && (then.L1Offset == 0 || !Sectors.IsAligned(then.L1Offset, header.ClusterSize)))
+            throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot l1_table_offset", $"{then.L1Offset} is no place of a table");
+        return then;
+    }
+
+    private static ImageSnapshot Facts(Qcow2Header header, ReadOnlySpan<byte> entry, ReadOnlySpan<byte> rest)
+    {
+        var (id, name) = (BinaryPrimitives.ReadUInt16BigEndian(entry[12..]), BinaryPrimitives.ReadUInt16BigEndian(entry[14..]));
+        var extra = (int)BinaryPrimitives.ReadUInt32BigEndian(entry[36..]);
+        if (rest.Length < extra + id + name)
+        {
+            rest = [];
+            (extra, id, name) = (0, 0, 0);
+        }
+
+        var taken = DateTimeOffset.FromUnixTimeSeconds(BinaryPrimitives.ReadUInt32BigEndian(entry[16..])).AddTicks(BinaryPrimitives.ReadUInt32BigEndian(entry[20..]) / 100);
+        return new ImageSnapshot(
+            Encoding.UTF8.GetString(rest.Slice(extra, id)),
+            Encoding.UTF8.GetString(rest.Slice(extra + id, name)),
+            extra >= DiskSizeEnd ? BinaryPrimitives.ReadInt64BigEndian(rest[8..]) : header.Size,
+            taken,
+            extra >= sizeof(ulong) ? BinaryPrimitives.ReadInt64BigEndian(rest) : BinaryPrimitives.ReadUInt32BigEndian(entry[32..]));
+    }
+
+    private delegate void EntryVisitor(ReadOnlySpan<byte> entry, ReadOnlySpan<byte> rest, int number);
 
     private static long Walk(IHostFile file, Qcow2Header header, EntryVisitor visit, Action<string> damage)
     {
         Span<byte> entry = stackalloc byte[FixedBytes];
+        var rest = new byte[ExtraMax + (2 * ushort.MaxValue)];
         var at = header.SnapshotsOffset;
         for (var number = 0; number < header.SnapshotCount; number++)
         {
@@ -59,9 +110,15 @@ internal static class Qcow2SnapshotTable
                 break;
             }
 
-            visit(entry, number);
-            var names = BinaryPrimitives.ReadUInt16BigEndian(entry[12..]) + BinaryPrimitives.ReadUInt16BigEndian(entry[14..]);
-            at = Sectors.AlignUp(at + FixedBytes + extra + names, 8);
+            var length = (int)extra + BinaryPrimitives.ReadUInt16BigEndian(entry[12..]) + BinaryPrimitives.ReadUInt16BigEndian(entry[14..]);
+            if (file.Read(at + FixedBytes, rest.AsSpan(0, length)) < length)
+            {
+                damage($"snapshot {number} at {at} passes the file's end");
+                break;
+            }
+
+            visit(entry, rest.AsSpan(0, length), number);
+            at = Sectors.AlignUp(at + FixedBytes + length, 8);
         }
 
         return at - header.SnapshotsOffset;

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// The block allocation table, in memory a page at a time, as many as fit a fixed bound: a table can have 512 MiB.
+/// The block allocation table ([MS-VHDX] 2.5), in memory a page at a time, as many as fit a fixed bound: a table can have 512 MiB.
 /// Changed pages stay until they are committed. Safe for concurrent use.
 /// </summary>
 internal sealed class BlockTable(VhdxFile file, VhdxStructure structure)

@@ -3,7 +3,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>The checksum that headers, region tables and log entries share: CRC-32C of the whole structure with its own field, at offset 4, taken as zero.</summary>
+/// <summary>The checksum that headers, region tables and log entries share ([MS-VHDX] 2.2.2, 2.2.3, 2.3.1.1): CRC-32C of the whole structure with its own field, at offset 4, taken as zero.</summary>
 internal static class VhdxChecksum
 {
     private const int FieldOffset = 4;

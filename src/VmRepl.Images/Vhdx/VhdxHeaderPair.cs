@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// The two headers of a file, of which the valid one with the higher sequence counts.
+/// The two headers of a file ([MS-VHDX] 2.2.2), of which the valid one with the higher sequence counts.
 /// An update writes the other one, makes it durable, and then brings the first up to it: a crash at any write leaves one whole header, old or new.
 /// </summary>
 internal sealed class VhdxHeaderPair
@@ -63,8 +63,9 @@ internal sealed class VhdxHeaderPair
     {
         if (header.Version != 1) throw file.Bad(at + 66, "Version", $"is {header.Version}, only 1 is known");
         if (header.LogGuid != Guid.Empty && header.LogVersion != 0) throw file.Bad(at + 64, "LogVersion", $"is {header.LogVersion}, only 0 is known");
-        if (header.LogLength % VhdxLayout.MiB != 0 || header.LogLength > VhdxLayout.LogBytesMax)
-            throw file.Bad(at + 68, "LogLength", $"is {header.LogLength}: not a multiple of 1 MiB up to {VhdxLayout.LogBytesMax}");
+        if (header.LogLength % VhdxLayout.MiB != 0) throw file.Bad(at + 68, "LogLength", $"is {header.LogLength}: not a multiple of 1 MiB");
+        if (header.LogLength > VhdxLayout.LogBytesMax && header.LogGuid != Guid.Empty)
+            throw file.Bad(at + 68, "LogLength", $"is {header.LogLength} and the log is in use: at most {VhdxLayout.LogBytesMax} are replayed");
         if (header.LogLength == 0 && header.LogGuid != Guid.Empty) throw file.Bad(at + 68, "LogLength", "is zero although the log is in use");
         if (header.LogLength == 0) return;
         if (header.LogOffset < VhdxLayout.MiB || header.LogOffset % VhdxLayout.MiB != 0) throw file.Bad(at + 72, "LogOffset", $"is {header.LogOffset}: not a multiple of 1 MiB from 1 MiB on");

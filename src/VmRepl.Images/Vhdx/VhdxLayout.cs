@@ -30,9 +30,10 @@ internal static class VhdxLayout
     public const long LengthMax = 64L << 40;
 
     /// <summary>
-    /// Longest log that is read. Hyper-V writes 1 MiB; the specification gives no bound but its 32-bit field.
+    /// Longest log that is replayed or written to, since it is held in memory meanwhile. Hyper-V's has 1 MiB; the specification gives no bound but its 32-bit field.
+    /// A longer one that is empty is no hindrance to reading.
     /// </summary>
-    public const int LogBytesMax = 64 << 20;
+    public const int LogBytesMax = 16 << 20;
 
     /// <summary>Longest metadata region that is looked at: a table of 64 KiB, and items of at most 1 MiB each.</summary>
     public const int MetadataItemBytesMax = 1 << 20;

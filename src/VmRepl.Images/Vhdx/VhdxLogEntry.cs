@@ -27,14 +27,23 @@ internal sealed class VhdxLogEntry
     public const int HeaderBytes = 64;
     public const int DescriptorBytes = 32;
 
-    private readonly byte[] bytes;
+    private readonly byte[] log;
     private readonly int descriptors;
 
-    private VhdxLogEntry(byte[] bytes, int offset, int descriptors)
+    /// <param name="log">The ring that it stands in, wrapped perhaps.</param>
+    /// <param name="offset">Where in it the entry begins.</param>
+    /// <param name="bytes">The entry, unwrapped; not kept.</param>
+    /// <param name="descriptors">How many it has.</param>
+    private VhdxLogEntry(byte[] log, int offset, ReadOnlySpan<byte> bytes, int descriptors)
     {
-        this.bytes = bytes;
+        this.log = log;
         this.descriptors = descriptors;
         Offset = offset;
+        Length = bytes.Length;
+        Tail = BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]);
+        Sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]);
+        FlushedFileOffset = BinaryPrimitives.ReadUInt64LittleEndian(bytes[48..]);
+        LastFileOffset = BinaryPrimitives.ReadUInt64LittleEndian(bytes[56..]);
     }
 
     public static ReadOnlySpan<byte> Signature => "loge"u8;
@@ -48,15 +57,15 @@ internal sealed class VhdxLogEntry
     /// <summary>Where in the log it begins.</summary>
     public int Offset { get; }
 
-    public int Length => bytes.Length;
+    public int Length { get; }
 
-    public uint Tail => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(12));
+    public uint Tail { get; }
 
-    public ulong Sequence => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16));
+    public ulong Sequence { get; }
 
-    public ulong FlushedFileOffset => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(48));
+    public ulong FlushedFileOffset { get; }
 
-    public ulong LastFileOffset => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(56));
+    public ulong LastFileOffset { get; }
 
     /// <summary>Sectors that <paramref name="descriptors"/> need, with the entry's header.</summary>
     public static int DescriptorSectors(int descriptors) => (HeaderBytes + (descriptors * DescriptorBytes) + VhdxLayout.LogSectorBytes - 1) / VhdxLayout.LogSectorBytes;
@@ -70,33 +79,39 @@ internal sealed class VhdxLogEntry
             : 0;
     }
 
-    /// <summary>The entry in <paramref name="bytes"/>, unwrapped, if every rule of [MS-VHDX] 2.3.1 holds; else null (a torn or stale one).</summary>
-    public static VhdxLogEntry? TryParse(byte[] bytes, int offset)
+    /// <summary>
+    /// The entry at <paramref name="offset"/> of the <paramref name="log"/>, as long as <paramref name="bytes"/>, if every rule of [MS-VHDX] 2.3.1 holds; else null (a torn or stale one).
+    /// <paramref name="bytes"/> are overwritten with it, unwrapped, and not kept.
+    /// </summary>
+    public static VhdxLogEntry? TryParse(byte[] log, int offset, Span<byte> bytes)
     {
+        Unwrap(log, offset, bytes);
         if (!VhdxChecksum.IsValid(bytes)) return null;
-        var sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16));
-        var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(24));
+        var sequence = BinaryPrimitives.ReadUInt64LittleEndian(bytes[16..]);
+        var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]);
         if (sequence == 0 || count > (bytes.Length - HeaderBytes) / DescriptorBytes) return null;
         var sector = DescriptorSectors((int)count);
         for (var i = 0; i < (int)count; i++)
         {
-            var descriptor = bytes.AsSpan(HeaderBytes + (i * DescriptorBytes), DescriptorBytes);
+            var descriptor = bytes.Slice(HeaderBytes + (i * DescriptorBytes), DescriptorBytes);
             if (BinaryPrimitives.ReadUInt64LittleEndian(descriptor[24..]) != sequence) return null;
             if (descriptor.StartsWith(ZeroDescriptor)) continue;
             if (!descriptor.StartsWith(DataDescriptor) || sector >= bytes.Length / VhdxLayout.LogSectorBytes) return null;
-            var data = bytes.AsSpan(sector++ * VhdxLayout.LogSectorBytes, VhdxLayout.LogSectorBytes);
+            var data = bytes.Slice(sector++ * VhdxLayout.LogSectorBytes, VhdxLayout.LogSectorBytes);
             if (!data.StartsWith(DataSector)) return null;
             var high = BinaryPrimitives.ReadUInt32LittleEndian(data[4..]);
             var low = BinaryPrimitives.ReadUInt32LittleEndian(data[4092..]);
             if (((ulong)high << 32 | low) != sequence) return null;
         }
 
-        return new VhdxLogEntry(bytes, offset, (int)count);
+        return new VhdxLogEntry(log, offset, bytes, (int)count);
     }
 
     /// <summary>What the entry changes, in its order.</summary>
     public IEnumerable<VhdxLogChange> Changes()
     {
+        var bytes = new byte[Length];
+        Unwrap(log, Offset, bytes);
         var sector = DescriptorSectors(descriptors);
         for (var i = 0; i < descriptors; i++)
         {
@@ -113,5 +128,12 @@ internal sealed class VhdxLogEntry
             bytes.AsSpan(at + 4, 4).CopyTo(data.AsSpan(4092));
             yield return new VhdxLogChange(fileOffset, VhdxLayout.LogSectorBytes, data);
         }
+    }
+
+    private static void Unwrap(byte[] log, int offset, Span<byte> bytes)
+    {
+        var first = Math.Min(bytes.Length, log.Length - offset);
+        log.AsSpan(offset, first).CopyTo(bytes);
+        log.AsSpan(0, bytes.Length - first).CopyTo(bytes[first..]);
     }
 }

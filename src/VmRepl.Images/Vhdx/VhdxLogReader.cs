@@ -45,16 +45,14 @@ internal static class VhdxLogReader
         var entries = new VhdxLogEntry?[log.Length / sector];
         // Sound entries do not overlap, old ones that the ring came round to do a little; a log made to be all entries would cost its square.
         var budget = (8L * log.Length) + VhdxLayout.LogBytesMax;
+        var scratch = Array.Empty<byte>();
         for (var offset = 0; offset < log.Length; offset += sector)
         {
             var length = VhdxLogEntry.ClaimedLength(log.AsSpan(offset, sector), header.LogGuid, log.Length);
             if (length == 0) continue;
             if ((budget -= length) < 0) throw file.Bad((long)header.LogOffset + offset, "log", "its entries overlap each other more than any log's do");
-            var bytes = new byte[length];
-            var first = Math.Min(length, log.Length - offset);
-            log.AsSpan(offset, first).CopyTo(bytes);
-            log.AsSpan(0, length - first).CopyTo(bytes.AsSpan(first));
-            entries[offset / sector] = VhdxLogEntry.TryParse(bytes, offset);
+            if (scratch.Length < length) scratch = new byte[length];
+            entries[offset / sector] = VhdxLogEntry.TryParse(log, offset, scratch.AsSpan(0, length));
         }
 
         return entries;

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// Writes changes of the block allocation table through the log, so that a crash at any write leaves the table old or new.
+/// Writes changes of the block allocation table through the log ([MS-VHDX] 2.3), so that a crash at any write leaves the table old or new.
 /// <para>
 /// One commit is one entry that is its own tail: (1) everything written before is flushed, the payload that the entry points to and the table as the commit before left it;
 /// (2) the entry is written and flushed: from here on the change holds; (3) the table is written in place, and flushed by (1) of the next commit, or by <see cref="Close"/>.

@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>The allocation map of a VHDX, block by block, down its chain.</summary>
+/// <summary>The allocation map of a VHDX, block by block, down its chain; what a block's state means for it is [MS-VHDX] 2.5.1.1.</summary>
 internal static class VhdxMap
 {
     public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length, SectorBitmapChanges? changes = null)

@@ -79,8 +79,8 @@ internal sealed record VhdxParentLocator(Guid Linkage, Guid? Linkage2, string? R
         relative = relative.Replace('/', '\\');
         if (relative.Length > NameCharsMax - 2 || full.Length > NameCharsMax) throw new NotSupportedException($"a parent's name of more than {NameCharsMax} characters is not written into a VHDX");
         if (!Path.IsPathRooted(relative) && !relative.StartsWith('.')) relative = @".\" + relative;
-        // A path of Windows is only known there; Hyper-V finds the parent by either.
-        return new VhdxParentLocator(linkage, null, relative, OperatingSystem.IsWindows() ? full : null);
+        // Hyper-V finds the parent by either; libvhdi looks at the full one only, and takes its last part. From elsewhere it has no drive, and no meaning on Windows.
+        return new VhdxParentLocator(linkage, null, relative, full.Replace('/', '\\'));
     }
 
     private static string Text(VhdxFile file, long itemOffset, ReadOnlySpan<byte> item, int entry, int offsetField, int lengthField, string what)

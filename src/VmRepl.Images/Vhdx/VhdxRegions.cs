@@ -54,6 +54,21 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
         }
     }
 
+    /// <summary>Makes the copy that is not read like the one that is, durably: a crash while the table was moved leaves them different, and the old one must not come back later.</summary>
+    public static void AlignCopies(VhdxFile file)
+    {
+        var copies = VhdxLayout.RegionTableOffsets.Select(offset =>
+        {
+            var bytes = new byte[VhdxLayout.TableBytes];
+            file.Read(offset, bytes, "region table");
+            return bytes;
+        }).ToArray();
+        var read = Array.FindIndex(copies, c => c.AsSpan().StartsWith(VhdxLayout.RegionSignature) && VhdxChecksum.IsValid(c));
+        if (read < 0 || copies[0].AsSpan().SequenceEqual(copies[1])) return;
+        file.File.Write(VhdxLayout.RegionTableOffsets[1 - read], copies[read]);
+        file.File.Flush();
+    }
+
     /// <summary>The table as it stands in the file, whatever else it names, with the block allocation table at <paramref name="place"/>.</summary>
     public static byte[] Moved(VhdxFile file, VhdxHeader header, Extent place)
     {

@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>The parts of a VHDX that say where everything is, read and checked; the log must have been replayed (or laid over) before.</summary>
+/// <summary>The parts of a VHDX that say where everything is ([MS-VHDX] 2.2 to 2.6), read and checked; the log must have been replayed (or laid over) before.</summary>
 internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions, VhdxMetadata Metadata, BatGeometry Geometry)
 {
     /// <exception cref="ImageFormatException">Any of them is corrupt, or the table of blocks is too short for the disk.</exception>

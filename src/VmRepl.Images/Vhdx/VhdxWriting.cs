@@ -46,6 +46,8 @@ internal sealed class VhdxWriting
         this.table = table;
         this.newGuid = newGuid;
         if (structure.Headers.Current.LogLength == 0) throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", "is zero: a file without a log cannot be written safely");
+        if (structure.Headers.Current.LogLength > VhdxLayout.LogBytesMax)
+            throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", $"is {structure.Headers.Current.LogLength}: files with a log of up to {VhdxLayout.LogBytesMax} are written");
         space = VhdxSpace.Read(file, structure, table, damage => throw damage);
         log = new VhdxLogWriter(file, structure.Headers, newGuid);
         this.bitmaps = bitmaps;
@@ -226,6 +228,7 @@ internal sealed class VhdxWriting
         lock (flushing)
         {
             if (hasBegun) return;
+            VhdxRegions.AlignCopies(file);
             var headers = structure.Headers;
             headers.Update(headers.Current with { FileWriteGuid = newGuid(), DataWriteGuid = newGuid() });
             hasBegun = true;

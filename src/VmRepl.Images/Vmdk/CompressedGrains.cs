@@ -5,7 +5,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// Compressed grains of a streamOptimized extent: at the entry's sector stand the grain's first sector in the disk (8), the size of what follows (4), and a zlib stream.
+/// Compressed grains of a streamOptimized extent (Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents"): at the entry's sector stand the grain's first sector in the disk (8), the size of what follows (4), and a zlib stream.
 /// The last grain that was asked for is kept, since readers come in order.
 /// </summary>
 internal sealed class CompressedGrains(IHostFile file, SparseHeader header)

@@ -6,7 +6,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// The grain tables of a sparse extent, in memory one at a time, as many as fit a fixed bound; the directory is held whole. Safe for concurrent use.
+/// The grain tables of a sparse extent (Virtual Disk Format 5.0, "Grain Table"), in memory one at a time, as many as fit a fixed bound. Safe for concurrent use.
 /// Where the primary directory or one of its entries is out of bounds, the redundant one stands in.
 /// </summary>
 internal sealed class GrainTables
@@ -15,8 +15,8 @@ internal sealed class GrainTables
 
     private readonly IHostFile file;
     private readonly SparseHeader header;
-    private readonly uint[] directory;
-    private readonly uint[]? redundant;
+    private readonly GrainDirectory directory;
+    private readonly GrainDirectory? redundant;
     private readonly Lock gate = new();
     private readonly Dictionary<long, uint[]> tables = [];
     private readonly Queue<long> order = new();
@@ -30,8 +30,8 @@ internal sealed class GrainTables
         this.header = header;
         var bytes = header.Tables * sizeof(uint);
         if (bytes > VmdkLayout.DirectoryBytesMax) throw new ImageFormatException(file.Path, 12, "capacity", $"of {header.CapacitySectors} sectors needs a grain directory of {bytes} bytes, at most {VmdkLayout.DirectoryBytesMax} are read");
-        redundant = header.RedundantDirectorySector > 0 ? Load(header.RedundantDirectorySector, (int)header.Tables) : null;
-        directory = Load(header.DirectorySector, (int)header.Tables)
+        redundant = header.RedundantDirectorySector > 0 ? GrainDirectory.At(file, header.RedundantDirectorySector, header.Tables) : null;
+        directory = GrainDirectory.At(file, header.DirectorySector, header.Tables)
             ?? redundant
             ?? throw new ImageFormatException(file.Path, 56, "gdOffset", $"is sector {header.DirectorySector}: {bytes} bytes there are not in the file of {file.Length}");
     }
@@ -69,10 +69,10 @@ internal sealed class GrainTables
     }
 
     /// <summary>Where the entry of <paramref name="grain"/> stands, for errors.</summary>
-    public long EntryOffset(long grain) => ((long)directory[(int)(grain / header.TableEntries)] * VmdkLayout.SectorBytes) + (grain % header.TableEntries * sizeof(uint));
+    public long EntryOffset(long grain) => ((long)directory[grain / header.TableEntries] * VmdkLayout.SectorBytes) + (grain % header.TableEntries * sizeof(uint));
 
     /// <summary>Whether there is a table at all for <paramref name="grain"/>, so that a run over none can be taken in one step.</summary>
-    public bool HasTable(long grain) => directory[(int)(grain / header.TableEntries)] != 0;
+    public bool HasTable(long grain) => directory[grain / header.TableEntries] != 0;
 
     /// <summary>Copies of the changed tables with their places, redundant ones first. They stay in memory until <see cref="Committed"/>.</summary>
     public List<(long FileOffset, byte[] Table)> TakeChanged()
@@ -83,8 +83,8 @@ internal sealed class GrainTables
             foreach (var number in changed)
             {
                 var bytes = ToBytes(Table(number)!);
-                if (redundant is not null && redundant[(int)number] != 0) taken.Add(((long)redundant[(int)number] * VmdkLayout.SectorBytes, bytes));
-                taken.Add(((long)directory[(int)number] * VmdkLayout.SectorBytes, bytes));
+                if (redundant is not null && redundant[number] != 0) taken.Add(((long)redundant[number] * VmdkLayout.SectorBytes, bytes));
+                taken.Add(((long)directory[number] * VmdkLayout.SectorBytes, bytes));
                 committing.Add(number);
             }
 
@@ -105,9 +105,9 @@ internal sealed class GrainTables
         var bytes = header.TableEntries * sizeof(uint);
         foreach (var copy in redundant is null || ReferenceEquals(redundant, directory) ? new[] { directory } : [directory, redundant])
         {
-            foreach (var sector in copy)
+            for (long number = 0; number < copy.Count; number++)
             {
-                if (sector != 0) yield return new Extent((long)sector * VmdkLayout.SectorBytes, bytes);
+                if (copy[number] is var sector and not 0) yield return new Extent((long)sector * VmdkLayout.SectorBytes, bytes);
             }
         }
     }
@@ -125,11 +125,11 @@ internal sealed class GrainTables
     private uint[]? Table(long number)
     {
         if (tables.TryGetValue(number, out var table)) return table;
-        var sector = directory[(int)number];
+        var sector = directory[number];
         if (sector == 0) return null;
         if (tables.Count >= TablesMax) Evict();
         table = Load(sector, header.TableEntries);
-        if (table is null && redundant is not null && redundant[(int)number] != 0) table = Load(redundant[(int)number], header.TableEntries);
+        if (table is null && redundant is not null && redundant[number] != 0) table = Load(redundant[number], header.TableEntries);
         if (table is null)
             throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"{number} places a grain table at sector {sector}, outside the file of {file.Length}");
         tables.Add(number, table);

@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>Flags of a sparse extent's header.</summary>
+/// <summary>Flags of a sparse extent's header (Virtual Disk Format 5.0, "Hosted Sparse Extents", <c>flags</c>).</summary>
 [Flags]
 internal enum SparseFlags : uint
 {

@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// The header of a hosted sparse extent.
+/// The header of a hosted sparse extent (Virtual Disk Format 5.0, "Hosted Sparse Extents", SparseExtentHeader).
 /// <code>
 /// Offset Size Field
 /// 0      4    "KDMV"

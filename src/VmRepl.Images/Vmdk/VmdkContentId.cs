@@ -7,7 +7,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// The CID in a descriptor, changed in place, durably, before the first write of a session: a delta made on the former contents then no longer fits, and says so.
+/// The CID in a descriptor (Virtual Disk Format 5.0, "The Header" of the descriptor file), changed in place, durably, before the first write of a session: a delta made on the former contents then no longer fits, and says so.
 /// </summary>
 internal sealed class VmdkContentId
 {

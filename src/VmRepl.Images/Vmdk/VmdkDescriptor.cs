@@ -3,9 +3,11 @@ using System.Text;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>The text that describes a VMDK disk: identifiers, type, extents, parent. Keys are compared without case; unknown keys are passed over, unknown lines are not.</summary>
+/// <summary>The text that describes a VMDK disk (Virtual Disk Format 5.0, "Layout Basics", "The Descriptor File"): identifiers, type, extents, parent. Keys are compared without case; unknown keys are passed over, unknown lines are not.</summary>
 internal sealed record VmdkDescriptor
 {
+    private static readonly string[] LatinEncodings = ["windows-1252", "ISO-8859-1", "latin1"];
+
     /// <summary>Content identifier: changes with the first write of a session.</summary>
     public required uint Cid { get; init; }
 
@@ -29,7 +31,7 @@ internal sealed record VmdkDescriptor
     public static VmdkDescriptor Parse(string path, long at, ReadOnlySpan<byte> bytes)
     {
         var end = bytes.IndexOf((byte)0);
-        var text = Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]);
+        var text = Text(end < 0 ? bytes : bytes[..end]);
         var keys = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         var extents = new List<VmdkExtentLine>();
         long sectors = 0;
@@ -69,6 +71,17 @@ internal sealed record VmdkDescriptor
                 : throw Bad(key, "is missing or no hexadecimal number of 32 bits");
 
         ImageFormatException Bad(string field, string problem) => new(path, at, $"descriptor {field}", problem);
+    }
+
+    /// <summary>
+    /// UTF-8, but where the text names one of the western encodings of 8 bits. All are taken for Latin-1: where windows-1252 differs from it (0x80 to 0x9F), a file of that name is not found.
+    /// </summary>
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        var latin = Encoding.Latin1.GetString(bytes);
+        var isLatin = latin.Split('\n').Select(l => l.Trim()).Any(l =>
+            l.StartsWith("encoding", StringComparison.OrdinalIgnoreCase) && LatinEncodings.Contains(l[8..].Trim(' ', '\t', '=', '"'), StringComparer.OrdinalIgnoreCase));
+        return isLatin ? latin : Encoding.UTF8.GetString(bytes);
     }
 
     private static string? Unquoted(string value)

@@ -4,13 +4,14 @@ using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>VMDK, as VMware's Virtual Disk Format 5.0 describes it: monolithic and split, sparse and flat ones are read and written, deltas too; streamOptimized ones are read, and written from start to end.</summary>
+/// <summary>VMDK, as VMware's Virtual Disk Format 5.0 describes it: monolithic and split, sparse and flat ones are read and written, deltas too; streamOptimized ones are read, and written from start to end; vmfsSparse and seSparse ones are read.</summary>
 internal sealed class VmdkDriver : IImageDriver
 {
     public ImageFormat Format => ImageFormat.Vmdk;
 
     public bool Recognizes(ReadOnlySpan<byte> head) =>
-        head.StartsWith(VmdkLayout.SparseMagic) || head.StartsWith(VmdkLayout.CowMagic)
+        head.StartsWith(VmdkLayout.SparseMagic) || head.StartsWith(VmdkLayout.CowMagic) || head.StartsWith(VmdkLayout.SeSparseMagic)
+        || head.StartsWith(VmdkLayout.ChangeTrackingMagic)
         || (head.Length >= VmdkLayout.DescriptorMagic.Length && Ascii.EqualsIgnoreCase(head[..VmdkLayout.DescriptorMagic.Length], VmdkLayout.DescriptorMagic));
 
     public IDiskImage Open(IHostFile file, ImageContext context) => new VmdkOpening(file, context).Open();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Changes;
 
 namespace VmRepl.Images.Vmdk;
 
@@ -48,7 +49,7 @@ internal sealed class VmdkImage : IDiskImage
             if (descriptor.ChangeTrackPath is { } tracking) details["change-track-path"] = tracking;
             return new ImageDescription
             {
-                ClusterSize = extents.OfType<SparseExtent>().FirstOrDefault()?.GrainBytes,
+                ClusterSize = extents.OfType<GrainExtent>().FirstOrDefault()?.GrainBytes,
                 BackingFile = descriptor.HasParent ? descriptor.ParentHint : null,
                 BackingFormat = descriptor.HasParent ? ImageFormat.Vmdk : null,
                 Details = details,
@@ -57,6 +58,8 @@ internal sealed class VmdkImage : IDiskImage
     }
 
     public IReadOnlyList<IHostFile> Files { get; }
+
+    public IReadOnlyList<IChangeTrack> ChangeTracks => descriptor.ChangeTrackPath is { } tracking ? [new TrackingFile(file.Path, tracking)] : [];
 
     public IDiskImage? Parent => parent;
 

@@ -28,5 +28,11 @@ internal static class VmdkLayout
 
     public static ReadOnlySpan<byte> CowMagic => "COWD"u8;
 
+    /// <summary>The first bytes of an seSparse extent, of which QEMU's reader knows.</summary>
+    public static ReadOnlySpan<byte> SeSparseMagic => [0xBE, 0xBA, 0xFE, 0xCA, 0, 0, 0, 0];
+
+    /// <summary>The first bytes of a "-ctk.vmdk" file, by which it is told from a disk; nothing else of it is known (libyal, VMDK documentation, "Changed block tracking").</summary>
+    public static ReadOnlySpan<byte> ChangeTrackingMagic => [0xA2, 0x72, 0x19, 0xF6];
+
     public static ReadOnlySpan<byte> DescriptorMagic => "# Disk DescriptorFile"u8;
 }

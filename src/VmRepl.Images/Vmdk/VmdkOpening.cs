@@ -10,7 +10,7 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     private static readonly string[] TextTypes =
     [
         "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "2GbMaxExtentSparse", "2GbMaxExtentFlat",
-        "vmfs", "vmfsThin", "vmfsPreallocated", "vmfsEagerZeroedThick", "monolithicSparse", "custom",
+        "vmfs", "vmfsThin", "vmfsPreallocated", "vmfsEagerZeroedThick", "vmfsSparse", "seSparse", "monolithicSparse", "streamOptimized", "custom",
     ];
 
     private readonly List<IHostFile> files = [file];
@@ -23,7 +23,9 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
             Span<byte> head = stackalloc byte[VmdkLayout.SectorBytes];
             head = head[..file.Read(0, head)];
             if (head.StartsWith(VmdkLayout.SparseMagic)) return OpenSparse(head);
-            if (head.StartsWith(VmdkLayout.CowMagic)) throw Bad("magic", "is \"COWD\", a vmfsSparse extent, which is not supported");
+            if (head.StartsWith(VmdkLayout.CowMagic)) throw Bad("magic", "is \"COWD\": this is one extent of a vmfsSparse disk; open the disk's descriptor file");
+            if (head.StartsWith(VmdkLayout.SeSparseMagic)) throw Bad("magic", "is that of one extent of an seSparse disk; open the disk's descriptor file");
+            if (head.StartsWith(VmdkLayout.ChangeTrackingMagic)) throw Bad("magic", "is that of VMware's change tracking, which is no disk and has no public layout");
             return OpenText();
         }
         catch
@@ -77,15 +79,46 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
                 if (offset > flat.Length || length > flat.Length - offset)
                     throw new ImageFormatException(flat.Path, -1, "flat extent", $"{length} bytes at {offset} are named by {file.Path}, the file has {flat.Length}");
                 return new FlatExtent(flat, offset, start, length);
-            case "SPARSE":
-                var sparse = OpenPart(line);
-                var head = new byte[VmdkLayout.SectorBytes];
-                var got = sparse.Read(0, head);
-                var header = ReadHeader(sparse, head.AsSpan(0, got));
-                if (header.CapacitySectors < line.Sectors) throw new ImageFormatException(sparse.Path, 12, "capacity", $"is {header.CapacitySectors} sectors, {file.Path} names {line.Sectors}");
-                return Sparse(sparse, header, start, length);
+            case "SPARSE" or "VMFSSPARSE" or "SESPARSE":
+                return OpenGrains(line, start, length);
             default:
                 throw Bad("descriptor extent type", $"is {line.Type}, which is not supported");
+        }
+    }
+
+    /// <summary>An extent of grains. Its own first bytes say of which kind: descriptors of VMware's own tools name COWD files by either word.</summary>
+    private GrainExtent OpenGrains(VmdkExtentLine line, long start, long length)
+    {
+        var sparse = OpenPart(line);
+        var head = new byte[VmdkLayout.SectorBytes];
+        var got = sparse.Read(0, head);
+        if (line.Type == "SESPARSE" || head.AsSpan().StartsWith(VmdkLayout.CowMagic))
+        {
+            if (got < head.Length) throw new ImageFormatException(sparse.Path, 0, "sparse header", $"needs {head.Length} bytes, the file has {got}");
+            if (context.Writable) throw new ImageFormatException(sparse.Path, 0, "magic", $"is that of {(line.Type == "SESPARSE" ? "an seSparse" : "a vmfsSparse")} extent, which is only read");
+        }
+
+        if (line.Type == "SESPARSE")
+        {
+            var sesparse = SeSparseHeader.Read(sparse, head);
+            RequireCapacity(sesparse.CapacitySectors, 16);
+            return new SeSparseExtent(sparse, sesparse, start, length, parent);
+        }
+
+        if (head.AsSpan().StartsWith(VmdkLayout.CowMagic))
+        {
+            var cow = CowHeader.Parse(sparse.Path, head, sparse.Length);
+            RequireCapacity(cow.CapacitySectors, 12);
+            return new CowExtent(sparse, cow, start, length, parent);
+        }
+
+        var header = ReadHeader(sparse, head.AsSpan(0, got));
+        RequireCapacity(header.CapacitySectors, 12);
+        return Sparse(sparse, header, start, length);
+
+        void RequireCapacity(long sectors, int field)
+        {
+            if (sectors < line.Sectors) throw new ImageFormatException(sparse.Path, field, "capacity", $"is {sectors} sectors, {file.Path} names {line.Sectors}");
         }
     }
 

@@ -32,6 +32,14 @@ internal sealed class UsageTests
     [TestCase("image info", "Required argument missing")]
     [TestCase("image convert a b", "'--format' is required")]
     [TestCase("image compare a", "Required argument missing")]
+    [TestCase("image create a --format raw", "--size is required without --backing")]
+    [TestCase("image create a --size 1MiB", "'--format' is required")]
+    [TestCase("image create a --format raw --size 1MiB --backing-format raw", "--backing-format is for --backing")]
+    [TestCase("image create a --format raw --size much", "\"much\" is no size")]
+    [TestCase("image diff a b c", "'--format' is required")]
+    [TestCase("image diff a b --format qcow2", "Required argument missing")]
+    [TestCase("image merge a --format qcow2", "Required argument missing")]
+    [TestCase("image resize a", "'--size' is required")]
     public void CommandLine_NotUnderstood_IsStatus2WithTheReasonOnStandardError(string line, string expected)
     {
         var run = CommandRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));

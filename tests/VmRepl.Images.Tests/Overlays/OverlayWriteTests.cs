@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
 using VmRepl.Images.Tests.Qcow2;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Overlays;
 
@@ -21,6 +22,7 @@ internal sealed class OverlayWriteTests
     [TearDown]
     public void Remove() => folder?.Dispose();
 
+    [Variant("QCOW2", "overlay, created over any format and written", Referee = "qemu-img, qemu-img check", IsWritten = true)]
     [Test]
     public void Qcow2Overlay_OfAnyFormat_IsTheSameDiskToQemu([Values] ImageFormat format)
     {
@@ -64,6 +66,7 @@ internal sealed class OverlayWriteTests
         QemuImg.Contents(folder.File("other")).MustBe(mirror);
     }
 
+    [Variant("VMDK", "delta over sparse and flat disks, created and written", Referee = "qemu-img", IsWritten = true)]
     [Test]
     public void VmdkDelta_AfterRandomWork_IsTheSameDiskToQemu([Values("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse")] string below)
     {
@@ -82,6 +85,7 @@ internal sealed class OverlayWriteTests
         Read(top, ImageFormat.Vmdk).MustBe(mirror);
     }
 
+    [Variant("VMDK", "delta of QEMU, written to, with zeroed grains and without", Referee = "qemu-img", IsWritten = true)]
     [Test]
     public void VmdkDelta_OfQemu_WrittenHere_IsTheSameDiskToQemu([Values("off", "on")] string zeroedGrain)
     {
@@ -100,6 +104,7 @@ internal sealed class OverlayWriteTests
         Read(top, ImageFormat.Vmdk).MustBe(mirror);
     }
 
+    [Variant("VHDX", "differencing, created and written, 512 and 4096-byte sectors", Referee = "7zz, a reader of the tests", IsWritten = true)]
     [Test]
     public void VhdxDifferencing_AfterRandomWork_IsTheSameDiskToOthers([Values(512, 4096)] int sectorSize)
     {
@@ -118,6 +123,42 @@ internal sealed class OverlayWriteTests
         Judge(top, ["middle.vhdx", "base.vhdx"], mirror, sectorSize);
     }
 
+    /// <summary>Only with writes: under a block of zeros libvhdi shows the parent.</summary>
+    [Variant("VHDX", "differencing, written", Referee = "libvhdi", IsWritten = true)]
+    [Test]
+    public void VhdxDifferencing_AfterRandomWrites_IsTheSameDiskToLibvhdi([Values(512, 4096)] int sectorSize)
+    {
+        ExternalTool.RequireRoot();
+        ExternalTool.Require("vhdimount");
+        if (!File.Exists("/dev/fuse")) ExternalTool.Skip("needs /dev/fuse");
+        var mirror = MakeBase("base.vhdx", ImageFormat.Vhdx, Length, sectorSize);
+        var top = folder.File("top.vhdx");
+        using (var image = Overlay(top, ImageFormat.Vhdx, "base.vhdx", ImageFormat.Vhdx))
+        {
+            var random = new Random(sectorSize);
+            for (var i = 0; i < 60; i++)
+            {
+                var at = random.Next(Length);
+                var count = random.Next(1, Math.Min(Length - at, i % 5 == 0 ? 300_000 : 3000) + 1);
+                DiskContents.Random(i, count).CopyTo(mirror, at);
+                image.Write(at, mirror.AsSpan(at, count));
+            }
+        }
+
+        var mount = Directory.CreateDirectory(folder.File("mount")).FullName;
+        ExternalTool.Run("vhdimount", top, mount);
+        try
+        {
+            // The layers are numbered from the parent on.
+            File.ReadAllBytes(Path.Combine(mount, "vhdi2")).MustBe(mirror, "libvhdi");
+        }
+        finally
+        {
+            ExternalTool.Run("umount", mount);
+        }
+    }
+
+    [Variant("VHDX", "differencing over several chunks", Referee = "a reader of the tests", IsWritten = true)]
     [Test]
     public void VhdxDifferencing_OverSeveralChunks_IsTheSameDiskToOthers()
     {

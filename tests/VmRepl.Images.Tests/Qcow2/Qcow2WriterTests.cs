@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 using VmRepl.Images.Opening;
 using VmRepl.Images.Qcow2;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Qcow2;
 
@@ -41,6 +42,7 @@ public sealed class Qcow2WriterTests
         if (length == Length) QemuImg.Contents(path).MustBe(new byte[Length]);
     }
 
+    [Variant("QCOW2", "version 3, created and written, clusters of 512 B to 2 MiB", Referee = "qemu-img, qemu-img check", IsWritten = true)]
     [TestCase(512)]
     [TestCase(4096)]
     [TestCase(65536)]
@@ -53,6 +55,7 @@ public sealed class Qcow2WriterTests
         MustHold(path, mirror);
     }
 
+    [Variant("QCOW2", "images of QEMU of either version, any refcount width, written to", Referee = "qemu-img, qemu-img check", IsWritten = true)]
     [TestCase("")]
     [TestCase("compat=0.10")]
     [TestCase("cluster_size=512,refcount_bits=1")]
@@ -74,6 +77,7 @@ public sealed class Qcow2WriterTests
         MustHold(path, mirror);
     }
 
+    [Variant("QCOW2", "overlay, written to", Referee = "qemu-img, qemu-img check", IsWritten = true)]
     [TestCase("", "")]
     [TestCase("compat=0.10", "cluster_size=512")]
     [TestCase("cluster_size=4096", "cluster_size=65536")]
@@ -90,6 +94,7 @@ public sealed class Qcow2WriterTests
         File.ReadAllBytes(scratch["base.qcow2"]).MustBe(before);
     }
 
+    [Variant("QCOW2", "image with internal snapshots, written to", Referee = "qemu-img, qemu-img check", IsWritten = true)]
     [Test]
     public void ImageWithSnapshots_AfterRandomWork_KeepsTheSnapshots()
     {

@@ -153,7 +153,7 @@ internal sealed class VhdxForge(byte[] file)
         BinaryPrimitives.WriteUInt32LittleEndian(File.AsSpan(at + 4), Crc(File.AsSpan(at, length)));
     }
 
-    private static uint Crc(ReadOnlySpan<byte> bytes)
+    internal static uint Crc(ReadOnlySpan<byte> bytes)
     {
         var crc = uint.MaxValue;
         foreach (var b in bytes)

@@ -71,7 +71,8 @@ internal sealed class VhdxHostileTests
     [TestCase("region", 8, 0xFFFFUL, "EntryCount")]
     [TestCase("region", 8, 1UL, "region")]
     [TestCase("header", 66, 2UL, "Version")]
-    [TestCase("header", 68, 0xFFF00000UL, "LogLength")]
+    [TestCase("header", 68, 0xFFF00000UL, "passes the file's end")]
+    [TestCase("header", 68, 4096UL, "LogLength")]
     [TestCase("header", 72, 1UL << 50, "LogOffset")]
     public void Read_WithAHostileField_IsRefusedByATypedErrorThatNamesIt(string where, int offset, ulong value, string field)
     {
@@ -144,7 +145,6 @@ internal sealed class VhdxHostileTests
         }
 
         DiskContents.RequireSame(DiskContents.ReadBy7Zip(folder, child), expected, "7-Zip");
-        Assert.That(() => DiskImages.Open(child, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>().With.Message.Contains("differencing"));
         Assert.That(parentGuid, Is.Not.EqualTo(Guid.Empty));
     }
 

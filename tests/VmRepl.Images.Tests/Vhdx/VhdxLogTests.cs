@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhdx;
 
@@ -24,6 +25,7 @@ internal sealed class VhdxLogTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VHDX", "log replay, into memory read-only and into the file: wrapped, torn, stale, foreign and zero entries", Referee = "generator, qemu-io")]
     [TestCase("one entry")]
     [TestCase("wrapped entry")]
     [TestCase("two entries, the later wins")]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhdx;
 
@@ -13,6 +14,7 @@ internal sealed class VhdxReadTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VHDX", "dynamic and fixed, blocks of 1 to 256 MiB", Referee = "qemu-img")]
     [Test]
     public void Read_AFileOfQemu_IsItsRawConversion([Values("dynamic", "fixed")] string subformat, [Values("1M", "2M", "32M", "256M")] string blockSize)
     {
@@ -42,6 +44,7 @@ internal sealed class VhdxReadTests
         Assert.That(runs[^1].End, Is.EqualTo(200 * MiB));
     }
 
+    [Variant("VHDX", "dynamic over several chunks", Referee = "qemu-io")]
     [Test]
     public void Read_ADiskOfManyChunks_FindsBlocksBehindTheBitmapEntries()
     {
@@ -59,6 +62,18 @@ internal sealed class VhdxReadTests
         {
             new Extent(4095L * MiB, 2 * MiB), new Extent(8191L * MiB, 2 * MiB), new Extent(20479L * MiB, MiB),
         }));
+    }
+
+    [Variant("VHDX", "a log of 1 to 128 MiB", Referee = "qemu-img")]
+    [Test]
+    public void Read_AFileWithALongLog_IsItsRawConversion([Values("1M", "16M", "128M")] string logSize)
+    {
+        ExternalTool.Require("qemu-img", "qemu-io");
+        var path = folder.File($"log{logSize}.vhdx");
+        ExternalTool.Run("qemu-img", "create", "-q", "-f", "vhdx", "-o", $"block_size=1M,log_size={logSize}", path, "20M");
+        ExternalTool.Run("qemu-io", "-f", "vhdx", "-c", "write -P 1 3M 4M", path);
+        using (var image = DiskImages.Open(path)) DiskContents.RequireSame(DiskContents.ReadAll(image), DiskContents.ReadByQemu(folder, "vhdx", path));
+        if (logSize == "128M") Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>().With.Message.Contains("LogLength"));
     }
 
     [Test]

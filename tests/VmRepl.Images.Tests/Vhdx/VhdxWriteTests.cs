@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhdx;
 
@@ -12,6 +13,7 @@ internal sealed class VhdxWriteTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VHDX", "dynamic, created and written", Referee = "qemu-img, 7zz, vhdiinfo", IsWritten = true)]
     [Test]
     public void Create_ThenWritten_IsReadByQemu7ZipAndLibvhdi()
     {
@@ -24,6 +26,7 @@ internal sealed class VhdxWriteTests
         Assert.That(ExternalTool.Run("vhdiinfo", path), Does.Contain("Dynamic").And.Contain($"({expected.Length} bytes)"));
     }
 
+    [Variant("VHDX", "dynamic with 4096-byte sectors", Referee = "7zz", IsWritten = true)]
     [Test]
     public void Create_With4096ByteSectors_IsReadBy7Zip()
     {
@@ -80,6 +83,7 @@ internal sealed class VhdxWriteTests
         Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty);
     }
 
+    [Variant("VHDX", "dynamic and fixed of QEMU, written to", Referee = "qemu-img", IsWritten = true)]
     [Test]
     public void Write_ToAFileOfQemu_KeepsTheRestAndIsReadByQemu([Values("dynamic", "fixed")] string subformat)
     {

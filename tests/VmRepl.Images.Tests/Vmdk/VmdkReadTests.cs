@@ -1,5 +1,6 @@
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vmdk;
 
@@ -12,6 +13,10 @@ internal sealed class VmdkReadTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VMDK", "monolithicSparse", Referee = "qemu-img", Map = "qemu-img")]
+    [Variant("VMDK", "monolithicFlat", Referee = "qemu-img", Map = "qemu-img")]
+    [Variant("VMDK", "twoGbMaxExtentSparse", Referee = "qemu-img", Map = "qemu-img")]
+    [Variant("VMDK", "twoGbMaxExtentFlat", Referee = "qemu-img", Map = "qemu-img")]
     [TestCase("monolithicSparse", "70M")]
     [TestCase("monolithicSparse", "33555968")]
     [TestCase("monolithicFlat", "70M")]
@@ -29,9 +34,11 @@ internal sealed class VmdkReadTests
         var data = DiskContents.DataOf(image, 0, image.Length);
         foreach (var hole in data.Gaps(new Extent(0, image.Length))) Assert.That(Sectors.IsZero(expected.AsSpan((int)hole.Offset, (int)hole.Length)), $"{hole}");
         Assert.That(data.Bytes, Is.InRange((1000 << 10) + (4 * MiB) + 512, 6 * MiB));
+        QemuMapReferee.MustMapAlike(image, QemuImg.Map(path, "vmdk"), hasHostHoles: true);
         Assert.That(image.Check().Where(f => f.IsDamage), Is.Empty);
     }
 
+    [Variant("VMDK", "twoGbMaxExtentSparse and Flat over several files, reads that cross them", Referee = "qemu-io")]
     [Test]
     public void Read_ASplitDiskOverTwoExtents_CrossesTheBorder([Values("twoGbMaxExtentSparse", "twoGbMaxExtentFlat")] string subformat)
     {
@@ -47,6 +54,7 @@ internal sealed class VmdkReadTests
         Assert.That(DiskContents.DataOf(image, 0, image.Length).Extents, Is.SupersetOf(new[] { new Extent(2046L * MiB, 4 * MiB), new Extent(5119L * MiB, MiB) }));
     }
 
+    [Variant("VMDK", "zeroed grains", Referee = "qemu-img", Map = "qemu-img")]
     [Test]
     public void Read_ZeroedGrains_AreZeros()
     {
@@ -55,8 +63,10 @@ internal sealed class VmdkReadTests
         using var image = DiskImages.Open(path);
         DiskContents.RequireSame(DiskContents.ReadAll(image), DiskContents.ReadByQemu(folder, "vmdk", path));
         Assert.That(image.Map(MiB, MiB), Is.EqualTo(new[] { new MapExtent(MiB, MiB, BlockState.Zero) }));
+        QemuMapReferee.MustMapAlike(image, QemuImg.Map(path, "vmdk"), hasHostHoles: true);
     }
 
+    [Variant("VMDK", "streamOptimized without a footer", Referee = "qemu-img", Map = "qemu-img")]
     [Test]
     public void Read_AStreamOptimizedDisk_IsItsRawConversion()
     {
@@ -72,9 +82,11 @@ internal sealed class VmdkReadTests
         using var image = DiskImages.Open(path);
         DiskContents.RequireSame(DiskContents.ReadAll(image), bytes);
         Assert.That(image.Map(0, image.Length).Select(r => r.State), Does.Contain(BlockState.Compressed));
+        QemuMapReferee.MustMapAlike(image, QemuImg.Map(path, "vmdk"));
         Assert.That(() => DiskImages.Open(path, new ImageOpenOptions { Writable = true }), Throws.TypeOf<ImageFormatException>().With.Message.Contains("compressed"));
     }
 
+    [Variant("VMDK", "delta of monolithicSparse, with the parent's CID checked", Referee = "qemu-img", Map = "qemu-img")]
     [Test]
     public void Read_ADelta_IsTheParentWhereItHasNothing()
     {
@@ -87,12 +99,14 @@ internal sealed class VmdkReadTests
         {
             DiskContents.RequireSame(DiskContents.ReadAll(image), DiskContents.ReadByQemu(folder, "vmdk", child));
             Assert.That(image.Map(0, 2 * MiB).Select(r => r.Depth), Is.EqualTo(new[] { 1, 0, 1 }));
+            QemuMapReferee.MustMapAlike(image, QemuImg.Map(child, "vmdk"), hasHostHoles: true);
         }
 
         using (var changed = DiskImages.Open(parent, new ImageOpenOptions { Writable = true })) changed.Write(0, new byte[512]);
         Assert.That(() => DiskImages.Open(child), Throws.TypeOf<ImageFormatException>().With.Message.Contains("parentCID"));
     }
 
+    [Variant("VMDK", "redundant grain directory in place of a damaged one", Referee = "qemu-img (before the damage)")]
     [Test]
     public void Read_WithTheGrainDirectoryOutOfBounds_FallsBackToTheRedundantOne()
     {
@@ -125,7 +139,7 @@ internal sealed class VmdkReadTests
     [TestCase("RW 99999999999999999 ZERO", "malformed")]
     [TestCase("RW 999999999999999 ZERO", "too large")]
     [TestCase("RW 2048 SPARSE \"part.raw\"", "KDMV")]
-    [TestCase("RW 2048 SESPARSE \"part.raw\"", "SESPARSE")]
+    [TestCase("RW 2048 SESPARSE \"part.raw\"", "seSparse")]
     [TestCase("NOACCESS 2048 ZERO", "NOACCESS")]
     [TestCase("RW 1024 FLAT \"part.raw\" 0\nRW 1024 FLAT \"part.raw\" 1024", "already part")]
     [TestCase("junk", "neither a key nor an extent")]

@@ -1,4 +1,5 @@
 using VmRepl.Images.Opening;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vmdk;
 
@@ -11,6 +12,7 @@ internal sealed class VmdkWriteTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
+    [Variant("VMDK", "monolithicSparse, created and written", Referee = "qemu-img, 7zz, vmdkinfo", IsWritten = true)]
     [TestCase(70 * MiB)]
     [TestCase((70 * MiB) + 512)]
     [TestCase(512)]
@@ -55,6 +57,7 @@ internal sealed class VmdkWriteTests
         DiskContents.RequireSame(bytes, DiskContents.Random(1, 512));
     }
 
+    [Variant("VMDK", "monolithicSparse, monolithicFlat and twoGbMaxExtentSparse of QEMU, written to", Referee = "qemu-img", IsWritten = true)]
     [TestCase("monolithicSparse")]
     [TestCase("monolithicFlat")]
     [TestCase("twoGbMaxExtentSparse")]

@@ -27,6 +27,19 @@ internal sealed class ImageConvertTests
     }
 
     [Test]
+    public void Convert_Snapshot_IsTheDiskAsItWas()
+    {
+        var path = SampleImages.Qcow2(directory);
+        var before = SampleImages.As(directory, path, "raw");
+        ExternalTool.Run("qemu-img", "snapshot", "-c", "before", path);
+        ExternalTool.Run("qemu-io", "-f", "qcow2", "-c", "write -P 9 0 4M", path);
+        var run = CommandRun.Of("image", "convert", path, directory.File("then.raw"), "--format", "raw", "--snapshot", "before");
+        Assert.That(run.Status, Is.Zero, run.Error);
+        Assert.That(File.ReadAllBytes(directory.File("then.raw")).AsSpan().SequenceEqual(File.ReadAllBytes(before)));
+        Assert.That(CommandRun.Of("image", "convert", path, directory.File("other.raw"), "--format", "raw", "--snapshot", "none").Error, Does.Contain("\"none\""));
+    }
+
+    [Test]
     public void Convert_Json_TellsWhatWasMoved()
     {
         var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("out.raw"), "--format", "raw", "--json");

@@ -43,6 +43,45 @@ internal sealed class ImageMapTests
     }
 
     [Test]
+    public void Map_Bitmap_ListsWhatChangedSince()
+    {
+        var path = SampleImages.Qcow2(directory);
+        ExternalTool.Run("qemu-img", "bitmap", "--add", path, "monday");
+        ExternalTool.Run("qemu-io", "-f", "qcow2", "-c", "write -P 4 2M 100k", path);
+        Assert.That(CommandRun.Of("image", "map", path, "--bitmap", "monday", "--json").Output.Trim(), Is.EqualTo("""[{"start": 2097152, "length": 131072}]"""));
+        ExternalTool.Run("qemu-img", "bitmap", "--disable", path, "monday");
+        var disabled = CommandRun.Of("image", "map", path, "--bitmap", "monday");
+        Assert.That((disabled.Status, disabled.Output.Split('\n')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)), Is.EqualTo((0, new[] { "0x200000", "0x20000" })));
+        Assert.That(disabled.Error, Does.Contain("disabled"));
+    }
+
+    [Test]
+    public void Map_BitmapThatIsMissingOrNotToBeTrusted_Fails()
+    {
+        var path = SampleImages.Qcow2(directory);
+        ExternalTool.Run("qemu-img", "bitmap", "--add", path, "monday");
+        Assert.That(CommandRun.Of("image", "map", path, "--bitmap", "sunday").Error, Does.Contain("sunday"));
+        using (var file = File.OpenWrite(path))
+        {
+            file.Position = 95;
+            file.WriteByte(0);
+        }
+
+        var run = CommandRun.Of("image", "map", path, "--bitmap", "monday", "--json");
+        Assert.That((run.Status, run.Output), Is.EqualTo((1, "")));
+        Assert.That(run.Error, Does.Contain("autoclear"));
+    }
+
+    [Test]
+    public void Map_Layer_ListsWhatTheTopImageHolds()
+    {
+        var top = SampleImages.Overlay(directory, Path.GetFileName(SampleImages.Qcow2(directory)));
+        Assert.That(CommandRun.Of("image", "map", top, "--layer", "--json").Output.Trim(), Is.EqualTo("[{\"start\": 2097152, \"length\": 131072},\n{\"start\": 5242880, \"length\": 65536}]"));
+        Assert.That(CommandRun.Of("image", "map", directory.File("base.qcow2"), "--layer").Error, Does.Contain("no backing file"));
+        Assert.That(CommandRun.Of("image", "map", top, "--layer", "--bitmap", "b").Status, Is.EqualTo(2));
+    }
+
+    [Test]
     public void Map_Human_CoversTheDisk()
     {
         var run = CommandRun.Of("image", "map", SampleImages.Qcow2(directory));
