@@ -24,7 +24,8 @@ internal static class ImageContests
         [
             new Contestant("VmRepl", "vmrepl image compare source.qcow2 source.raw", () => Timing.Of(() => CommandLineTool.Run(run.VmRepl, "image", "compare", run.Source.Qcow2, raw, "--target-format", "raw"))),
             new Contestant("qemu-img", "qemu-img compare source.qcow2 source.raw", () => Timing.Of(() => CommandLineTool.Run("qemu-img", "compare", "-f", "qcow2", "-F", "raw", run.Source.Qcow2, raw))) { Needs = ["qemu-img"] },
-        ]) { Cleanup = () => File.Delete(raw) };
+        ])
+        { Cleanup = () => File.Delete(raw) };
     }
 
     public static Contest MakeMap(BenchRun run)
@@ -34,7 +35,8 @@ internal static class ImageContests
         [
             new Contestant("VmRepl", "vmrepl image map scattered.qcow2 --json", () => Timing.Of(() => CommandLineTool.Run(run.VmRepl, "image", "map", image, "--json"))),
             new Contestant("qemu-img", "qemu-img map --output=json scattered.qcow2", () => Timing.Of(() => CommandLineTool.Run("qemu-img", "map", "-f", "qcow2", "--output=json", image))) { Needs = ["qemu-img"] },
-        ]) { Cleanup = () => File.Delete(image) };
+        ])
+        { Cleanup = () => File.Delete(image) };
     }
 
     private static Contest Convert(BenchRun run, string name, string from, string to, string source)
@@ -44,7 +46,8 @@ internal static class ImageContests
         [
             new Contestant("VmRepl", $"vmrepl image convert {Path.GetFileName(source)} out --format {to}", () => Timed(run.VmRepl, "image", "convert", source, target, "--format", to, "--source-format", from)),
             new Contestant("qemu-img", $"qemu-img convert -f {from} -O {to} {Path.GetFileName(source)} out", () => Timed("qemu-img", "convert", "-f", from, "-O", to, source, target)) { Needs = ["qemu-img"] },
-        ]) { Cleanup = () => File.Delete(source) };
+        ])
+        { Cleanup = () => File.Delete(source) };
 
         TimeSpan Timed(params string[] command)
         {

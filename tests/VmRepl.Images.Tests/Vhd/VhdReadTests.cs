@@ -21,8 +21,8 @@ internal sealed class VhdReadTests
     [TearDown]
     public void Remove() => folder?.Dispose();
 
-    [Variant("VHD", "dynamic and fixed, sizes that are no whole cylinder too", Referee = "qemu-img", Map = "qemu-img")]
     [Test]
+    [Variant("VHD", "dynamic and fixed of QEMU, sizes by geometry and exact", Referee = "qemu-img", Map = "qemu-img")]
     public void Read_AFileOfQemu_IsItsRawConversion([Values("dynamic", "fixed")] string subformat, [Values("on", "off")] string forceSize, [Values(70 * MiB, 3 * MiB, 512, 1_024_000)] int size)
     {
         var path = folder.File("qemu.vhd");
@@ -49,6 +49,7 @@ internal sealed class VhdReadTests
     [TestCase("CTXS", true)]
     [TestCase("vpc ", false)]
     [TestCase("qemu", false)]
+    [Variant("VHD", "creators whose size QEMU takes from the geometry, and those that it does not", Referee = "qemu-img, 7-Zip, generator")]
     public void Length_OfADiskLargerThanItsGeometry_IsTheCurrentSize(string creator, bool isQemusToo)
     {
         var forge = new VhdForge { Size = 4 * MiB, Creator = creator, Geometry = (120, 4, 17) };
@@ -64,8 +65,8 @@ internal sealed class VhdReadTests
         DiskContents.ReadBy7Zip(folder, path).MustBe(expected, "7-Zip");
     }
 
-    [Variant("VHD", "dynamic, blocks of 512 B to 4 MiB in any order", Referee = "generator", Map = "generator")]
     [Test]
+    [Variant("VHD", "blocks of 512 bytes to 4 MiB in any order, header and table anywhere, a table with spare entries", Referee = "generator", Map = "generator")]
     public void Read_BlocksOfEverySizeInAnyOrder_IsWhatTheGeneratorWrote([Values(512, 1024, 4096, 65536, 1 << 19, 1 << 22)] int blockSize, [Values(0, 3, 512)] int padding)
     {
         var blocks = Math.Min(40, (8 * MiB) / blockSize);
@@ -91,6 +92,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "dynamic, sectors whose bit is clear", Referee = "qemu-img")]
     public void Read_ADynamicDiskWithClearBits_GivesWhatTheBlockHolds()
     {
         // A writer that forgot a bit loses nothing, and a sector that was never written is zeros on disk ("Block Allocation Table and Data Blocks").
@@ -105,8 +107,8 @@ internal sealed class VhdReadTests
         QemuImg.Contents(path, "vpc").MustBe(data, "qemu");
     }
 
-    [Variant("VHD", "footer of 511 bytes", Referee = "generator")]
     [Test]
+    [Variant("VHD", "footer of 511 bytes, of versions before Virtual PC 2004", Referee = "generator, 7-Zip, qemu-img")]
     public void Read_OldFooterOf511Bytes_IsFound([Values(2, 3)] int type)
     {
         var forge = new VhdForge { Size = 2 * MiB, Type = type };
@@ -127,8 +129,8 @@ internal sealed class VhdReadTests
         DiskContents.ReadBy7Zip(folder, path).MustBe(data, "7-Zip");
     }
 
-    [Variant("VHD", "one of two footers damaged", Referee = "generator")]
     [Test]
+    [Variant("VHD", "one of the two footers damaged", Referee = "generator")]
     public void Read_WithOneFooterDamaged_UsesTheOther([Values] bool isFront, [Values(0, 48, 64, 500)] int at)
     {
         var forge = new VhdForge { Size = 2 * MiB };
@@ -182,8 +184,8 @@ internal sealed class VhdReadTests
         Assert.That(empty.Format, Is.EqualTo(ImageFormat.Raw));
     }
 
-    [Variant("VHD", "differencing over dynamic and fixed, every kind of locator", Referee = "generator, 7zz", Map = "generator")]
     [Test]
+    [Variant("VHD", "differencing over fixed and dynamic, its parent by relative path, file URL, absolute path or name", Referee = "generator, 7-Zip", Map = "generator")]
     public void Read_ADifferencingDisk_MixesSectorsOfChildAndParent([Values(2, 3)] int below, [Values("relative", "url", "absolute", "name")] string naming)
     {
         var parent = new VhdForge { Size = 5 * MiB, Type = below };

@@ -21,11 +21,11 @@ internal sealed class VhdWriteTests
     [TearDown]
     public void Remove() => folder?.Dispose();
 
-    [Variant("VHD", "dynamic and fixed, created and written", Referee = "qemu-img, 7zz, vhdiinfo, a reader of the tests", IsWritten = true)]
     [TestCase("dynamic", 70 * MiB)]
     [TestCase("dynamic", (21 * MiB) + 512)]
     [TestCase("dynamic", 512)]
     [TestCase("fixed", (21 * MiB) + 512)]
+    [Variant("VHD", "dynamic and fixed", Referee = "qemu-img, 7-Zip, generator; sizes by vhdiinfo", IsWritten = true)]
     public void Create_ThenWritten_IsTheSameDiskToQemu7ZipAndLibvhdi(string subformat, int length)
     {
         var path = folder.File("new.vhd");
@@ -43,9 +43,9 @@ internal sealed class VhdWriteTests
         Assert.That(ExternalTool.Run("vhdiinfo", path), Does.Contain(subformat).IgnoreCase.And.Contain($"({length} bytes)"));
     }
 
-    [Variant("VHD", "dynamic and fixed of QEMU, written to", Referee = "qemu-img", IsWritten = true)]
     [TestCase("dynamic")]
     [TestCase("fixed")]
+    [Variant("VHD", "files of QEMU, written here and again by QEMU", Referee = "qemu-img, 7-Zip", IsWritten = true)]
     public void Write_ToAFileOfQemu_KeepsTheRestAndIsReadByQemu_WhichWritesOn(string subformat)
     {
         var path = folder.File("qemu.vhd");
@@ -192,8 +192,8 @@ internal sealed class VhdWriteTests
         Judge(path, expected);
     }
 
-    [Variant("VHD", "differencing chain of three, created and written", Referee = "7zz, a reader of the tests", IsWritten = true)]
     [Test]
+    [Variant("VHD", "differencing, chains of three over dynamic and fixed", Referee = "generator, 7-Zip", IsWritten = true)]
     public void Differencing_AfterRandomWork_IsTheSameDiskToOthers([Values("dynamic", "fixed")] string below)
     {
         var mirror = new byte[(9 * MiB) + 512];
