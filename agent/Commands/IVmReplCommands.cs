@@ -29,6 +29,8 @@ public interface IVmReplCommands
 
     Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation);
 
+    Task<int> DiffPointsAsync(PointDiffArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation);

@@ -134,6 +134,8 @@ internal sealed class VmReplCommands : IVmReplCommands
         return ExitCode.Done;
     }
 
+    public Task<int> DiffPointsAsync(PointDiffArguments arguments, CommandOutput output, CancellationToken cancellation) => new PointDiffRun(arguments, output).RunAsync(cancellation);
+
     public Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation) => new AttachRun(output).AttachAsync(arguments, cancellation);
 
     public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => new AttachRun(output).DetachAsync(arguments, cancellation);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
@@ -64,32 +65,47 @@ public sealed partial class GroupJournal
     /// Whether nothing of the range was touched in the recovery range, so that the live image holds it as of every point; false may mean that it is not known. Waits for nothing.
     /// What was touched is read from the journal even if nothing touched it since: there it is verified, and a live image that nobody brought up may be older.
     /// </summary>
-    internal bool IsUntouched(uint disk, Extent range) => touches[disk].IsUntouchedAfter(range, Volatile.Read(ref startNow));
+    internal bool IsUntouched(NewestTouches touchesOfDisk, Extent range) => touchesOfDisk.IsUntouchedAfter(range, Volatile.Read(ref startNow));
 
-    /// <summary>The newest sequence that touched the regions of a range; <see cref="NewestTouches.Unknown"/> where it is not known. Unchanged means that nothing touched them. Waits for nothing.</summary>
-    internal ulong TouchStamp(uint disk, Extent range) => touches[disk].Stamp(range);
+    /// <summary>
+    /// What touched a disk last. The newest sequence that touched the regions of a range is <see cref="NewestTouches.Unknown"/> where it is not known; unchanged, it means that nothing touched them. Waits for nothing.
+    /// </summary>
+    internal NewestTouches TouchesOf(uint disk) => touches[disk];
 
     internal long Retirements => Volatile.Read(ref retirements);
 
     /// <summary>The store's pages of index files, and what is reserved beside them.</summary>
     internal IndexPageCache PageCache => memory.Cache;
 
-    /// <summary>As <see cref="Resolve"/> for a chunk of the disk, with nothing held: it may be read as long as its stamp and the number of retirements stay. Null where the stamp is not known.</summary>
-    internal ResolvedChunk? TryResolve(uint disk, long chunk, Extent range, ulong point)
+    /// <summary>As <see cref="Resolve"/> for chunks of the disk, with nothing held: each may be read as long as its stamp and the number of retirements stay. Those of which the stamp is not known are left out.</summary>
+    /// <param name="range">From the beginning of a chunk to the end of one, or of the disk.</param>
+    internal List<ResolvedChunk> ResolveChunks(uint disk, Extent range, ulong point, ResolvedSegments numbers)
     {
+        var chunks = new List<ResolvedChunk>();
         lock (indexGate)
         {
             LearnTouches(disk, range);
-            var stamp = touches[disk].Stamp(range);
-            if (stamp == NewestTouches.Unknown) return null;
             var sources = Find(disk, range, point);
-            for (var i = 0; i < sources.Count; i++)
+            var ofChunk = new List<ContentSource>();
+            var i = 0;
+            for (var at = range.Offset; at < range.End; at += ResolvedChunks.ChunkBytes)
             {
-                if (sources[i].Record is { } record) sources[i] = sources[i] with { Segment = SegmentOf(record) };
-            }
+                var whole = Extent.FromEnds(at, Math.Min(at + ResolvedChunks.ChunkBytes, range.End));
+                ofChunk.Clear();
+                for (; i < sources.Count && sources[i].Range.Offset < whole.End; i++)
+                {
+                    ofChunk.Add(sources[i] with { Range = sources[i].Range.Intersect(whole), Segment = sources[i].Record is { } record ? SegmentOf(record) : null });
+                    // It goes on in the next chunk.
+                    if (sources[i].Range.End > whole.End) break;
+                }
 
-            return new ResolvedChunk(chunk, stamp, retirements, sources);
+                var stamp = touches[disk].Stamp(whole);
+                if (stamp == NewestTouches.Unknown) continue;
+                if (ResolvedChunk.TryCreate(at / ResolvedChunks.ChunkBytes, stamp, retirements, CollectionsMarshal.AsSpan(ofChunk), numbers) is { } chunk) chunks.Add(chunk);
+            }
         }
+
+        return chunks;
     }
 
     /// <summary>The parts of a range that no record of the recovery range touches.</summary>

@@ -36,7 +36,8 @@ catch (BenchException usage)
 }
 
 (string Name, Func<BenchRun, Contest> Make)[] contests =
-    [("convert", ConvertContest.Make), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make), ("restore-write", RestoreContest.MakeWriting),
+    [("convert", ConvertContest.Make), ("raw-to-qcow2", ImageContests.MakeRawToQcow2), ("compressed-to-raw", ImageContests.MakeCompressedToRaw), ("vhdx-to-raw", ImageContests.MakeVhdxToRaw),
+    ("vmdk-to-raw", ImageContests.MakeVmdkToRaw), ("compare", ImageContests.MakeCompare), ("map", ImageContests.MakeMap), ("baseline", BaselineContest.Make), ("round", RoundContest.Make), ("restore", RestoreContest.Make), ("restore-write", RestoreContest.MakeWriting),
     ("ingest-holes", IngestContest.MakeOverHoles), ("ingest-data", IngestContest.MakeOverData), ("ingest-random", IngestContest.MakeRandom), ("ingest-single", IngestContest.MakeSingle)];
 if (options.Only.FirstOrDefault(name => contests.All(c => c.Name != name)) is { } unknown)
 {

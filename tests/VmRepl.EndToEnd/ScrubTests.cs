@@ -128,9 +128,11 @@ internal sealed class ScrubTests
     public void Scrub_ByteOfARecordFlipped_IsDamageAndNoFailure()
     {
         pair.KillBoth();
-        Flip(Path.Combine(pair.Store, "groups", Group, "journal", "segment-0000000001.vrj"), 4096 + 40);
-        var damage = Damage(Scrub());
-        Assert.That(damage.GetProperty("where").GetString(), Does.Contain("segment-0000000001.vrj").And.Contain("cannot be opened"));
+        var segment = Path.Combine(pair.Store, "groups", Group, "journal", "segment-0000000001.vrj");
+        Flip(segment, 4096 + 40);
+        Assert.That(Damage(Scrub()).GetProperty("where").GetString(), Does.Contain("segment-0000000001.vrj").And.Contain("commit 0 has one bit flipped"));
+        Flip(segment, 4096 + 41);
+        Assert.That(Damage(Scrub()).GetProperty("where").GetString(), Does.Contain("segment-0000000001.vrj").And.Contain("cannot be opened"));
     }
 
     [Test]

@@ -23,6 +23,9 @@ internal sealed class ImageArguments(string name, string description, string for
     /// <summary>The name as it was given.</summary>
     public string Name(ParseResult parse) => parse.GetValue(file)!;
 
+    /// <summary>The format as it was given; null where it is to be probed.</summary>
+    public ImageFormat? Format(ParseResult parse) => format.Get(parse);
+
     /// <summary>The option that asks for a state which the image keeps inside itself.</summary>
     public static Option<string?> SnapshotOption() =>
         new("--snapshot") { Description = "Take the disk as it was at this internal snapshot of a QCOW2 image, by name or id." };

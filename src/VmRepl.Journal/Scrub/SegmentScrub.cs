@@ -27,7 +27,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
         for (var at = new SegmentCursor(SegmentLayout.HeaderBytes, segment.Segment.Header.SegmentBytes, 0); at.Commits < segment.End.Commits;)
         {
             var begin = at;
-            if (TryRead(segment, ref at, previous, incarnation) is not { } commit)
+            if ((TryRead(segment, ref at, previous, incarnation) ?? TryMend(segment, ref at, previous, incarnation)) is not { } commit)
             {
                 at = Skip(segment, at);
                 NameCommits(segment, begin, at);
@@ -57,6 +57,22 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
             return commit;
         }
         catch (Exception e) when (e is JournalDamagedException or IOException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The commit at this place, named as damaged, where one flipped bit is all that ails it: what it holds is had, and its payloads are looked at as any others.</summary>
+    private Commit? TryMend(SegmentSnapshot segment, ref SegmentCursor at, uint? previous, ulong incarnation)
+    {
+        try
+        {
+            if (segment.Segment.Mend(at, previous, incarnation, out var end) is not { } commit) return null;
+            findings.Add(null, 0, 0, $"{segment.Segment.Path}, offset {at.RecordsEnd}: commit {at.Commits} has one bit flipped; it is read as it was written", []);
+            at = end;
+            return commit;
+        }
+        catch (IOException)
         {
             return null;
         }

@@ -76,7 +76,7 @@ internal sealed partial class SegmentFile
     /// The commit at a place of which one bit was flipped, as it was written: it verifies as a whole, is one of this use of the file, follows the one before it, and each of its records' headers verifies.
     /// The file stays as it is. Null where it is otherwise.
     /// </summary>
-    private Commit? Mend(SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
+    public Commit? Mend(SegmentCursor at, uint? previous, ulong incarnation, out SegmentCursor end)
     {
         end = at;
         byte[] body;

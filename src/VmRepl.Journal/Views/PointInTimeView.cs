@@ -19,6 +19,7 @@ public sealed class PointInTimeView : IBlockDevice
     private readonly IBlockDevice live;
     private readonly RangeHold hold;
     private readonly ulong point;
+    private readonly NewestTouches touches;
     private readonly ResolvedChunks resolved;
 
     /// <param name="hold">Keeps the point within the range; its owner's to give back.</param>
@@ -29,6 +30,7 @@ public sealed class PointInTimeView : IBlockDevice
         this.live = live;
         this.hold = hold;
         point = hold.Point;
+        touches = journal.TouchesOf(disk);
         resolved = new ResolvedChunks(journal.PageCache, live.Length);
     }
 
@@ -53,12 +55,12 @@ public sealed class PointInTimeView : IBlockDevice
     private void ReadOpen(Extent range, Span<byte> buffer)
     {
         if (TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
-        var stamp = journal.TouchStamp(disk, range);
+        var stamp = touches.Stamp(range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return;
 #endif
-        if (fromLive.Count == 0 || (stamp != NewestTouches.Unknown && stamp == journal.TouchStamp(disk, range))) return;
+        if (fromLive.Count == 0 || (stamp != NewestTouches.Unknown && stamp == touches.Stamp(range))) return;
         foreach (var part in fromLive) ReadSources(part, buffer, range.Offset, readLive: false);
     }
 
@@ -101,14 +103,14 @@ public sealed class PointInTimeView : IBlockDevice
     /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
     {
-        if (!journal.IsUntouched(disk, range)) return false;
+        if (!journal.IsUntouched(touches, range)) return false;
         live.Read(range.Offset, buffer);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
         // The read comes before the second look on every processor.
         Interlocked.MemoryBarrier();
-        return journal.IsUntouched(disk, range);
+        return journal.IsUntouched(touches, range);
     }
 
     /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>
@@ -116,20 +118,11 @@ public sealed class PointInTimeView : IBlockDevice
     {
         var chunk = range.Offset / ResolvedChunks.ChunkBytes;
         if ((range.End - 1) / ResolvedChunks.ChunkBytes != chunk) return false;
-        var found = resolved.Find(chunk);
-        if (found is null || !IsTrue(found, range))
-        {
-            if (!resolved.IsWorthwhile(chunk)) return false;
-            var whole = new Extent(chunk * ResolvedChunks.ChunkBytes, Math.Min(ResolvedChunks.ChunkBytes, Length - (chunk * ResolvedChunks.ChunkBytes)));
-            found = journal.TryResolve(disk, chunk, whole, point);
-            if (found is null) return false;
-            resolved.Keep(found);
-        }
-
+        if ((!resolved.TryFind(chunk, out var found) || !IsTrue(found, range)) && !TryResolve(chunk, out found)) return false;
         try
         {
             // What does not verify is read once more, with the segments held: that says what is damaged, if it is.
-            if (!found.TryRead(range, buffer, live)) return false;
+            if (!found.TryRead(range, buffer, live, resolved.Segments)) return false;
         }
         catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !IsTrue(found, range))
         {
@@ -144,7 +137,33 @@ public sealed class PointInTimeView : IBlockDevice
         return IsTrue(found, range);
     }
 
-    private bool IsTrue(ResolvedChunk chunk, Extent range) => chunk.Stamp == journal.TouchStamp(disk, range) && chunk.Retirements == journal.Retirements;
+    /// <summary>Asks the index about a chunk, and about those beside it that are not known either.</summary>
+    private bool TryResolve(long chunk, out ResolvedChunk found)
+    {
+        found = default;
+        if (!resolved.IsWorthwhile(chunk)) return false;
+        var (first, behind) = (chunk, chunk + 1);
+        if (resolved.IsForNeighbours)
+        {
+            var stretch = Sectors.AlignDown(chunk, ResolvedChunks.NeighboursMax);
+            var chunks = (Length + ResolvedChunks.ChunkBytes - 1) / ResolvedChunks.ChunkBytes;
+            while (first > stretch && IsDue(first - 1)) first--;
+            while (behind < Math.Min(stretch + ResolvedChunks.NeighboursMax, chunks) && IsDue(behind)) behind++;
+        }
+
+        var isFound = false;
+        foreach (var made in journal.ResolveChunks(disk, Extent.FromEnds(first * ResolvedChunks.ChunkBytes, Math.Min(behind * ResolvedChunks.ChunkBytes, Length)), point, resolved.Segments))
+        {
+            resolved.Keep(made);
+            if (made.Chunk == chunk) (found, isFound) = (made, true);
+        }
+
+        return isFound;
+    }
+
+    private bool IsDue(long chunk) => !resolved.TryFind(chunk, out var known) || !IsTrue(known, new Extent(chunk * ResolvedChunks.ChunkBytes, Sectors.Size));
+
+    private bool IsTrue(ResolvedChunk chunk, Extent range) => chunk.Stamp == touches.Stamp(range) && chunk.Retirements == journal.Retirements;
 
     /// <summary>Fills the parts of <paramref name="range"/> from where they are; returns those taken, or due to be taken, from the live image.</summary>
     private List<Extent> ReadSources(Extent range, Span<byte> buffer, long origin, bool readLive)

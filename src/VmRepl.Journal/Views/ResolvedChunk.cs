@@ -1,53 +1,112 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 
 namespace VmRepl.Journal.Views;
 
-/// <summary>Where the contents of a chunk of a disk at a view's point come from. True while neither a record touches the chunk's region nor a segment is retired.</summary>
-internal sealed class ResolvedChunk
+/// <summary>
+/// Where the contents of a chunk of a disk at a view's point come from. True while neither a record touches the chunk's region nor a segment is retired.
+/// All of it is in one array that does not change, so that a random read waits for memory twice: for the array's place, and for two lines of it, head and part, at once.
+/// <code>
+/// Word  Count        Field
+/// 0     2            chunk
+/// 2     2            newest sequence that had touched the region
+/// 4     2            number of retirements
+/// 6     1            number of parts
+/// 7     3 × parts    the parts, in order (ResolvedPart)
+/// …     3            where the last part ends, as the start of another
+/// …     …            references that a part needs whole
+/// </code>
+/// </summary>
+internal readonly struct ResolvedChunk
 {
-    // Two arrays' heads and the object; a part; a reference.
-    private const int Overhead = 112;
-    private const int PartBytes = 24;
-    private const int ReferenceBytes = 64;
+    // The array's head, and its slot's share of what the collector keeps.
+    private const int Overhead = 32;
 
-    private readonly long offset;
-    private readonly ResolvedPart[] parts;
-    private readonly RecordRef[] references;
+    private const int ChunkWord = 0, StampWord = 2, RetirementsWord = 4, PartsWord = 6, FirstPartWord = 7;
 
+    private static readonly int ReferenceWords = (Unsafe.SizeOf<RecordRef>() + sizeof(uint) - 1) / sizeof(uint);
+
+    private readonly uint[] words;
+
+    /// <param name="words">Of a chunk made before.</param>
+    public ResolvedChunk(uint[] words) => this.words = words;
+
+    public long Chunk => (long)Long(ChunkWord);
+
+    public ulong Stamp => Long(StampWord);
+
+    public long Retirements => (long)Long(RetirementsWord);
+
+    public long Bytes => Overhead + (words.Length * sizeof(uint));
+
+    /// <summary>What a slot holds.</summary>
+    public uint[] Words => words;
+
+    private int Parts => (int)words[PartsWord];
+
+    /// <summary>Null where a segment gets no number any more.</summary>
     /// <param name="chunk">First byte on the disk is this times <see cref="ResolvedChunks.ChunkBytes"/>.</param>
     /// <param name="stamp">Newest sequence that had touched the region by then.</param>
     /// <param name="retirements">Number of retirements by then.</param>
     /// <param name="sources">In order, covering the chunk, each with its segment, which is not held.</param>
-    public ResolvedChunk(long chunk, ulong stamp, long retirements, List<ContentSource> sources)
+    /// <param name="segments">Gives the segments their numbers.</param>
+    public static ResolvedChunk? TryCreate(long chunk, ulong stamp, long retirements, ReadOnlySpan<ContentSource> sources, ResolvedSegments segments)
     {
-        Chunk = chunk;
-        Stamp = stamp;
-        Retirements = retirements;
-        offset = chunk * ResolvedChunks.ChunkBytes;
-        var kept = new List<RecordRef>();
-        parts = new ResolvedPart[sources.Count];
-        for (var i = 0; i < parts.Length; i++) parts[i] = new ResolvedPart(sources[i], offset, kept);
-        references = [.. kept];
+        var offset = chunk * ResolvedChunks.ChunkBytes;
+        var kept = 0;
+        foreach (var source in sources) kept += ResolvedPart.NeedsReference(source) ? 1 : 0;
+        var referencesAt = FirstPartWord + ((sources.Length + 1) * ResolvedPart.Words);
+        var words = new uint[referencesAt + (kept * ReferenceWords)];
+        var made = new ResolvedChunk(words);
+        made.Long(ChunkWord) = (ulong)chunk;
+        made.Long(StampWord) = stamp;
+        made.Long(RetirementsWord) = (ulong)retirements;
+        words[PartsWord] = (uint)sources.Length;
+        kept = 0;
+        for (var i = 0; i < sources.Length; i++)
+        {
+            ushort segment = 0;
+            if (sources[i].Segment is { } file && !segments.TryNumber(file, out segment)) return null;
+            var reference = referencesAt + (kept * ReferenceWords);
+            new ResolvedPart(sources[i], offset, segment, (uint)reference).WriteTo(made.PartWords(i));
+            if (!ResolvedPart.NeedsReference(sources[i])) continue;
+            MemoryMarshal.Write(MemoryMarshal.AsBytes(words.AsSpan(reference, ReferenceWords)), sources[i].Record!.Value);
+            kept++;
+        }
+
+        if (sources.Length > 0) ResolvedPart.WriteEnd(made.PartWords(sources.Length), (int)(sources[^1].Range.End - offset));
+        return made;
     }
 
-    public long Chunk { get; }
-
-    public ulong Stamp { get; }
-
-    public long Retirements { get; }
-
-    public long Bytes => Overhead + (parts.Length * PartBytes) + (references.Length * ReferenceBytes);
-
     /// <summary>Reads a range of the disk that lies within the chunk. False where what is there does not verify.</summary>
-    public bool TryRead(Extent range, Span<byte> buffer, IBlockDevice live)
+    public bool TryRead(Extent range, Span<byte> buffer, IBlockDevice live, ResolvedSegments segments)
     {
-        for (var i = FirstBehind((int)(range.Offset - offset)); i < parts.Length; i++)
+        var from = (int)(range.Offset & (ResolvedChunks.ChunkBytes - 1));
+        var to = from + (int)range.Length;
+        for (var i = FirstBehind(from); i < Parts; i++)
         {
-            ref readonly var part = ref parts[i];
-            var shared = Extent.FromEnds(offset + part.Start, offset + part.End).Intersect(range);
-            if (shared.IsEmpty) break;
-            if (!part.TryRead(shared, offset, buffer.Slice((int)(shared.Offset - range.Offset), (int)shared.Length), live, references)) return false;
+            var part = new ResolvedPart(PartWords(i));
+            if (part.Start >= to) break;
+            var (partFrom, partTo) = (Math.Max(part.Start, from), Math.Min(Start(i + 1), to));
+            var target = buffer.Slice(partFrom - from, partTo - partFrom);
+            var at = range.Offset - from + partFrom;
+            switch (part.Kind)
+            {
+                case ResolvedPartKind.Small:
+                    if (!segments[part.Segment].TryReadSmall(part.Place, part.PayloadBytes, part.Checksum, partFrom - part.Start + part.BytesBefore, target)) return false;
+                    break;
+                case ResolvedPartKind.Live:
+                    live.Read(at, target);
+                    break;
+                case ResolvedPartKind.Zeros:
+                    target.Clear();
+                    break;
+                default:
+                    segments[part.Segment].Read(MemoryMarshal.Read<RecordRef>(MemoryMarshal.AsBytes(words.AsSpan((int)part.Place, ReferenceWords))), new Extent(at, target.Length), target);
+                    break;
+            }
         }
 
         return true;
@@ -57,16 +116,22 @@ internal sealed class ResolvedChunk
     private int FirstBehind(int at)
     {
         // Parts are mostly of one size: the guess is one look instead of four.
-        var guess = (int)((long)at * parts.Length / ResolvedChunks.ChunkBytes);
-        if (parts[guess].Start <= at && at < parts[guess].End) return guess;
-        int low = 0, high = parts.Length;
+        var guess = (int)((uint)at * (uint)Parts / ResolvedChunks.ChunkBytes);
+        if (Start(guess) <= at && at < Start(guess + 1)) return guess;
+        int low = 0, high = Parts;
         while (low < high)
         {
             var middle = (low + high) >>> 1;
-            if (parts[middle].End <= at) low = middle + 1;
+            if (Start(middle + 1) <= at) low = middle + 1;
             else high = middle;
         }
 
         return low;
     }
+
+    private int Start(int part) => ResolvedPart.StartOf(words[FirstPartWord + (part * ResolvedPart.Words) + ResolvedPart.ShapeWord]);
+
+    private Span<uint> PartWords(int part) => words.AsSpan(FirstPartWord + (part * ResolvedPart.Words), ResolvedPart.Words);
+
+    private ref ulong Long(int word) => ref Unsafe.As<uint, ulong>(ref words[word]);
 }

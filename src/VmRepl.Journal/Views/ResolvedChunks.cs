@@ -20,6 +20,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     // Where each has its own it stays, and the first read that asks pays for those after it.
     private const int AsksMinShared = 2, AsksMinOwn = 1;
 
+    /// <summary>Chunks that are resolved together at most; a power of two. The index has neighbours in the same pages, so that one walk through its layers for all of them costs little more than one for each would.</summary>
+    public const int NeighboursMax = 8;
+
     // Where there was no room, it is tried again after this many asks.
     private const int AsksUntilAgain = 64;
 
@@ -30,12 +33,30 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     private readonly int asksMin = diskBytes <= (long)SlotsMax * ChunkBytes ? AsksMinOwn : AsksMinShared;
     private readonly Lock gate = new();
     private (long Chunk, int Asks)[]? asks;
-    private ResolvedChunk?[]? chunks;
+    private uint[]?[]? chunks;
     private long bytes;
     private bool isClosed;
 
-    public ResolvedChunk? Find(long chunk) =>
-        Volatile.Read(ref chunks) is { } slots && Volatile.Read(ref slots[chunk & (slots.Length - 1)]) is { } found && found.Chunk == chunk ? found : null;
+    // What the chunk kept last took.
+    private long lastBytes;
+
+    /// <summary>The segments that the chunks name.</summary>
+    public ResolvedSegments Segments { get; } = new();
+
+    /// <summary>Whether it is worth it to resolve a chunk's neighbours with it: each has a slot of its own, and there is room for them as far as the last one tells.</summary>
+    public bool IsForNeighbours => asksMin == AsksMinOwn && memory.ReservedBytes + (NeighboursMax * Volatile.Read(ref lastBytes)) <= memory.CapBytes / Share;
+
+    public bool TryFind(long chunk, out ResolvedChunk found)
+    {
+        if (Volatile.Read(ref chunks) is { } slots && Volatile.Read(ref slots[chunk & (slots.Length - 1)]) is { } words)
+        {
+            found = new ResolvedChunk(words);
+            return found.Chunk == chunk;
+        }
+
+        found = default;
+        return false;
+    }
 
     /// <summary>Counts a read for which the index has to be asked. Whether the whole chunk is to be resolved.</summary>
     public bool IsWorthwhile(long chunk)
@@ -62,9 +83,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
         {
             if (isClosed || asks is null) return;
             var at = chunk.Chunk & (slotCount - 1);
-            chunks ??= new ResolvedChunk?[slotCount];
-            ref var slot = ref chunks[at];
-            var more = chunk.Bytes - (slot?.Bytes ?? 0);
+            var slots = chunks ?? new uint[]?[slotCount];
+            var more = chunk.Bytes - (slots[at] is { } old ? new ResolvedChunk(old).Bytes : 0);
+            Volatile.Write(ref lastBytes, chunk.Bytes);
             if (chunk.Bytes > BytesMax || (more > 0 && memory.ReservedBytes + more > memory.CapBytes / Share))
             {
                 asks[at] = (chunk.Chunk, asksMin - AsksUntilAgain);
@@ -74,7 +95,8 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
             if (more > 0) memory.Reserve(more);
             else memory.Release(-more);
             bytes += more;
-            Volatile.Write(ref slot, chunk);
+            Volatile.Write(ref slots[at], chunk.Words);
+            Volatile.Write(ref chunks, slots);
         }
     }
 

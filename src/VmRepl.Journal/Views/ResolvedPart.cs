@@ -1,78 +1,88 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
-using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Journal.Views;
 
 /// <summary>
-/// Where one part of a chunk comes from, in 24 bytes, so that the chunks of a disk stay in the processor's caches: a random read finds its place in two or three lines of them.
-/// A payload that the index has the checksum of is told by place and checksum; of any other the whole reference is kept beside.
+/// Where one part of a chunk comes from, in 12 bytes, so that the chunks of a disk stay in the processor's caches. It ends where the next one begins.
+/// <code>
+/// Word  Bits   Field
+/// 0     32     place of the payload in the segment's file; of the reference in the chunk's words where that is kept
+/// 1     32     CRC-32C of the payload
+/// 2     0–7    first sector within the chunk
+///       8–9    kind
+///       10–12  sectors of the payload before the part
+///       13–15  sectors of the payload, less one
+///       16–31  number of the segment
+/// </code>
 /// </summary>
 internal readonly struct ResolvedPart
 {
-    private const byte Small = 0, Live = 1, Zeros = 2, Referred = 3;
+    public const int Words = 3;
 
-    private readonly SegmentFile? segment;
-    private readonly uint place;
-    private readonly uint checksum;
-    private readonly byte start;
-    private readonly byte end;
-    private readonly byte before;
-    private readonly byte payloadSectors;
-    private readonly byte kind;
+    /// <summary>The word that begins with the part's start.</summary>
+    public const int ShapeWord = 2;
+
+    private const int KindShift = 8, BeforeShift = 10, SectorsShift = 13, SegmentShift = 16;
+
+    private readonly uint shape;
+
+    public ResolvedPart(ReadOnlySpan<uint> words) => (Place, Checksum, shape) = (words[0], words[1], words[ShapeWord]);
 
     /// <param name="chunkOffset">First byte of the chunk on the disk.</param>
-    /// <param name="references">Takes the reference, where it has to be kept.</param>
-    public ResolvedPart(in ContentSource source, long chunkOffset, List<RecordRef> references)
+    /// <param name="segment">Number of the source's segment, where it has one.</param>
+    /// <param name="reference">Where its reference stands, if it needs one.</param>
+    public ResolvedPart(in ContentSource source, long chunkOffset, ushort segment, uint reference)
     {
-        start = (byte)((source.Range.Offset - chunkOffset) / Sectors.Size);
-        end = (byte)((source.Range.End - chunkOffset) / Sectors.Size);
-        segment = source.Segment;
-        if (source.Record is not { } record)
+        var kind = KindOf(source);
+        shape = (uint)((source.Range.Offset - chunkOffset) / Sectors.Size) | ((uint)kind << KindShift) | ((uint)segment << SegmentShift);
+        if (kind == ResolvedPartKind.Small)
         {
-            kind = Live;
+            var record = source.Record!.Value;
+            (Place, Checksum) = (record.PayloadOffset, record.FirstChecksum);
+            shape |= ((uint)((source.Range.Offset - record.Offset) / Sectors.Size) << BeforeShift) | ((uint)((record.PayloadLength / Sectors.Size) - 1) << SectorsShift);
         }
-        else if (record.Content is RecordContent.Zero or RecordContent.Hole)
+        else if (kind == ResolvedPartKind.Referred)
         {
-            kind = Zeros;
-        }
-        else if (record.Content == RecordContent.Payload && record.PayloadLength is > 0 and <= RecordLimits.ChecksumChunkBytes && record.PayloadLength % Sectors.Size == 0)
-        {
-            (kind, place, checksum) = (Small, record.PayloadOffset, record.FirstChecksum);
-            before = (byte)((source.Range.Offset - record.Offset) / Sectors.Size);
-            payloadSectors = (byte)(record.PayloadLength / Sectors.Size);
-        }
-        else
-        {
-            (kind, place) = (Referred, (uint)references.Count);
-            references.Add(record);
+            Place = reference;
         }
     }
+
+    public uint Place { get; }
+
+    public uint Checksum { get; }
+
+    public ResolvedPartKind Kind => (ResolvedPartKind)((shape >> KindShift) & 3);
 
     /// <summary>First byte within the chunk.</summary>
-    public int Start => start * Sectors.Size;
+    public int Start => StartOf(shape);
 
-    /// <summary>Byte behind the last one, within the chunk.</summary>
-    public int End => end * Sectors.Size;
+    /// <summary>Bytes of the payload before the part.</summary>
+    public int BytesBefore => (int)((shape >> BeforeShift) & 7) * Sectors.Size;
 
-    /// <summary>Reads a range that lies within the part. False where what is there does not verify; who asks with the segment held learns which record that is.</summary>
-    /// <param name="chunkOffset">First byte of the chunk on the disk.</param>
-    public bool TryRead(Extent range, long chunkOffset, Span<byte> target, IBlockDevice live, RecordRef[] references)
+    /// <summary>Bytes of the whole payload.</summary>
+    public int PayloadBytes => (int)(((shape >> SectorsShift) & 7) + 1) * Sectors.Size;
+
+    /// <summary>Number of the segment.</summary>
+    public int Segment => (int)(shape >> SegmentShift);
+
+    public static bool NeedsReference(in ContentSource source) => KindOf(source) == ResolvedPartKind.Referred;
+
+    /// <summary>The first byte, within the chunk, of a part with that <see cref="ShapeWord"/>.</summary>
+    public static int StartOf(uint shape) => (byte)shape * Sectors.Size;
+
+    /// <summary>Writes where the last part ends, as a start.</summary>
+    /// <param name="end">Byte within the chunk.</param>
+    public static void WriteEnd(Span<uint> words, int end) => words[ShapeWord] = (uint)(end / Sectors.Size);
+
+    public void WriteTo(Span<uint> words) => (words[0], words[1], words[ShapeWord]) = (Place, Checksum, shape);
+
+    private static ResolvedPartKind KindOf(in ContentSource source) => source.Record switch
     {
-        switch (kind)
-        {
-            case Small:
-                return segment!.TryReadSmall(place, payloadSectors * Sectors.Size, checksum, (int)(range.Offset - chunkOffset) - Start + (before * Sectors.Size), target);
-            case Live:
-                live.Read(range.Offset, target);
-                return true;
-            case Zeros:
-                target.Clear();
-                return true;
-            default:
-                segment!.Read(references[place], range, target);
-                return true;
-        }
-    }
+        null => ResolvedPartKind.Live,
+        { Content: RecordContent.Zero or RecordContent.Hole } => ResolvedPartKind.Zeros,
+        { Content: RecordContent.Payload, PayloadLength: > 0 and <= RecordLimits.ChecksumChunkBytes and var length } when length % Sectors.Size == 0 => ResolvedPartKind.Small,
+        _ => ResolvedPartKind.Referred,
+    };
 }

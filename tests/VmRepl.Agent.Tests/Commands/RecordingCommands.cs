@@ -29,6 +29,8 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
 
     public Task<int> RestoreAsync(RestoreArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
+    public Task<int> DiffPointsAsync(PointDiffArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
     public Task<int> AttachAsync(AttachArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
     public Task<int> DetachAsync(DetachArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);

@@ -86,8 +86,8 @@ internal static class ScaleBench
         var group = store.Get("scale");
         Say($"- opened {after} in {watch.Elapsed.TotalMilliseconds:F0} ms: {group.Journal.Counters.CommitsReadAtOpening} commits read, {group.Journal.Counters.RecordsRedone} records redone, {group.Journal.Points.Count} points, index memory {group.Journal.IndexMemoryBytes >> 20} MiB");
         if (!withViews) return;
-        Say($"| view of a point at | opened in, ms | bytes read for it | 4 KiB random reads a second, first pass | after it | the live image | of its rate, median (least to greatest) of 9 rounds in turn |");
-        Say($"| --- | --- | --- | --- | --- | --- | --- |");
+        Say($"| view of a point at | opened in, ms | bytes read for it | 4 KiB random reads a second, first pass | bytes read of index and journal, a read of it | after it | the same | the live image | of its rate, median (least to greatest) of 9 rounds in turn |");
+        Say($"| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         foreach (var place in new[] { 0.0, 0.5, 0.99, 1.0 }) MeasureView(group, place);
         watch.Restart();
         group.Journal.PointCosts();
@@ -104,11 +104,15 @@ internal static class ScaleBench
         var openedMs = watch.Elapsed.TotalMilliseconds;
         var read = group.Journal.BytesRead - before;
         Rate(group.Live[1], 1);
+        before = group.Journal.BytesRead;
         var first = Rate(view.Disks[1], 1);
+        var readFirst = group.Journal.BytesRead - before;
+        before = group.Journal.BytesRead;
         // In turn, other places each time; the first round fills what is kept and is not counted.
         var rounds = Enumerable.Range(0, Rounds + 1).Select(i => (View: Rate(view.Disks[1], 2 + i), Live: Rate(group.Live[1], 2 + i))).Skip(1).ToList();
+        var readAfter = group.Journal.BytesRead - before;
         var ratios = rounds.Select(r => r.View / r.Live).Order().ToList();
-        Say($"| {place:P0} of the range | {openedMs:F1} | {read} | {first:F0} | {Median(rounds.Select(r => r.View)):F0} | {Median(rounds.Select(r => r.Live)):F0} | {Median(ratios):F2} ({ratios[0]:F2}–{ratios[^1]:F2}) |");
+        Say($"| {place:P0} of the range | {openedMs:F1} | {read} | {first:F0} | {readFirst / Reads} | {Median(rounds.Select(r => r.View)):F0} | {readAfter / (Reads * (Rounds + 1))} | {Median(rounds.Select(r => r.Live)):F0} | {Median(ratios):F2} ({ratios[0]:F2}–{ratios[^1]:F2}) |");
     }
 
     private static double Median(IEnumerable<double> values) => values.Order().ElementAt(Rounds / 2);

@@ -64,6 +64,21 @@ internal sealed class RestoreTests
         Verify(moment, ["--at", moment, .. Way(way)]);
 
     [Test]
+    public void ImageDiff_OfTwoPoints_IsAnOverlayThatReadsAsTheOther([Values("agent", "from", "store")] string way)
+    {
+        var (old, changed) = (pair.Path($"old-{way}"), pair.Path($"diff-{way}.qcow2"));
+        pair.Run(["restore-vm", Group, "--at", "first", "--to", old, "--format", "raw", .. Way(way)]).MustSucceed();
+        var backing = Path.Combine(old, "sda.raw");
+        var report = pair.Run(["image", "diff", "first", "third", changed, "--format", "qcow2", "--group", Group, "--disk", "sda", "--backing", backing, "--old-format", "raw", .. Way(way)]).MustSucceed().Json;
+        Assert.That(report.GetProperty("bytesWritten").GetInt64(), Is.InRange(1, 2 << 20), "what two small rounds changed");
+        Referee.Equal(wanted["third"], "raw", changed, "qcow2");
+        var other = pair.Run(["image", "diff", "second", "third", changed + "2", "--format", "qcow2", "--group", Group, "--backing", backing, "--old-format", "raw", .. Way(way)]);
+        Assert.That(other.ExitCode, Is.EqualTo(3), other.ToString());
+        Assert.That(other.Error, Does.Contain("sda.raw is not the disk as of sequence"));
+        Assert.That(File.Exists(changed + "2"), Is.False);
+    }
+
+    [Test]
     public void Restore_AtLatest_IsTheNewestPoint() => Verify("third", "--at", "latest");
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Text;
 using VmRepl.Blocks;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhd;
 
@@ -21,6 +22,7 @@ internal sealed class VhdReadTests
     public void Remove() => folder?.Dispose();
 
     [Test]
+    [Variant("VHD", "dynamic and fixed of QEMU, sizes by geometry and exact", Referee = "qemu-img", Map = "qemu-img")]
     public void Read_AFileOfQemu_IsItsRawConversion([Values("dynamic", "fixed")] string subformat, [Values("on", "off")] string forceSize, [Values(70 * MiB, 3 * MiB, 512, 1_024_000)] int size)
     {
         var path = folder.File("qemu.vhd");
@@ -47,6 +49,7 @@ internal sealed class VhdReadTests
     [TestCase("CTXS", true)]
     [TestCase("vpc ", false)]
     [TestCase("qemu", false)]
+    [Variant("VHD", "creators whose size QEMU takes from the geometry, and those that it does not", Referee = "qemu-img, 7-Zip, generator")]
     public void Length_OfADiskLargerThanItsGeometry_IsTheCurrentSize(string creator, bool isQemusToo)
     {
         var forge = new VhdForge { Size = 4 * MiB, Creator = creator, Geometry = (120, 4, 17) };
@@ -63,6 +66,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "blocks of 512 bytes to 4 MiB in any order, header and table anywhere, a table with spare entries", Referee = "generator", Map = "generator")]
     public void Read_BlocksOfEverySizeInAnyOrder_IsWhatTheGeneratorWrote([Values(512, 1024, 4096, 65536, 1 << 19, 1 << 22)] int blockSize, [Values(0, 3, 512)] int padding)
     {
         var blocks = Math.Min(40, (8 * MiB) / blockSize);
@@ -88,6 +92,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "dynamic, sectors whose bit is clear", Referee = "qemu-img")]
     public void Read_ADynamicDiskWithClearBits_GivesWhatTheBlockHolds()
     {
         // A writer that forgot a bit loses nothing, and a sector that was never written is zeros on disk ("Block Allocation Table and Data Blocks").
@@ -103,6 +108,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "footer of 511 bytes, of versions before Virtual PC 2004", Referee = "generator, 7-Zip, qemu-img")]
     public void Read_OldFooterOf511Bytes_IsFound([Values(2, 3)] int type)
     {
         var forge = new VhdForge { Size = 2 * MiB, Type = type };
@@ -124,6 +130,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "one of the two footers damaged", Referee = "generator")]
     public void Read_WithOneFooterDamaged_UsesTheOther([Values] bool isFront, [Values(0, 48, 64, 500)] int at)
     {
         var forge = new VhdForge { Size = 2 * MiB };
@@ -178,6 +185,7 @@ internal sealed class VhdReadTests
     }
 
     [Test]
+    [Variant("VHD", "differencing over fixed and dynamic, its parent by relative path, file URL, absolute path or name", Referee = "generator, 7-Zip", Map = "generator")]
     public void Read_ADifferencingDisk_MixesSectorsOfChildAndParent([Values(2, 3)] int below, [Values("relative", "url", "absolute", "name")] string naming)
     {
         var parent = new VhdForge { Size = 5 * MiB, Type = below };

@@ -1,5 +1,6 @@
 using VmRepl.Images.Opening;
 using VmRepl.Images.Tests.Qcow2;
+using VmRepl.Images.Tests.Variants;
 
 namespace VmRepl.Images.Tests.Vhd;
 
@@ -24,6 +25,7 @@ internal sealed class VhdWriteTests
     [TestCase("dynamic", (21 * MiB) + 512)]
     [TestCase("dynamic", 512)]
     [TestCase("fixed", (21 * MiB) + 512)]
+    [Variant("VHD", "dynamic and fixed", Referee = "qemu-img, 7-Zip, generator; sizes by vhdiinfo", IsWritten = true)]
     public void Create_ThenWritten_IsTheSameDiskToQemu7ZipAndLibvhdi(string subformat, int length)
     {
         var path = folder.File("new.vhd");
@@ -43,6 +45,7 @@ internal sealed class VhdWriteTests
 
     [TestCase("dynamic")]
     [TestCase("fixed")]
+    [Variant("VHD", "files of QEMU, written here and again by QEMU", Referee = "qemu-img, 7-Zip", IsWritten = true)]
     public void Write_ToAFileOfQemu_KeepsTheRestAndIsReadByQemu_WhichWritesOn(string subformat)
     {
         var path = folder.File("qemu.vhd");
@@ -190,6 +193,7 @@ internal sealed class VhdWriteTests
     }
 
     [Test]
+    [Variant("VHD", "differencing, chains of three over dynamic and fixed", Referee = "generator, 7-Zip", IsWritten = true)]
     public void Differencing_AfterRandomWork_IsTheSameDiskToOthers([Values("dynamic", "fixed")] string below)
     {
         var mirror = new byte[(9 * MiB) + 512];

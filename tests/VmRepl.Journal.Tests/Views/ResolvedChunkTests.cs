@@ -22,6 +22,7 @@ public class ResolvedChunkTests
     private readonly List<(int From, int To, int Record)> parts = [];
     private readonly byte[] expected = new byte[ResolvedChunks.ChunkBytes];
     private readonly Random random = new(1);
+    private readonly ResolvedSegments numbers = new();
     private MemoryDevice live = null!;
     private IHostDirectory directory = null!;
     private SegmentFile segment = null!;
@@ -211,18 +212,18 @@ public class ResolvedChunkTests
         using var writer = new MessagePackWriter(1 << 16);
         var written = segment.WriteCommit(records, 1, 0, writer).Stored;
         stored = written;
-        return new ResolvedChunk(Chunk, 1, 0, [.. parts.Select(p => new ContentSource(
-            new Extent((FirstSector + p.From) * (long)Sectors.Size, (p.To - p.From) * (long)Sectors.Size), p.Record < 0 ? null : written[p.Record].Ref, p.Record < 0 ? null : segment))]);
+        return ResolvedChunk.TryCreate(Chunk, 1, 0, [.. parts.Select(p => new ContentSource(
+            new Extent((FirstSector + p.From) * (long)Sectors.Size, (p.To - p.From) * (long)Sectors.Size), p.Record < 0 ? null : written[p.Record].Ref, p.Record < 0 ? null : segment))], numbers)!.Value;
     }
 
     private bool Read(ResolvedChunk chunk, int sector, int count) =>
-        chunk.TryRead(new Extent((FirstSector + sector) * (long)Sectors.Size, count * (long)Sectors.Size), new byte[count * Sectors.Size], live);
+        chunk.TryRead(new Extent((FirstSector + sector) * (long)Sectors.Size, count * (long)Sectors.Size), new byte[count * Sectors.Size], live, numbers);
 
     private void Check(ResolvedChunk chunk, int from, int length, byte[] buffer)
     {
         var found = buffer.AsSpan(0, length);
         found.Fill(0xA5);
-        Assert.That(chunk.TryRead(new Extent((FirstSector * Sectors.Size) + from, length), found, live), Is.True);
+        Assert.That(chunk.TryRead(new Extent((FirstSector * Sectors.Size) + from, length), found, live, numbers), Is.True);
         if (!found.SequenceEqual(expected.AsSpan(from, length))) Assert.Fail($"bytes {from} to {from + length - 1} of the chunk");
     }
 

@@ -34,7 +34,7 @@ public class ResolvedChunksTests
         chunks.IsWorthwhile(0);
         memory.Reserve(CapBytes / 2);
 
-        chunks.Keep(new ResolvedChunk(0, 1, 0, []));
+        chunks.Keep(ResolvedChunk.TryCreate(0, 1, 0, [], chunks.Segments)!.Value);
 
         Assert.That(Enumerable.Range(0, 63).Select(_ => chunks.IsWorthwhile(0)), Has.All.False);
         Assert.That(chunks.IsWorthwhile(0), Is.True);
