@@ -24,6 +24,7 @@ public static class Crc32C
     public static uint Append(uint crc, ReadOnlySpan<byte> data)
     {
         var state = ~crc;
+        if (Crc32CFold.IsSupported && data.Length >= Crc32CFold.BytesMin) state = Crc32CFold.Fold(state, ref data);
         for (; data.Length >= 3 * LaneBytes; data = data[(3 * LaneBytes)..])
         {
             var first = MemoryMarshal.Cast<byte, ulong>(data[..LaneBytes]);

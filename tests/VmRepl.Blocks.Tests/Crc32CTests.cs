@@ -48,6 +48,16 @@ public class Crc32CTests
             Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
     }
 
+    // Where the processor has it, data from 512 bytes on is folded in steps of 256.
+    [Test]
+    public void Compute_LengthsAroundTheSteps_AgreesWithTheDefinition([Values(0, 1, 3)] int start)
+    {
+        var data = new byte[2100];
+        new Random(11).NextBytes(data);
+        for (var length = 480; length <= 2090; length++)
+            Assert.That(Crc32C.Compute(data.AsSpan(start, length)), Is.EqualTo(BitByBit(data.AsSpan(start, length))), $"{length} bytes at {start}");
+    }
+
     [Test]
     public void Append_CutAnywhereInLongData_IsTheSame()
     {
