@@ -37,8 +37,7 @@ internal sealed class Qcow2BitmapCheck(IHostFile file, Qcow2Header header, Qcow2
             return;
         }
 
-        var directory = new byte[bytes];
-        file.ReadField(offset, directory, "bitmap directory");
+        Span<byte> entry = stackalloc byte[EntryBytes];
         long at = 0;
         for (var i = 0; i < bitmaps; i++)
         {
@@ -48,7 +47,7 @@ internal sealed class Qcow2BitmapCheck(IHostFile file, Qcow2Header header, Qcow2
                 return;
             }
 
-            var entry = directory.AsSpan((int)at);
+            file.ReadField(offset + at, entry, "bitmap directory");
             CountTable(i, BinaryPrimitives.ReadInt64BigEndian(entry), BinaryPrimitives.ReadUInt32BigEndian(entry[8..]));
             at = Sectors.AlignUp(at + EntryBytes + BinaryPrimitives.ReadUInt16BigEndian(entry[18..]) + BinaryPrimitives.ReadUInt32BigEndian(entry[20..]), 8);
         }
@@ -58,7 +57,7 @@ internal sealed class Qcow2BitmapCheck(IHostFile file, Qcow2Header header, Qcow2
     {
         var what = $"the table of bitmap {bitmap}";
         if (entries > TableEntriesMax || !count(offset, entries * (long)sizeof(ulong), what)) return;
-        foreach (var entry in file.ReadNumbers(offset, (int)entries, what))
+        foreach (var entry in file.ReadNonZero(offset, (int)entries, what))
         {
             if ((entry & Qcow2Layout.OffsetMask) != 0) count((long)(entry & Qcow2Layout.OffsetMask), header.ClusterSize, $"data of bitmap {bitmap}");
         }

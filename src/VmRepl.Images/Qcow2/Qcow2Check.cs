@@ -14,9 +14,6 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
     /// <summary>L2 tables that any file may have, whatever of it is a hole.</summary>
     private const int TablesAnyway = 128 << 10;
 
-    /// <summary>Entries of a table that are read at once.</summary>
-    private const int EntriesAtOnce = 8192;
-
     private readonly List<ImageFinding> damages = [], leaks = [];
     private readonly ClusterUses uses = new(() => ClustersStored(file, header));
 
@@ -52,7 +49,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
     private void Damage(string message)
     {
         // An image that is nothing but damage would make any number of messages.
-        if (damages.Count >= FindingsMax) throw new InvalidDataException($"there are more than {FindingsMax} faults; the rest was not looked at");
+        if (damages.Count >= FindingsMax - 1) throw new InvalidDataException($"there are {FindingsMax} faults and more; the rest was not looked at");
         damages.Add(new ImageFinding(true, $"{file.Path}: {message}"));
     }
 
@@ -96,7 +93,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
     {
         if (entries == 0 || !Structure(offset, (long)entries * sizeof(ulong), what)) return;
         var own = new HashSet<long>();
-        foreach (var entry in Entries(offset, entries, what))
+        foreach (var entry in file.ReadNonZero(offset, entries, what))
         {
             var host = (long)(entry & Qcow2Layout.OffsetMask);
             if ((entry & ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied)) != 0) Damage($"{what} has the entry 0x{entry:x16} with reserved bits set");
@@ -118,23 +115,6 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
             l2Tables[host] = (weight + 1, wasActive || isActive);
             if (l2Tables.Count > TablesAnyway && l2Tables.Count > uses.ClustersStored)
                 throw new ImageFormatException(file.Path, offset, "L1 table", $"the image names {l2Tables.Count} L2 tables, and its file has contents for {uses.ClustersStored} clusters");
-        }
-    }
-
-    /// <summary>The entries of a table that are not zero, a piece at a time; what is a hole in the file is not read.</summary>
-    private IEnumerable<ulong> Entries(long offset, int entries, string what)
-    {
-        foreach (var run in file.Map(offset, (long)entries * sizeof(ulong)))
-        {
-            if (run.IsHole) continue;
-            var end = Math.Min((run.End - offset + sizeof(ulong) - 1) / sizeof(ulong), entries);
-            for (var first = (run.Offset - offset) / sizeof(ulong); first < end; first += EntriesAtOnce)
-            {
-                foreach (var entry in ReadTable(offset + (first * sizeof(ulong)), (int)Math.Min(EntriesAtOnce, end - first), what))
-                {
-                    if (entry != 0) yield return entry;
-                }
-            }
         }
     }
 
@@ -256,7 +236,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
     /// <summary>A cluster that says it has one reference is written in place; if it has more, a write would go through to a snapshot.</summary>
     private void CheckCopiedFlags()
     {
-        foreach (var entry in Entries(header.L1Offset, header.L1Entries, "the L1 table"))
+        foreach (var entry in file.ReadNonZero(header.L1Offset, header.L1Entries, "the L1 table"))
         {
             var host = (long)(entry & Qcow2Layout.OffsetMask);
             if (host != 0 && (entry & Qcow2Layout.Copied) != 0 && uses[host >> header.ClusterBits] > 1) Damage($"the L2 table at {host} says that it is not shared, but it is");

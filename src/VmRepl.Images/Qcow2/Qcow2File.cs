@@ -8,6 +8,8 @@ namespace VmRepl.Images.Qcow2;
 /// <summary>Reading of structures from a QCOW2 file: a range that leaves the file is a typed error that names the structure, never zeros.</summary>
 internal static class Qcow2File
 {
+    private const int NumbersAtOnce = 8192;
+
     /// <summary>Refuses a range that leaves the file, before anything is allocated for it.</summary>
     public static void RequireInside(this IHostFile file, long offset, long length, string field)
     {
@@ -33,6 +35,23 @@ internal static class Qcow2File
         file.ReadField(offset, MemoryMarshal.AsBytes(numbers.AsSpan()), field);
         if (BitConverter.IsLittleEndian) BinaryPrimitives.ReverseEndianness(numbers, numbers);
         return numbers;
+    }
+
+    /// <summary>The 64-bit numbers of a table that are not zero, read a piece at a time; what is a hole in the file is not read at all.</summary>
+    public static IEnumerable<ulong> ReadNonZero(this IHostFile file, long offset, int count, string field)
+    {
+        foreach (var run in file.Map(offset, (long)count * sizeof(ulong)))
+        {
+            if (run.IsHole) continue;
+            var end = Math.Min((run.End - offset + sizeof(ulong) - 1) / sizeof(ulong), count);
+            for (var first = (run.Offset - offset) / sizeof(ulong); first < end; first += NumbersAtOnce)
+            {
+                foreach (var number in file.ReadNumbers(offset + (first * sizeof(ulong)), (int)Math.Min(NumbersAtOnce, end - first), field))
+                {
+                    if (number != 0) yield return number;
+                }
+            }
+        }
     }
 
     /// <summary>Writes 64-bit numbers, given in the machine's own byte order.</summary>

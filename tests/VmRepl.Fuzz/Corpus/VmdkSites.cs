@@ -30,9 +30,9 @@ internal sealed class VmdkSites
 
     private void Hosted()
     {
-        foreach (var (name, offset, size) in HostedFields) file.Add("header", name, offset, size, false);
         var hasFooter = At(56, 8) == ulong.MaxValue;
         var footer = file.Bytes.Length - (2 * Sector);
+        foreach (var (name, offset, size) in HostedFields) file.Add("header", name, offset, size, false, hasFooter && offset != 56 ? footer + offset : -1);
         if (hasFooter)
             foreach (var (name, offset, size) in HostedFields) file.Add("footer", name, footer + offset, size, false, offset);
         if (At(28, 8) != 0) file.Descriptor = ((long)At(28, 8) * Sector, (int)At(36, 8) * Sector);

@@ -10,6 +10,7 @@ namespace VmRepl.Fuzz.Trials;
 internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededRandom random, Func<string, ImageOpenOptions, IDiskImage> open)
 {
     private readonly List<(long Offset, byte[] Bytes)> written = [];
+    private readonly List<string> done = [];
 
     public void Run(string path, ImageOpenOptions options)
     {
@@ -24,7 +25,7 @@ internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededR
         string? refusal = null;
         trial.Try("open what was written", () => again = open(path, options with { Files = directory }));
         if (again is null) refusal = trial.Result.LastError;
-        if (refusal is not null) trial.Found("open what was written", $"the image was opened and written, and is refused now: {refusal}");
+        if (refusal is not null) trial.Found("open what was written", $"the image was opened and written, and is refused now: {refusal}; after: {string.Join(", ", done)}");
         if (again is null) return;
         trial.Try("read what was written", () => Verify(again, "after it was opened again"));
         trial.Try("close", again.Dispose);
@@ -55,6 +56,7 @@ internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededR
     {
         var data = new byte[length];
         random.Fill(data);
+        done.Add($"write {length} at {offset}");
         image.Write(offset, data);
         written.Add((offset, data));
         trial.Result.IsWritten = true;
@@ -62,6 +64,7 @@ internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededR
 
     private void Zero(IDiskImage image, long offset, int length, Action<long, long> zero)
     {
+        done.Add($"{zero.Method.Name} {length} at {offset}");
         zero(offset, length);
         written.Add((offset, new byte[length]));
         trial.Result.IsWritten = true;
@@ -70,6 +73,7 @@ internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededR
     private void Resize(IDiskImage image)
     {
         var length = random.Chance(0.7) ? image.Length + (image.SectorSize * random.Between(1, 5000)) : Math.Max(image.SectorSize, image.Length - (image.SectorSize * random.Between(1, 100)));
+        done.Add($"resize {image.Length} to {length}");
         ImageResizer.Resize(image, length, allowShrink: true, CancellationToken.None);
         trial.Result.IsWritten = true;
         if (image.Length != length) trial.Found("resize", $"to {length} bytes gave {image.Length}");
@@ -94,7 +98,7 @@ internal sealed class WritingSteps(Trial trial, FuzzDirectory directory, SeededR
             image.Read(offset, found);
             var same = found.AsSpan().CommonPrefixLength(expected);
             if (same == expected.Length) continue;
-            trial.Found("read what was written", $"byte {same} of {expected.Length} written at {offset} is {found[same]} {when}, not {expected[same]}");
+            trial.Found("read what was written", $"byte {same} of {expected.Length} written at {offset} is {found[same]} {when}, not {expected[same]}, after: {string.Join(", ", done)}");
             return;
         }
     }
