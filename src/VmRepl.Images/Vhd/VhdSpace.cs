@@ -49,8 +49,8 @@ internal sealed class VhdSpace
         return null;
     }
 
-    /// <summary>Gives the place of a block back.</summary>
-    public void Free(long place) => free.Push((new Extent(place, slotBytes), false));
+    /// <summary>Gives the place of a block back. That of a last block which the disk has only a part of is too small to be used again before the file is opened anew.</summary>
+    public void Free(Extent place) => free.Push((place, false));
 
     /// <summary>Where the file has to end to have <paramref name="blocks"/> more blocks behind <paramref name="end"/>.</summary>
     public long EndAfter(long end, int blocks)

@@ -39,7 +39,7 @@ internal sealed class VhdWriting
     private readonly Lock allocation = new();
     private readonly Lock flushing = new();
     private readonly long trimMin;
-    private List<long> freed = [];
+    private List<Extent> freed = [];
     private int growthBlocks = 1;
     private volatile bool isYoung;
     private volatile bool hasBegun;
@@ -139,7 +139,7 @@ internal sealed class VhdWriting
     {
         List<(long Place, byte[] Bits)> bits;
         List<(long FileOffset, byte[] Entries)> entries;
-        List<long> nowFree;
+        List<Extent> nowFree;
         lock (allocation)
         {
             // Of one moment: a block whose entry is written has its bitmap written too.
@@ -165,7 +165,7 @@ internal sealed class VhdWriting
 
         foreach (var place in nowFree)
         {
-            file.File.TryPunch(place, structure.BitmapBytes + structure.BlockSize);
+            file.File.TryPunch(place.Offset, place.Length);
             lock (allocation) space.Free(place);
         }
     }
@@ -200,7 +200,8 @@ internal sealed class VhdWriting
             {
                 table.Set(block, null);
                 marked[(int)block] = false;
-                freed.Add(place);
+                // Not more than the block has: where the disk ends inside it, something else may lie in the rest of its room.
+                freed.Add(new Extent(place, structure.StoredBytes(block)));
             }
             else
             {

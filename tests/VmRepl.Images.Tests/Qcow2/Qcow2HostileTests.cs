@@ -144,6 +144,30 @@ public sealed class Qcow2HostileTests
         Assert.That(clock.Elapsed, Is.LessThan(TimeSpan.FromSeconds(5)));
     }
 
+    /// <summary>Found by the fuzzer: a bitmap directory of 64 MiB, the most that there may be, was held whole to look at one entry.</summary>
+    [Test]
+    public void Check_OfALongBitmapDirectory_HoldsLittle()
+    {
+        using var folder = new TestFolder();
+        var path = folder.File("bitmaps.qcow2");
+        var bytes = Sample();
+        bytes.AsSpan(112, 256).Clear();
+        Put32(bytes, 112, 0x23852875);
+        Put32(bytes, 116, 24);
+        Put32(bytes, 120, 1);
+        Put64(bytes, 128, 64 << 20);
+        Put64(bytes, 136, 256 << 20);
+        Put64(bytes, 88, 1);
+        WriteSparse(path, bytes, 1L << 30);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        using (var image = DiskImages.Open(path))
+        {
+            Assert.That(image.Check().Where(f => f.IsDamage).Select(f => f.Message), Has.Some.Contains("referenced 1 times, its refcount is 0"), "the directory was looked at");
+        }
+
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(16L << 20));
+    }
+
     /// <summary>Space that is lost by the thousand must not crowd out the one fault for which the image is not written.</summary>
     [Test]
     public void Check_OfMoreLeaksThanAreListed_StillFindsTheDamage()
