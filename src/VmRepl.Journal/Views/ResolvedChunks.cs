@@ -10,6 +10,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     /// <summary>Bytes of a chunk; no region of <see cref="Index.NewestTouches"/> is smaller.</summary>
     public const int ChunkBytes = 64 << 10;
 
+    /// <summary>Chunks that are resolved together at most; a power of two. The index has neighbours in the same pages, so that one walk through its layers for all of them costs little more than one for each would.</summary>
+    public const int NeighboursMax = 8;
+
     private const int SlotsMax = 1 << 16;
     private const int BytesMax = 16 << 10;
 
@@ -19,9 +22,6 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     // Where chunks share slots, to resolve one is worth it only if it is read again before another takes its slot: by the number of reads that had to ask the index.
     // Where each has its own it stays, and the first read that asks pays for those after it.
     private const int AsksMinShared = 2, AsksMinOwn = 1;
-
-    /// <summary>Chunks that are resolved together at most; a power of two. The index has neighbours in the same pages, so that one walk through its layers for all of them costs little more than one for each would.</summary>
-    public const int NeighboursMax = 8;
 
     // Where there was no room, it is tried again after this many asks.
     private const int AsksUntilAgain = 64;

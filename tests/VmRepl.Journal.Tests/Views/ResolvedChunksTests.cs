@@ -39,4 +39,18 @@ public class ResolvedChunksTests
         Assert.That(Enumerable.Range(0, 63).Select(_ => chunks.IsWorthwhile(0)), Has.All.False);
         Assert.That(chunks.IsWorthwhile(0), Is.True);
     }
+
+    [TestCase(LargestWithOwnSlots, 0, true)]
+    [TestCase(2 * LargestWithOwnSlots, 0, false)]
+    [TestCase(LargestWithOwnSlots, CapBytes / 2, false)]
+    public void IsForNeighbours_SlotOfOnesOwnAndRoom_IsTrue(long diskBytes, long reserved, bool expected)
+    {
+        var memory = new IndexPageCache(CapBytes);
+        using var chunks = new ResolvedChunks(memory, diskBytes);
+        for (var i = 0; i < 2; i++) chunks.IsWorthwhile(0);
+        chunks.Keep(ResolvedChunk.TryCreate(0, 1, 0, [], chunks.Segments)!.Value);
+        memory.Reserve(reserved);
+
+        Assert.That(chunks.IsForNeighbours, Is.EqualTo(expected));
+    }
 }
