@@ -119,6 +119,8 @@ internal sealed class ServiceTests
         var disk = PlainDisk.Create(pair.Root, "sda", "raw", sizeMiB: 256, dataMiB: 200, seed: 26);
         var begun = pair.Run("protect", Group, "--disk", disk.Argument, "--to", pair.Address, "--no-wait").MustSucceed().Json;
         Assert.That(begun.GetProperty("phase").GetString(), Is.EqualTo("baseline"));
+        // The agent answers before the replica has heard of the group; what is to be cut off is the baseline.
+        Assert.That(() => Directory.Exists(Path.Combine(pair.Store, "groups", Group)), Is.True.After(10_000, 5), pair.Logs);
         if (isKilled) pair.Agent!.Kill();
         else Assert.That(pair.Agent!.Stop(), Is.Zero, pair.Logs);
         Assert.That(pair.Points(Group, "--from", pair.Address), Is.Empty, "it was stopped too late to show anything");
