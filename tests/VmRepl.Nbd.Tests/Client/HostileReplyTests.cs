@@ -21,7 +21,7 @@ public class HostileReplyTests
 
         yield return Read("another magic", "begins with 0x00000000", (peer, _) => peer.Send(new byte[20]));
         yield return Read("a simple reply with contents", "a simple reply to Read", (peer, cookie) => peer.Simple(cookie, NbdError.None, new byte[Count]));
-        yield return Read("an unknown cookie", "which no open request has", (peer, cookie) => peer.Chunk(cookie + 1, NbdChunk.None, true));
+        yield return Read("an unknown cookie", "which no open request has", (peer, cookie) => peer.Chunk(cookie ^ (1UL << 63), NbdChunk.None, true));
         yield return Read("a cookie of an unknown place", "which no open request has", (peer, cookie) => peer.Chunk(cookie | 0xffff_ffff, NbdChunk.None, true));
         yield return Read("nothing at all", "with 1000 bytes missing", (peer, cookie) => peer.Chunk(cookie, NbdChunk.None, true));
         yield return Read("one byte missing", "with 1 bytes missing", (peer, cookie) => peer.Chunk(cookie, NbdChunk.OffsetData, true, Data(Base, Count - 1)));
