@@ -34,7 +34,7 @@ public static class DiskImages
             var format = options.Format ?? Probe(file);
             if (options.Snapshot is { } snapshot && format != ImageFormat.Qcow2)
                 throw new ImageFormatException(path, -1, "snapshot", $"\"{snapshot}\" is asked for, and a {format.Name()} image has no internal snapshots");
-            return OpenFile(file, format, context);
+            return Driver(format).Open(file, context);
         }
         catch
         {
@@ -74,7 +74,16 @@ public static class DiskImages
         options ??= new ImageCreateOptions();
         if (options.Backing is not null) return CreateOverlay(path, format, options, length);
         RequireLength(length);
-        return Driver(format).Create(HostFile.Open(path, HostFileAccess.CreateNew), length, options);
+        var file = HostFile.Open(path, HostFileAccess.CreateNew);
+        try
+        {
+            return Driver(format).Create(file, length, options);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>As <see cref="Create"/>, over the options' <see cref="ImageCreateOptions.Backing"/>.</summary>

@@ -15,11 +15,11 @@ internal interface IImageDriver
     /// <param name="length">The file's, bytes.</param>
     bool RecognizesEnd(ReadOnlySpan<byte> tail, long length) => false;
 
-    /// <summary>Opens <paramref name="file"/>, which the image then owns, also when this throws.</summary>
+    /// <summary>Opens <paramref name="file"/>, which the image then owns. On failure it stays the caller's; whatever else was opened is closed.</summary>
     /// <exception cref="ImageFormatException">The file is corrupt, hostile or of an unsupported kind.</exception>
     IDiskImage Open(IHostFile file, ImageContext context);
 
-    /// <summary>Writes an empty, thin image of <paramref name="length"/> bytes into the new, empty <paramref name="file"/>, and opens it for writing.</summary>
+    /// <summary>Writes an empty, thin image of <paramref name="length"/> bytes into the new, empty <paramref name="file"/>, and opens it for writing. On failure the file stays the caller's.</summary>
     IDiskImage Create(IHostFile file, long length, ImageCreateOptions options);
 
     /// <summary>As <see cref="Create"/>, over <paramref name="parent"/>, which the image then owns. On failure both stay the caller's.</summary>

@@ -9,7 +9,6 @@ namespace VmRepl.Images.LiveContainer;
 /// </summary>
 public sealed class LiveImageFile : IBlockDevice, IHostBacked
 {
-    private const int ZerosAtOnce = 1 << 20;
 
     // What a host frees at least; PayloadOffset is a multiple of it.
     private const int HostBlock = 4096;
@@ -71,9 +70,7 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
         if (length == 0) return;
         var from = StartOfZeros(offset);
         if (File.TryPunch(PayloadOffset + from, EndOfZeros(offset + length) - from)) return;
-        var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
-        for (long done = 0; done < length; done += zeros.Length)
-            File.Write(PayloadOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+        File.WriteZeros(PayloadOffset + offset, length);
     }
 
     public bool TryCloneTo(IHostFile target, long targetOffset, long offset, long length)
@@ -131,26 +128,10 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
         return Sectors.IsZero(found);
     }
 
-    private IEnumerable<MapExtent> MapInside(long offset, long length)
-    {
-        var at = offset;
-        foreach (var run in File.Map(PayloadOffset + offset, length))
-        {
-            yield return run.IsHole
-                ? new MapExtent(run.Offset - PayloadOffset, run.Length, BlockState.Unallocated)
-                : new MapExtent(run.Offset - PayloadOffset, run.Length, BlockState.Data, 0, run.Offset);
-            at = run.End - PayloadOffset;
-        }
+    private IEnumerable<MapExtent> MapInside(long offset, long length) =>
+        File.MapStored(new MapExtent(offset, length, BlockState.Data, 0, PayloadOffset + offset), BlockState.Unallocated);
 
-        // The file ends early only if it was cut while open; said to be data, reading it names the error.
-        if (at < offset + length) yield return new MapExtent(at, offset + length - at, BlockState.Data, 0, PayloadOffset + at);
-    }
-
-    private void RequireInside(long offset, long length)
-    {
-        if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{File.Path}: {length} bytes at {offset} are outside the disk of {Length}");
-    }
+    private void RequireInside(long offset, long length) => DiskRange.RequireInside(this, File.Path, offset, length);
 
     private void RequireWritable()
     {

@@ -30,23 +30,11 @@ internal sealed class Qcow2Driver : IImageDriver
         {
             parent?.Dispose();
             dataFile?.Dispose();
-            file.Dispose();
             throw;
         }
     }
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
-    {
-        try
-        {
-            return Write(file, length, options, parent: null);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Write(file, length, options, parent: null);
 
     public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent) => Write(file, length, options, parent);
 

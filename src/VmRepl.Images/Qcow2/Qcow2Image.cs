@@ -235,11 +235,5 @@ internal sealed class Qcow2Image : IDiskImage
 
     private Qcow2Writer Writer() => writer ?? throw new NotSupportedException($"{file.Path} is open for reading only");
 
-    private void RequireInside(long offset, long length)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, Length - offset);
-    }
+    private void RequireInside(long offset, long length) => DiskRange.RequireInside(this, file.Path, offset, length);
 }

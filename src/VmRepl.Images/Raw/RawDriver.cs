@@ -14,12 +14,7 @@ internal sealed class RawDriver : IImageDriver
 
     public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
     {
-        if (options.Subformat is { } kind)
-        {
-            file.Dispose();
-            throw new NotSupportedException($"a raw disk has no subformat \"{kind}\"");
-        }
-
+        if (options.Subformat is { } kind) throw new NotSupportedException($"a raw disk has no subformat \"{kind}\"");
         file.SetLength(length);
         return new RawImage(file, options.SectorSize, isNew: true);
     }

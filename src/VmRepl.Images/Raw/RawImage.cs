@@ -61,11 +61,7 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
         if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");
         // The padding reads as zeros anyway, and zeros written there would make the file longer.
         length = Math.Min(length, fileLength - offset);
-        if (length <= 0 || file.TryPunch(offset, length)) return;
-        isRefusingHoles = true;
-        var zeros = new byte[(int)Math.Min(length, 1 << 20)];
-        for (long done = 0; done < length; done += zeros.Length)
-            file.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+        if (!file.Clear(offset, length)) isRefusingHoles = true;
     }
 
     public void Flush() => file.Flush();

@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhd;
 
@@ -47,7 +48,7 @@ internal sealed class DifferencingSectors(VhdStructure structure, SectorBitmaps 
         }
 
         if (from > inBlock) Write(block, place, inBlock, new byte[(int)(from - inBlock)]);
-        structure.File.Clear(place + structure.BitmapBytes + from, to - from);
+        structure.File.File.Clear(place + structure.BitmapBytes + from, to - from);
         bitmaps.Set(block, place, Extent.FromEnds(from, to));
         if (inBlock + count > to) Write(block, place, to, new byte[(int)(inBlock + count - to)]);
     }

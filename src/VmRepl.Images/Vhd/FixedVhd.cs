@@ -45,7 +45,7 @@ internal sealed class FixedVhd : VhdImage
     {
         RequireInside(offset, length);
         Stamp.Mark();
-        if (length > 0) File.Clear(offset, length);
+        if (length > 0) File.File.Clear(offset, length);
     }
 
     public override void Flush() => File.File.Flush();
@@ -61,7 +61,7 @@ internal sealed class FixedVhd : VhdImage
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
-        return length == 0 ? [] : MapRuns.Coalesce(File.MapStored(new MapExtent(offset, length, BlockState.Data, 0, offset)));
+        return length == 0 ? [] : MapRuns.Coalesce(File.File.MapStored(new MapExtent(offset, length, BlockState.Data, 0, offset)));
     }
 
     public override IEnumerable<ImageFinding> Check()

@@ -16,31 +16,9 @@ internal sealed class VhdDriver : IImageDriver
     public bool RecognizesEnd(ReadOnlySpan<byte> tail, long length) =>
         VhdFooters.FindLast(tail) is ({ Type: VhdType.Fixed, DataOffset: ulong.MaxValue or uint.MaxValue } footer, var bytes) && footer.CurrentSize == (ulong)(length - bytes);
 
-    public IDiskImage Open(IHostFile file, ImageContext context)
-    {
-        try
-        {
-            return OpenImage(new VhdFile(file), context);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IDiskImage Open(IHostFile file, ImageContext context) => OpenImage(new VhdFile(file), context);
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
-    {
-        try
-        {
-            return Make(file, length, options, parent: null);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Make(file, length, options, parent: null);
 
     public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)
     {

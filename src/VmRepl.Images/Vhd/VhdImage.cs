@@ -65,9 +65,5 @@ internal abstract class VhdImage(VhdFile file, VhdFooters footers) : IDiskImage
         return details;
     }
 
-    protected void RequireInside(long offset, long length)
-    {
-        if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{file.File.Path}: {length} bytes at {offset} are outside the disk of {Length}");
-    }
+    protected void RequireInside(long offset, long length) => DiskRange.RequireInside(this, file.File.Path, offset, length);
 }

@@ -23,7 +23,7 @@ internal static class VhdMap
                 foreach (var (run, isHere) in runs)
                 {
                     var parts = isHere
-                        ? structure.File.MapStored(new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset))
+                        ? structure.File.File.MapStored(new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset))
                         : Behind(parent, start + run.Offset, run.Length);
                     foreach (var part in parts) yield return part;
                 }

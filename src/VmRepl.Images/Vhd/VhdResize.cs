@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhd;
 
@@ -23,7 +24,7 @@ internal static class VhdResize
             }
 
             // The old footer and whatever was before it become the disk's.
-            file.Clear((long)old.CurrentSize, end - (long)old.CurrentSize);
+            file.File.Clear((long)old.CurrentSize, end - (long)old.CurrentSize);
             file.File.Flush();
         }
 
@@ -64,7 +65,7 @@ internal static class VhdResize
         var rest = Extent.FromEnds(place + structure.StoredBytes(last), place + structure.BitmapBytes + structure.BlockSize);
         if (rest.End > structure.Footers.End || table.FindTaken().Overlaps(rest))
             throw new NotSupportedException($"{structure.File.File.Path}: its last block is stored only as far as the disk goes; convert the disk into a new file to make it longer");
-        structure.File.Clear(rest.Offset, rest.Length);
+        structure.File.File.Clear(rest.Offset, rest.Length);
         structure.File.File.Flush();
     }
 

@@ -1,5 +1,6 @@
 using System.Collections;
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhd;
 
@@ -37,13 +38,12 @@ internal sealed class VhdWriting
     private readonly SectorBitmaps? bitmaps;
     private readonly BitArray marked;
     private readonly Lock allocation = new();
-    private readonly Lock flushing = new();
+    private readonly FlushGate flushes;
     private readonly long trimMin;
     private List<Extent> freed = [];
     private int growthBlocks = 1;
     private volatile bool isYoung;
     private volatile bool hasBegun;
-    private volatile bool hasFailed;
 
     /// <param name="structure">The disk's structures.</param>
     /// <param name="table">Its table.</param>
@@ -58,6 +58,7 @@ internal sealed class VhdWriting
         this.bitmaps = bitmaps;
         this.stamp = stamp;
         file = structure.File;
+        flushes = new FlushGate(file.File.Path);
         for (long block = 0; block < structure.Blocks; block++)
         {
             if (table.IsDamaged(block)) throw table.Fault(block);
@@ -99,27 +100,12 @@ internal sealed class VhdWriting
         FlushIfMuchWaits();
     }
 
-    public void Flush()
-    {
-        lock (flushing)
-        {
-            RequireSound();
-            try
-            {
-                FlushLocked();
-            }
-            catch
-            {
-                hasFailed = true;
-                throw;
-            }
-        }
-    }
+    public void Flush() => flushes.Run(FlushLocked);
 
     /// <summary>Flushes and gives back what was taken for blocks that did not come. After a failure nothing is touched any more.</summary>
     public void Close()
     {
-        if (!hasBegun || hasFailed) return;
+        if (!hasBegun || flushes.HasFailed) return;
         Flush();
         // No further than the file was when it was opened: what lies there unnamed may be something's that we do not know.
         var end = Math.Max(Sectors.AlignUp(table.FindEnd(), VhdLayout.SectorBytes), trimMin);
@@ -130,10 +116,7 @@ internal sealed class VhdWriting
     }
 
     /// <exception cref="IOException">An earlier flush failed.</exception>
-    public void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.File.Path}: an earlier write of its metadata failed; it is not written any further");
-    }
+    public void RequireSound() => flushes.RequireSound();
 
     private void FlushLocked()
     {
@@ -205,7 +188,7 @@ internal sealed class VhdWriting
             }
             else
             {
-                file.Clear(place + structure.BitmapBytes + inBlock, count);
+                file.File.Clear(place + structure.BitmapBytes + inBlock, count);
             }
         }
     }
@@ -219,7 +202,7 @@ internal sealed class VhdWriting
             if (table.Place(block) is { } meanwhile) return meanwhile;
             var (place, isFresh) = space.Take() ?? Grow();
             // Cleared before the table names it: a reader beside this writer, or a crash, must not see what lay there before.
-            if (!isFresh) file.Clear(place, structure.BitmapBytes + structure.BlockSize);
+            if (!isFresh) file.File.Clear(place, structure.BitmapBytes + structure.BlockSize);
             // Written even when it is zeros: the old footer may lie there.
             file.File.Write(place, overlay is null ? AllSet() : new byte[structure.BitmapBytes]);
             bitmaps?.Begin(block, place);
@@ -238,23 +221,10 @@ internal sealed class VhdWriting
         if (to > FileLengthMax) throw new ImageFullException($"{file.File.Path}: a VHD file cannot be longer than {FileLengthMax} bytes");
         stamp.MoveTo(to);
         // A file that was made just now and never flushed has nothing to lose.
-        if (!isYoung) FlushFooter();
+        if (!isYoung) flushes.Attempt(file.File.Flush);
         space.Grow(from, to);
         growthBlocks = (int)Math.Clamp(GrowthBytesMax / structure.BlockSize, 1, growthBlocks * 2);
         return space.Take()!.Value;
-    }
-
-    private void FlushFooter()
-    {
-        try
-        {
-            file.File.Flush();
-        }
-        catch
-        {
-            hasFailed = true;
-            throw;
-        }
     }
 
     /// <summary>Sees to it that a dynamic disk's bitmap has no bit clear for what is about to be written: some readers go by it.</summary>

@@ -17,31 +17,9 @@ internal sealed class VhdxDriver : IImageDriver
 
     public bool Recognizes(ReadOnlySpan<byte> head) => head.StartsWith(VhdxLayout.FileSignature);
 
-    public IDiskImage Open(IHostFile file, ImageContext context)
-    {
-        try
-        {
-            return OpenImage(new VhdxFile(file), context);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IDiskImage Open(IHostFile file, ImageContext context) => OpenImage(new VhdxFile(file), context);
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
-    {
-        try
-        {
-            return Write(file, length, options, parent: null);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-    }
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Write(file, length, options, parent: null);
 
     public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)
     {

@@ -47,26 +47,8 @@ internal sealed class VhdxFile(IHostFile file)
         }
     }
 
-    /// <summary>
-    /// A stored run cut at the holes that the host file has in it: they read as zeros and need not be read. A run that passes the file's end is data, and reading it says so.
-    /// </summary>
-    public IEnumerable<MapExtent> MapStored(MapExtent stored)
-    {
-        if (lengthFromLog != 0)
-        {
-            yield return stored;
-            yield break;
-        }
-
-        var at = stored.Offset;
-        foreach (var run in file.Map(stored.FileOffset, stored.Length))
-        {
-            yield return run.IsHole ? new MapExtent(at, run.Length, BlockState.Zero) : new MapExtent(at, run.Length, BlockState.Data, 0, run.Offset);
-            at += run.Length;
-        }
-
-        if (at < stored.End) yield return new MapExtent(at, stored.End - at, BlockState.Data, 0, stored.FileOffset + (at - stored.Offset));
-    }
+    /// <summary>A stored run cut at the holes of the host file (<see cref="StoredRuns"/>); whole where the log lies over the file.</summary>
+    public IEnumerable<MapExtent> MapStored(MapExtent stored) => lengthFromLog == 0 ? file.MapStored(stored) : [stored];
 
     /// <summary>Lays one sector of the log over the file. Newer ones replace older ones.</summary>
     public void Overlay(long offset, byte[] sector)

@@ -180,9 +180,5 @@ internal sealed class VhdxImage : IDiskImage
         buffer[inParent..].Clear();
     }
 
-    private void RequireInside(long offset, long length)
-    {
-        if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{file.Path}: {length} bytes at {offset} are outside the disk of {Length}");
-    }
+    private void RequireInside(long offset, long length) => DiskRange.RequireInside(this, file.Path, offset, length);
 }

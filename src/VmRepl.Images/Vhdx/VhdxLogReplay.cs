@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhdx;
 
@@ -10,8 +11,6 @@ internal static class VhdxLogReplay
 {
     /// <summary>Longest file that a log may ask for: the largest disk, and as much again for everything else.</summary>
     private const ulong FileLengthMax = 2 * (ulong)VhdxLayout.LengthMax;
-
-    private const int ZerosAtOnce = 1 << 20;
 
     /// <summary>Replays the log if there is one. Afterwards <paramref name="file"/> reads as the newest consistent state.</summary>
     /// <returns>Whether there was a log to replay.</returns>
@@ -67,17 +66,11 @@ internal static class VhdxLogReplay
         {
             var offset = (long)change.FileOffset;
             if (change.Sector is not null) target.Write(offset, change.Sector);
-            else if (!target.TryPunch(offset, (long)change.Length)) WriteZeros(offset, (long)change.Length);
+            else target.Clear(offset, (long)change.Length);
         }
 
         // In force before the log is given up: until then every crash replays it again.
         target.Flush();
         headers.Update(headers.Current with { LogGuid = Guid.Empty });
-
-        void WriteZeros(long offset, long count)
-        {
-            var zeros = new byte[(int)Math.Min(count, ZerosAtOnce)];
-            for (long done = 0; done < count; done += zeros.Length) target.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, count - done)));
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhdx;
 
@@ -11,7 +12,7 @@ namespace VmRepl.Images.Vhdx;
 /// </summary>
 internal sealed class VhdxResize(VhdxFile file, VhdxStructure structure, Func<Guid> newGuid)
 {
-    private const int ZerosAtOnce = 1 << 20;
+    private const int PieceBytes = 1 << 20;
 
     private VhdxRegions regions = structure.Regions;
 
@@ -41,7 +42,7 @@ internal sealed class VhdxResize(VhdxFile file, VhdxStructure structure, Func<Gu
     {
         var place = new Extent(Sectors.AlignUp(file.Length, VhdxLayout.MiB), length);
         file.File.SetLength(place.End);
-        var piece = new byte[ZerosAtOnce];
+        var piece = new byte[PieceBytes];
         for (long done = 0; done < regions.Bat.Length; done += piece.Length)
         {
             file.Read(regions.Bat.Offset + done, piece, "block allocation table");
@@ -70,12 +71,12 @@ internal sealed class VhdxResize(VhdxFile file, VhdxStructure structure, Func<Gu
         if (entry.State != PayloadState.FullyPresent) return;
         var place = structure.LocatePayload(file, entry, block);
         if (file.Length < place + old.BlockSize) file.File.SetLength(place + old.BlockSize);
-        Zero(place + inBlock, Math.Min(old.BlockSize - inBlock, length - old.DiskLength));
+        file.File.Clear(place + inBlock, Math.Min(old.BlockSize - inBlock, length - old.DiskLength));
     }
 
     private void FillEntries(BatGeometry geometry)
     {
-        Zero(regions.Bat.Offset + structure.Geometry.Bytes, geometry.Bytes - structure.Geometry.Bytes);
+        file.File.Clear(regions.Bat.Offset + structure.Geometry.Bytes, geometry.Bytes - structure.Geometry.Bytes);
         if (!structure.Metadata.LeaveAllocated) return;
         var place = Sectors.AlignUp(file.Length, VhdxLayout.MiB);
         var bytes = new byte[VhdxLayout.BatEntryBytes];
@@ -109,12 +110,5 @@ internal sealed class VhdxResize(VhdxFile file, VhdxStructure structure, Func<Gu
         var bytes = new byte[VhdxLayout.BatEntryBytes];
         file.Read(regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), bytes, "block allocation table");
         return new BatEntry(BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-    }
-
-    private void Zero(long offset, long length)
-    {
-        if (length <= 0 || file.File.TryPunch(offset, length)) return;
-        var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
-        for (long done = 0; done < length; done += zeros.Length) file.File.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
     }
 }

@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhdx;
 
@@ -20,8 +21,6 @@ internal sealed class VhdxWriting
     /// <summary>Table sectors (4096 bytes, 512 blocks each) that may wait in memory for a flush.</summary>
     private const int ChangedSectorsMax = 2048;
 
-    private const int ZerosAtOnce = 1 << 20;
-
     private readonly VhdxFile file;
     private readonly VhdxStructure structure;
     private readonly BlockTable table;
@@ -31,10 +30,9 @@ internal sealed class VhdxWriting
     private readonly SectorBitmapChanges? bitmaps;
     private readonly DifferencingBlocks? overlay;
     private readonly Lock allocation = new();
-    private readonly Lock flushing = new();
+    private readonly FlushGate flushes;
     private List<Extent> freed = [];
     private volatile bool hasBegun;
-    private volatile bool hasFailed;
 
     /// <param name="bitmaps">The sector bitmaps of a differencing disk; null for any other.</param>
     /// <param name="image">The image that is written.</param>
@@ -42,6 +40,7 @@ internal sealed class VhdxWriting
     public VhdxWriting(VhdxFile file, VhdxStructure structure, BlockTable table, Func<Guid> newGuid, SectorBitmapChanges? bitmaps, VhdxImage image)
     {
         this.file = file;
+        flushes = new FlushGate(file.Path);
         this.structure = structure;
         this.table = table;
         this.newGuid = newGuid;
@@ -87,36 +86,18 @@ internal sealed class VhdxWriting
         FlushIfMuchWaits();
     }
 
-    public void Flush()
-    {
-        lock (flushing)
-        {
-            RequireSound();
-            try
-            {
-                FlushLocked();
-            }
-            catch
-            {
-                hasFailed = true;
-                throw;
-            }
-        }
-    }
+    public void Flush() => flushes.Run(FlushLocked);
 
     /// <summary>Flushes and gives up the log, so that other readers need no replay. After a failure nothing is touched any more.</summary>
     public void Close()
     {
-        if (!hasBegun || hasFailed) return;
+        if (!hasBegun || flushes.HasFailed) return;
         Flush();
-        lock (flushing) log.Close();
+        lock (flushes.Alone) log.Close();
     }
 
-    /// <exception cref="IOException">An earlier write of the metadata failed.</exception>
-    public void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
-    }
+    /// <exception cref="IOException">An earlier flush failed.</exception>
+    public void RequireSound() => flushes.RequireSound();
 
     private void FlushLocked()
     {
@@ -216,16 +197,14 @@ internal sealed class VhdxWriting
     private void Clear(long offset, long length)
     {
         if (file.File.Length < offset + length) file.File.SetLength(offset + length);
-        if (file.File.TryPunch(offset, length)) return;
-        var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
-        for (long done = 0; done < length; done += zeros.Length) file.File.Write(offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
+        file.File.Clear(offset, length);
     }
 
     private void Begin()
     {
         RequireSound();
         if (hasBegun) return;
-        lock (flushing)
+        lock (flushes.Alone)
         {
             if (hasBegun) return;
             VhdxRegions.AlignCopies(file);

@@ -6,7 +6,7 @@ namespace VmRepl.Images.Vmdk;
 /// <summary>An extent whose bytes stand as they are in a file, from an offset on (FLAT, VMFS).</summary>
 internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, long length) : VmdkExtent(start, length)
 {
-    private const int ZerosAtOnce = 1 << 20;
+    private const int PieceBytes = 1 << 20;
 
     public override void Read(long offset, Span<byte> buffer)
     {
@@ -16,12 +16,7 @@ internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, lo
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => file.Write(fileOffset + offset, data);
 
-    public override void Punch(long offset, long length)
-    {
-        if (length == 0 || file.TryPunch(fileOffset + offset, length)) return;
-        var zeros = new byte[(int)Math.Min(length, ZerosAtOnce)];
-        for (long done = 0; done < length; done += zeros.Length) file.Write(fileOffset + offset + done, zeros.AsSpan(0, (int)Math.Min(zeros.Length, length - done)));
-    }
+    public override void Punch(long offset, long length) => file.Clear(fileOffset + offset, length);
 
     public override void Flush() => file.Flush();
 
@@ -35,23 +30,12 @@ internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, lo
         return new FlatExtent(file, fileOffset, Start, length);
     }
 
-    public override IEnumerable<MapExtent> Map(long offset, long length)
-    {
-        var at = Start + offset;
-        foreach (var run in file.Map(fileOffset + offset, length))
-        {
-            yield return run.IsHole ? new MapExtent(at, run.Length, BlockState.Unallocated) : new MapExtent(at, run.Length, BlockState.Data, 0, run.Offset);
-            at += run.Length;
-        }
-
-        // A file that became shorter: said to be data, so that reading it names the error.
-        var end = Start + offset + length;
-        if (at < end) yield return new MapExtent(at, end - at, BlockState.Data, 0, fileOffset + (at - Start));
-    }
+    public override IEnumerable<MapExtent> Map(long offset, long length) =>
+        file.MapStored(new MapExtent(Start + offset, length, BlockState.Data, 0, fileOffset + offset), BlockState.Unallocated);
 
     private bool IsZero(long offset, long length)
     {
-        var buffer = new byte[ZerosAtOnce];
+        var buffer = new byte[PieceBytes];
         foreach (var run in file.Map(offset, length).Where(r => !r.IsHole))
         {
             for (var at = run.Offset; at < run.End; at += buffer.Length)

@@ -74,22 +74,9 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
     private IEnumerable<MapExtent> Parts(MapExtent run, long diskOffset)
     {
         if (run.State == BlockState.Compressed) return [run with { Offset = diskOffset, FileOffset = -1 }];
-        if (run.State == BlockState.Data) return Holes(run with { Offset = diskOffset });
+        if (run.State == BlockState.Data) return file.MapStored(run with { Offset = diskOffset });
         if (run.State == BlockState.Unallocated && parent is not null) return Behind(diskOffset, run.Length);
         return [new MapExtent(diskOffset, run.Length, run.State)];
-    }
-
-    /// <summary>Holes of the host file inside stored grains are zeros that need not be read.</summary>
-    private IEnumerable<MapExtent> Holes(MapExtent stored)
-    {
-        var at = stored.Offset;
-        foreach (var run in file.Map(stored.FileOffset, stored.Length))
-        {
-            yield return run.IsHole ? new MapExtent(at, run.Length, BlockState.Zero) : new MapExtent(at, run.Length, BlockState.Data, 0, run.Offset);
-            at += run.Length;
-        }
-
-        if (at < stored.End) yield return new MapExtent(at, stored.End - at, BlockState.Data, 0, stored.FileOffset + (at - stored.Offset));
     }
 
     private IEnumerable<MapExtent> Behind(long at, long length)

@@ -45,7 +45,7 @@ internal static class SparseGrowth
         if (entry == 0 || (entry == 1 && header.Flags.HasFlag(SparseFlags.ZeroedGrains))) return;
         var place = (long)entry * VmdkLayout.SectorBytes;
         if (file.Length < place + header.GrainBytes) file.SetLength(place + header.GrainBytes);
-        if (!file.TryPunch(place + inGrain, header.GrainBytes - inGrain)) file.Write(place + inGrain, new byte[header.GrainBytes - inGrain]);
+        file.Clear(place + inGrain, header.GrainBytes - inGrain);
     }
 
     private static SparseHeader MoveDirectories(IHostFile file, SparseHeader header, SparseHeader next)

@@ -32,19 +32,19 @@ internal sealed class SparseWriting
     private readonly GrainTables tables;
     private readonly GrainsBehind? behind;
     private readonly Lock allocation = new();
-    private readonly Lock flushing = new();
+    private readonly FlushGate flushes;
     private readonly Stack<uint> free = new();
     private readonly int grainBytes;
     private List<uint> freed = [];
     private long end;
     private volatile bool hasBegun;
-    private volatile bool hasFailed;
 
     /// <param name="behind">The parent's part under this extent; null where nothing is behind it.</param>
     /// <exception cref="ImageFormatException">The tables are damaged, so that a write could hit a second grain.</exception>
     public SparseWriting(IHostFile file, SparseHeader header, GrainTables tables, bool isNew, GrainsBehind? behind = null)
     {
         this.file = file;
+        flushes = new FlushGate(file.Path);
         this.header = header;
         this.tables = tables;
         this.behind = behind;
@@ -95,27 +95,12 @@ internal sealed class SparseWriting
         }
     }
 
-    public void Flush()
-    {
-        lock (flushing)
-        {
-            RequireSound();
-            try
-            {
-                FlushLocked();
-            }
-            catch
-            {
-                hasFailed = true;
-                throw;
-            }
-        }
-    }
+    public void Flush() => flushes.Run(FlushLocked);
 
     /// <summary>Flushes and takes the unclean flag back. After a failure nothing is touched any more, and the flag stays.</summary>
     public void Close()
     {
-        if (!hasBegun || hasFailed) return;
+        if (!hasBegun || flushes.HasFailed) return;
         Flush();
         file.Write(SparseHeader.UncleanOffset, [0]);
         file.Flush();
@@ -154,7 +139,7 @@ internal sealed class SparseWriting
             if (IsStored(entry)) return (long)entry * VmdkLayout.SectorBytes;
             var place = Allocate();
             // Cleared before the table names it: nobody may see what lay there before.
-            if (place.IsReused) Clear(place.Offset, grainBytes);
+            if (place.IsReused) file.Clear(place.Offset, grainBytes);
             tables[grain] = (uint)(place.Offset / VmdkLayout.SectorBytes);
             return place.Offset;
         }
@@ -212,7 +197,7 @@ internal sealed class SparseWriting
             if (behind is not null && entry == 0 && behind.IsZero(new Extent((grain * grainBytes) + inGrain, count))) return;
             if (!isWhole)
             {
-                if (IsStored(entry)) Clear(((long)entry * VmdkLayout.SectorBytes) + inGrain, count);
+                if (IsStored(entry)) file.Clear(((long)entry * VmdkLayout.SectorBytes) + inGrain, count);
                 else if (behind is not null && entry == 0) _ = WriteOverParent((grain * grainBytes) + inGrain, new byte[(int)count]);
                 return;
             }
@@ -230,7 +215,7 @@ internal sealed class SparseWriting
             else
             {
                 // The header is of version 1: only a grain of zeros hides the parent.
-                if (IsStored(entry)) Clear((long)entry * VmdkLayout.SectorBytes, grainBytes);
+                if (IsStored(entry)) file.Clear((long)entry * VmdkLayout.SectorBytes, grainBytes);
                 else tables[grain] = ZeroGrain();
                 return;
             }
@@ -242,22 +227,17 @@ internal sealed class SparseWriting
     private uint ZeroGrain()
     {
         var place = Allocate();
-        if (place.IsReused) Clear(place.Offset, grainBytes);
+        if (place.IsReused) file.Clear(place.Offset, grainBytes);
         return (uint)(place.Offset / VmdkLayout.SectorBytes);
     }
 
     private bool IsStored(uint entry) => entry > 1 || (entry == 1 && !header.Flags.HasFlag(SparseFlags.ZeroedGrains));
 
-    private void Clear(long offset, long length)
-    {
-        if (!file.TryPunch(offset, length)) file.Write(offset, new byte[(int)length]);
-    }
-
     private void Begin()
     {
-        RequireSound();
+        flushes.RequireSound();
         if (hasBegun) return;
-        lock (flushing)
+        lock (flushes.Alone)
         {
             if (hasBegun) return;
             file.Write(SparseHeader.UncleanOffset, [1]);
@@ -266,8 +246,4 @@ internal sealed class SparseWriting
         }
     }
 
-    private void RequireSound()
-    {
-        if (hasFailed) throw new IOException($"{file.Path}: an earlier write of its metadata failed; it is not written any further");
-    }
 }

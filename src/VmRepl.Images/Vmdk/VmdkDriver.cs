@@ -18,21 +18,13 @@ internal sealed class VmdkDriver : IImageDriver
 
     public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
     {
-        try
+        VmdkWriter.RequireSize(length, options.SectorSize);
+        return options.Subformat switch
         {
-            VmdkWriter.RequireSize(length, options.SectorSize);
-            return options.Subformat switch
-            {
-                null or "monolithicSparse" => Write(file, length, options, parent: null),
-                "streamOptimized" => new StreamOptimizedImage(file, length, options.NewGuid),
-                var kind => throw new NotSupportedException($"a VMDK of the subformat \"{kind}\" is not made here; monolithicSparse and streamOptimized are"),
-            };
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
+            null or "monolithicSparse" => Write(file, length, options, parent: null),
+            "streamOptimized" => new StreamOptimizedImage(file, length, options.NewGuid),
+            var kind => throw new NotSupportedException($"a VMDK of the subformat \"{kind}\" is not made here; monolithicSparse and streamOptimized are"),
+        };
     }
 
     public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)

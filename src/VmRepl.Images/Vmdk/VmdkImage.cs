@@ -169,9 +169,5 @@ internal sealed class VmdkImage : IDiskImage
 
     private void Begin() => (contentId ?? throw new NotSupportedException($"{file.Path} is open for reading only")).ChangeOnce();
 
-    private void RequireInside(long offset, long length)
-    {
-        if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
-            throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{file.Path}: {length} bytes at {offset} are outside the disk of {Length}");
-    }
+    private void RequireInside(long offset, long length) => DiskRange.RequireInside(this, file.Path, offset, length);
 }

@@ -4,7 +4,7 @@ using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>Opens one VMDK disk: the file given, what its descriptor names as extents, and the parent of a delta. Everything opened is closed again if any of it fails.</summary>
+/// <summary>Opens one VMDK disk: the file given, what its descriptor names as extents, and the parent of a delta. What was opened besides the file given is closed again if any of it fails.</summary>
 internal sealed class VmdkOpening(IHostFile file, ImageContext context)
 {
     private static readonly string[] TextTypes =
@@ -30,7 +30,7 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
         }
         catch
         {
-            foreach (var opened in files) opened.Dispose();
+            foreach (var opened in files[1..]) opened.Dispose();
             parent?.Dispose();
             throw;
         }
