@@ -49,6 +49,15 @@ internal sealed class ActivityLog : IDisposable
     /// <summary>Flushes for segments that became active.</summary>
     public long FlushCount { get; private set; }
 
+    /// <summary>Segments that wait for the next flush.</summary>
+    public int WaitingCount
+    {
+        get
+        {
+            lock (gate) return gathering?.Segments.Count ?? 0;
+        }
+    }
+
     public long MemoryBytes => (active.LongLength * sizeof(ulong)) + (touched.LongLength * sizeof(uint));
 
     /// <summary>Opens the file and writes it anew, in place where it has its length.</summary>
@@ -173,10 +182,11 @@ internal sealed class ActivityLog : IDisposable
                 foreach (var number in sectors.Keys.Order()) sectors[number] = ActivityFile.Sector(number, diskLength, active);
             }
 
-            // No flush: until it reaches the disk, the segments are still active there. A later one of a round makes it durable by the way.
+            if (count == 0) return 0;
             try
             {
                 foreach (var (number, sector) in sectors) file.Write((long)number * ActivityFile.SectorBytes, sector);
+                file.Flush();
             }
             catch (IOException cause)
             {

@@ -184,8 +184,15 @@ internal sealed class DirtyRegionLog : IDisposable
         lock (gate) marks.Clear(extent);
     }
 
-    /// <summary>The whole disk is the same at the replica, but for writes under way: the end of a baseline, or of a resync, which is also when collapsed buckets can become exact again.</summary>
-    public void ClearSettled() => Clear(new Extent(0, layout.DiskLength));
+    /// <summary>
+    /// The whole disk is the same at the replica, but for writes under way: the end of a baseline, or of a resync, which is also when collapsed buckets can become exact again. What is left, and
+    /// <see cref="DurableAtReplica"/>, are on stable storage when this returns, unless <see cref="Failure"/> says why not.
+    /// </summary>
+    public void ClearSettled()
+    {
+        Clear(new Extent(0, layout.DiskLength));
+        _ = TryFlush();
+    }
 
     /// <summary>Marks the whole disk, by segments of 64 KiB.</summary>
     public void MarkAll()
