@@ -128,7 +128,7 @@ internal sealed class DirtyRegionLog : IDisposable
     /// <exception cref="IOException">The files cannot be written.</exception>
     public static DirtyRegionLog Open(IHostDirectory directory, string name, long diskLength, DirtyLogOptions options) => LogOpening.Open(directory, name, diskLength, options);
 
-    /// <summary>Marks a range and counts a write of each of its chunks. No I/O but the taking of a page, once for 16 MiB.</summary>
+    /// <summary>Marks a range and counts a write of each of its chunks. No I/O but the taking of a page, once for 16 MiB; where pages run short and the housekeeping does not keep up, now and then a flush and the giving back of others.</summary>
     /// <param name="extent">Whole sectors of the disk.</param>
     /// <returns>Whether the disk may be written at once; otherwise <see cref="ActivateAsync"/> has to come before. <see cref="End"/> is owed in either case.</returns>
     public bool TryBegin(Extent extent)
@@ -136,12 +136,17 @@ internal sealed class DirtyRegionLog : IDisposable
         Check(extent);
         if (extent.IsEmpty) return true;
         var now = options.Time.GetUtcNow().UtcTicks;
+        bool isActive, shouldGiveBack;
         lock (gate)
         {
             marks.Begin(extent);
             WriteHeader(MarksHeader.BegunOffset, now);
-            return activity.Touch(extent);
+            isActive = activity.Touch(extent);
+            shouldGiveBack = marks.ShouldGiveBack;
         }
+
+        if (shouldGiveBack) GiveBackPages();
+        return isActive;
     }
 
     /// <summary>Makes a range that was begun one that may be written: durably noted. Many may wait for one flush.</summary>
@@ -198,10 +203,11 @@ internal sealed class DirtyRegionLog : IDisposable
     public void MarkAll()
     {
         lock (gate) marks.AddAll();
+        GiveBackPages();
     }
 
     /// <summary>
-    /// Takes segments that rest out of the activity log, so that the host's end costs less. To be called now and then, by one at a time. They are taken out after the disk and the marks are on stable storage, and only if nobody
+    /// The housekeeping: gives back pages that are no longer used, and takes segments that rest out of the activity log, so that the host's end costs less. To be called every few seconds, by one at a time. They are taken out after the disk and the marks are on stable storage, and only if nobody
     /// has begun a write in them meanwhile.
     /// </summary>
     /// <param name="flushDisk">Brings to stable storage what was written to the disk. What it throws comes out of here, and nothing was taken out.</param>
@@ -209,6 +215,7 @@ internal sealed class DirtyRegionLog : IDisposable
     /// <exception cref="IOException">The log's file cannot be written, nor removed.</exception>
     public async ValueTask<int> DeactivateIdleAsync(Func<ValueTask> flushDisk)
     {
+        GiveBackPages();
         List<int> resting;
         uint ended;
         lock (gate)
@@ -261,6 +268,29 @@ internal sealed class DirtyRegionLog : IDisposable
     private void WriteHeader(int offset, long value)
     {
         lock (gate) BinaryPrimitives.WriteInt64LittleEndian(memory.WritablePage(0)[offset..], value);
+    }
+
+    private void GiveBackPages()
+    {
+        lock (gate)
+        {
+            if (!marks.TryBeginGivingBack()) return;
+        }
+
+        IOException? failure = null;
+        try
+        {
+            memory.Flush(1, layout.SegmentPageCount);
+        }
+        catch (IOException cause)
+        {
+            failure = cause;
+        }
+
+        for (var goesOn = true; goesOn;)
+        {
+            lock (gate) goesOn = marks.GiveBack(failure);
+        }
     }
 
     private bool TryFlush()

@@ -58,7 +58,7 @@ internal sealed partial class RegionMarks
         SectorCount -= layout.SectorsIn(bucket, segment);
         SegmentSectorCount -= layout.SectorsIn(bucket, segment);
         // The page that it had, while it is still there: an opening would take both for marked.
-        if (retired.Contains(bucket)) _ = MarkBits.Clear(memory.WritablePage(layout.SectorPage(bucket)), segment * MarksLayout.SectorsPerSegment, MarksLayout.SectorsPerSegment);
+        if (retired.Contains(bucket) || leaving.Contains(bucket)) _ = MarkBits.Clear(memory.WritablePage(layout.SectorPage(bucket)), segment * MarksLayout.SectorsPerSegment, MarksLayout.SectorsPerSegment);
         if (--marked[bucket] == 0) states[bucket] = BucketState.Empty;
     }
 

@@ -3,6 +3,9 @@ namespace VmRepl.Replication.Source.Tracking;
 /// <summary>Where the pages come from, and go.</summary>
 internal sealed partial class RegionMarks
 {
+    /// <summary>Given back in one go, while everybody waits.</summary>
+    private const int PagesAtOnce = 32;
+
     /// <summary>Takes over what a file holds, whose pages are in order (<see cref="MarksCheck"/>).</summary>
     /// <param name="pages">Buckets whose page has space.</param>
     public void Load(IReadOnlyList<int> pages)
@@ -26,7 +29,7 @@ internal sealed partial class RegionMarks
             {
                 // It was collapsing, or had: what its page still has may not be durable by segment.
                 MoveToSegments(bucket);
-                Retire(bucket);
+                retired.Add(bucket);
                 continue;
             }
 
@@ -38,22 +41,40 @@ internal sealed partial class RegionMarks
         }
     }
 
-    /// <summary>Makes the segments' bits durable, and then gives back the pages of the buckets that have collapsed to them.</summary>
-    public void FlushRetired()
+    /// <summary>Whether so many pages wait to be given back that it should be done.</summary>
+    public bool ShouldGiveBack => retired.Count >= retiredMax && !isGivingBack && Failure is null;
+
+    /// <summary>
+    /// First of three steps to give back the pages of buckets that have collapsed: those that have by now. Then the segments' bits are to be flushed, which needs no lock, and the end of that to be told to
+    /// <see cref="GiveBack"/>. False where there are none, or somebody is at it.
+    /// </summary>
+    public bool TryBeginGivingBack()
     {
-        if (Failure is not null) return;
-        try
+        if (retired.Count == 0 || isGivingBack || Failure is not null) return false;
+        isGivingBack = true;
+        (leaving, retired) = (retired, leaving);
+        return true;
+    }
+
+    /// <summary>After the flush: gives back a few pages. To be called until it says that there are none left.</summary>
+    /// <param name="failure">Why there was no flush; then they stay for good.</param>
+    public bool GiveBack(IOException? failure)
+    {
+        if (failure is not null)
         {
-            memory.Flush(1, layout.SegmentPageCount);
-        }
-        catch (IOException cause)
-        {
-            Failure = cause;
-            return;
+            Failure = failure;
+            retired.UnionWith(leaving);
+            leaving.Clear();
         }
 
-        foreach (var bucket in retired) Punch(bucket);
-        retired.Clear();
+        foreach (var bucket in leaving.Take(PagesAtOnce).ToArray())
+        {
+            leaving.Remove(bucket);
+            Punch(bucket);
+        }
+
+        isGivingBack = leaving.Count > 0;
+        return isGivingBack;
     }
 
     /// <summary>False where the volume has no room: the bucket has to do with its segments.</summary>
@@ -70,7 +91,7 @@ internal sealed partial class RegionMarks
         }
 
         // Of an earlier time, and by now all clean: its segments are.
-        if (retired.Remove(bucket)) memory.WritablePage(layout.SectorPage(bucket)).Clear();
+        if (retired.Remove(bucket) || leaving.Remove(bucket)) memory.WritablePage(layout.SectorPage(bucket)).Clear();
         exact.Enqueue(bucket);
         return true;
     }
@@ -97,7 +118,7 @@ internal sealed partial class RegionMarks
         marked[bucket] = 0;
         states[bucket] = BucketState.Collapsed;
         MoveToSegments(bucket);
-        Retire(bucket);
+        retired.Add(bucket);
     }
 
     /// <summary>Marks each segment of which the page has a sector.</summary>
@@ -112,12 +133,6 @@ internal sealed partial class RegionMarks
             if (!MarkBits.IsSet(segments, segment)) AddSegment(bucket, segments, segment);
             if (counters[firstChunk + (sector / MarksLayout.SectorsPerChunk)] == 0) Stick(bucket, segment);
         }
-    }
-
-    private void Retire(int bucket)
-    {
-        retired.Add(bucket);
-        if (retired.Count >= RetiredMax) FlushRetired();
     }
 
     private void Punch(int bucket)

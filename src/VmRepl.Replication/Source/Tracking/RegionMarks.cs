@@ -5,19 +5,17 @@ namespace VmRepl.Replication.Source.Tracking;
 
 /// <summary>
 /// The marks of one disk in a mapped file: by sector in a page for each bucket of 16 MiB, or, where pages ran short, by segment.
-/// <para>The host may write the file's pages back in any order. So a bucket that collapses keeps its page until the segments' bits are durable (<see cref="FlushRetired"/>): at each moment the union of
+/// <para>The host may write the file's pages back in any order. So a bucket that collapses keeps its page until the segments' bits are durable (<see cref="TryBeginGivingBack"/>): at each moment the union of
 /// both on the disk holds every mark that was durable before. A mark that is newer than that is the activity log's to remember.</para>
 /// Not safe for concurrent use.
 /// </summary>
 internal sealed partial class RegionMarks
 {
-    /// <summary>Pages of collapsed buckets that wait for a flush of the segments' bits, so that many share one.</summary>
-    private const int RetiredMax = 1024;
-
     private readonly MarksLayout layout;
     private readonly IHostMemory memory;
     private readonly ChunkCounters counters;
     private readonly int exactMax;
+    private readonly int retiredMax;
 
     private readonly BucketState[] states;
 
@@ -28,18 +26,24 @@ internal sealed partial class RegionMarks
 
     // Exact buckets in the order in which they are asked to collapse; one that was touched meanwhile goes to the end once.
     private readonly Queue<int> exact = new();
-    private readonly HashSet<int> retired = [];
+
+    // Collapsed buckets whose page is still there: those that wait for a flush, so that many share one, and those of the flush that is under way or done.
+    private HashSet<int> retired = [];
+    private HashSet<int> leaving = [];
+    private bool isGivingBack;
 
     // A bit for each segment of a collapsed bucket with marks of which no write under way knows: no end of a write clears it. Made with the first collapse.
     private ulong[]? stuck;
 
-    public RegionMarks(MarksLayout layout, IHostMemory memory, ChunkCounters counters, int exactMax)
+    public RegionMarks(MarksLayout layout, IHostMemory memory, ChunkCounters counters, int exactMax, int retiredMax)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(exactMax);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(retiredMax);
         this.layout = layout;
         this.memory = memory;
         this.counters = counters;
         this.exactMax = exactMax;
+        this.retiredMax = retiredMax;
         states = new BucketState[layout.BucketCount];
         marked = new ushort[layout.BucketCount];
         underWay = new ushort[layout.BucketCount];
@@ -125,8 +129,6 @@ internal sealed partial class RegionMarks
             _ = MarkBits.Set(Segments(bucket), 0, layout.SegmentsIn(bucket));
             for (var segment = 0; segment < layout.SegmentsIn(bucket); segment++) Stick(bucket, segment);
         }
-
-        if (retired.Count > 0) FlushRetired();
     }
 
     /// <summary>Clears the marks of the whole chunks of a range (whole segments in a collapsed bucket) of which no write is under way; where one is, its end decides about all of the segment again.</summary>
