@@ -104,6 +104,9 @@ internal static class MarksBench
         }
 
         Print($"1 TiB at random, first touches: {watch.Elapsed.TotalNanoseconds / Writes:F0} ns a write, the slowest {slowest.TotalMilliseconds:F1} ms");
+        var (before, flush) = (directory.AllocatedBytes("bench.marks"), Stopwatch.StartNew());
+        Wait(log.DeactivateIdleAsync(() => ValueTask.CompletedTask));
+        Print($"1 TiB at random, pages given back by the housekeeping: {(before - directory.AllocatedBytes("bench.marks")) / 1e6:F1} MB in {flush.Elapsed.TotalSeconds:F1} s");
         Print($"1 TiB at random, afterwards: {log.ExactBucketCount} pages by sector; {log.DirtyBytes >> 20} MiB marked, {log.SegmentDirtyBytes >> 20} MiB of it by segment; {log.MemoryBytes / 1e6:F1} MB of the process, {directory.AllocatedBytes("bench.marks") / 1e6:F1} MB of the mapped file");
         watch.Restart();
         _ = log.Dirty(new Extent(0, DiskLength)).Count;
@@ -119,6 +122,8 @@ internal static class MarksBench
     }
 
     private static void Wait(ValueTask activation) => activation.AsTask().GetAwaiter().GetResult();
+
+    private static void Wait(ValueTask<int> housekeeping) => housekeeping.AsTask().GetAwaiter().GetResult();
 
     private static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 }

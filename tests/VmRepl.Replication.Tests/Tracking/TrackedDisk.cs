@@ -17,7 +17,6 @@ internal sealed class TrackedDisk
     private readonly SimulatedVolume volume;
     private readonly long length;
     private readonly int exactMax;
-    private readonly int retiredMax;
     private readonly SimulatedTime time = new();
     private readonly int[] disk;
     private readonly int[] durableDisk;
@@ -36,7 +35,6 @@ internal sealed class TrackedDisk
         random = new SeededRandom(seed);
         length = random.Pick([2L << 20, (16 << 20) + 512, (48 << 20) - 1536, (33L << 20) + (36 << 10)]);
         exactMax = random.Pick([1, 2, 16]);
-        retiredMax = random.Pick([1, 2, 100]);
         volume = new SimulatedVolume(seed ^ 0xABCD, 1L << 30) { PunchesHoles = random.Chance(0.8), WritesBackEarly = random.Chance(0.5) };
         volume.Directory("agent").Create();
         volume.FlushRoot();
@@ -276,7 +274,7 @@ internal sealed class TrackedDisk
         foreach (var sent in stream) Assert.That(dirty.Contains(sent.Extent), Is.True, "a write under way is marked");
     }
 
-    private DirtyRegionLog Open() => DirtyRegionLog.Open(volume.Directory("agent"), Name, length, new DirtyLogOptions { BootId = boot, Time = time, ExactBucketsMax = exactMax, RetiredPagesMax = retiredMax, ActiveMax = 2 });
+    private DirtyRegionLog Open() => DirtyRegionLog.Open(volume.Directory("agent"), Name, length, new DirtyLogOptions { BootId = boot, Time = time, ExactBucketsMax = exactMax, ActiveMax = 2 });
 
     private void Note(LogStop? expected)
     {

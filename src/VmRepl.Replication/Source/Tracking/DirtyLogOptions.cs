@@ -11,9 +11,6 @@ internal sealed record DirtyLogOptions
     /// <summary>Buckets of 16 MiB that may have marks by sector at one time, a page of 4 KiB each. Default 16384 (64 MiB). At least 1.</summary>
     public int ExactBucketsMax { get; init; } = 16384;
 
-    /// <summary>Pages of buckets that went over to segments and wait for a flush to be given back: from so many on a write does not leave that to the housekeeping. Default 16384 (64 MiB). At least 1.</summary>
-    public int RetiredPagesMax { get; init; } = 16384;
-
     /// <summary>Segments of 4 MiB that may stay active: what has to be compared after the host's end. Default 1024 (4 GiB). Those in use count and are never taken out.</summary>
     public int ActiveMax { get; init; } = 1024;
 

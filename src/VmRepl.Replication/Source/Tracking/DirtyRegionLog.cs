@@ -128,7 +128,7 @@ internal sealed class DirtyRegionLog : IDisposable
     /// <exception cref="IOException">The files cannot be written.</exception>
     public static DirtyRegionLog Open(IHostDirectory directory, string name, long diskLength, DirtyLogOptions options) => LogOpening.Open(directory, name, diskLength, options);
 
-    /// <summary>Marks a range and counts a write of each of its chunks. No I/O but the taking of a page, once for 16 MiB; where pages run short and the housekeeping does not keep up, now and then a flush and the giving back of others.</summary>
+    /// <summary>Marks a range and counts a write of each of its chunks. No I/O but the taking of a page, once for 16 MiB; a flush of others' data may hold that up.</summary>
     /// <param name="extent">Whole sectors of the disk.</param>
     /// <returns>Whether the disk may be written at once; otherwise <see cref="ActivateAsync"/> has to come before. <see cref="End"/> is owed in either case.</returns>
     public bool TryBegin(Extent extent)
@@ -136,17 +136,12 @@ internal sealed class DirtyRegionLog : IDisposable
         Check(extent);
         if (extent.IsEmpty) return true;
         var now = options.Time.GetUtcNow().UtcTicks;
-        bool isActive, shouldGiveBack;
         lock (gate)
         {
             marks.Begin(extent);
             WriteHeader(MarksHeader.BegunOffset, now);
-            isActive = activity.Touch(extent);
-            shouldGiveBack = marks.ShouldGiveBack;
+            return activity.Touch(extent);
         }
-
-        if (shouldGiveBack) GiveBackPages();
-        return isActive;
     }
 
     /// <summary>Makes a range that was begun one that may be written: durably noted. Many may wait for one flush.</summary>

@@ -23,7 +23,7 @@ internal static class LogOpening
             var counters = new ChunkCounters();
             // On a volume that is shared, the space that the file had may be gone by now, as after a copy of it.
             memory.Reserve(0, layout.FixedPageCount);
-            var marks = new RegionMarks(layout, memory, counters, options.ExactBucketsMax, options.RetiredPagesMax);
+            var marks = new RegionMarks(layout, memory, counters, options.ExactBucketsMax);
             if (isBelieved) marks.Load(check.Pages);
             else marks.AddAll();
             if (stop == LogStop.HostCrash) AddActive(marks, active!, layout);

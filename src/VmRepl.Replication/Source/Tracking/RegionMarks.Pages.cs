@@ -41,9 +41,6 @@ internal sealed partial class RegionMarks
         }
     }
 
-    /// <summary>Whether so many pages wait to be given back that it should be done.</summary>
-    public bool ShouldGiveBack => retired.Count >= retiredMax && !isGivingBack && Failure is null;
-
     /// <summary>
     /// First of three steps to give back the pages of buckets that have collapsed: those that have by now. Then the segments' bits are to be flushed, which needs no lock, and the end of that to be told to
     /// <see cref="GiveBack"/>. False where there are none, or somebody is at it.

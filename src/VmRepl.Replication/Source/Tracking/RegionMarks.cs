@@ -15,7 +15,6 @@ internal sealed partial class RegionMarks
     private readonly IHostMemory memory;
     private readonly ChunkCounters counters;
     private readonly int exactMax;
-    private readonly int retiredMax;
 
     private readonly BucketState[] states;
 
@@ -35,15 +34,13 @@ internal sealed partial class RegionMarks
     // A bit for each segment of a collapsed bucket with marks of which no write under way knows: no end of a write clears it. Made with the first collapse.
     private ulong[]? stuck;
 
-    public RegionMarks(MarksLayout layout, IHostMemory memory, ChunkCounters counters, int exactMax, int retiredMax)
+    public RegionMarks(MarksLayout layout, IHostMemory memory, ChunkCounters counters, int exactMax)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(exactMax);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(retiredMax);
         this.layout = layout;
         this.memory = memory;
         this.counters = counters;
         this.exactMax = exactMax;
-        this.retiredMax = retiredMax;
         states = new BucketState[layout.BucketCount];
         marked = new ushort[layout.BucketCount];
         underWay = new ushort[layout.BucketCount];
