@@ -85,7 +85,7 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
         var held = await disk.Ranges.EnterAsync(region);
         try
         {
-            return await splitter.CopyAsync(disk, region, part => Dirty(disk, part), skipZeros, progress);
+            return splitter.Copy(disk, region, part => Dirty(disk, part), skipZeros, progress);
         }
         finally
         {
@@ -94,7 +94,7 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
     }
 
     /// <summary>The marked sectors of a part; all of it where the marks are not exact.</summary>
-    private IEnumerable<Extent> Dirty(FollowedDisk disk, Extent part) => isBaseline || disk.ComparesFirst ? [part] : disk.Marks.Dirty(part);
+    private IEnumerable<Extent> Dirty(FollowedDisk disk, Extent part) => isBaseline || disk.ComparesFirst ? [part] : disk.Marks.Dirty(part).Extents;
 
     /// <summary>Finds by digests what differs in the regions, and sends that.</summary>
     private async Task<bool> CompareAsync(FollowedDisk disk, List<Extent> extents, CancellationToken cancellation)
@@ -114,7 +114,7 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
                     // Touched by a write since: the digests are of something that is not there any more. Read again, under the hold, and sent whole.
                     var isTouched = stream.Under(() => region.Watch.IsTouched);
                     var found = new ExtentSet(differing.Where(region.Watch.Region.Contains));
-                    if (!await splitter.CopyAsync(disk, region.Watch.Region, part => isTouched ? [part] : found.Intersect(part), skipZeros: false, progress)) return false;
+                    if (!splitter.Copy(disk, region.Watch.Region, part => isTouched ? [part] : found.Intersect(part), skipZeros: false, progress)) return false;
                 }
                 finally
                 {

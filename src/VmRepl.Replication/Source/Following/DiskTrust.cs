@@ -19,10 +19,10 @@ internal static class DiskTrust
     /// <param name="now">The files as they are.</param>
     /// <param name="lastWriteBegun">Of this agent, by its clock; null where there was none.</param>
     /// <param name="booted">When the host booted; null where that is not known.</param>
-    public static Verdict Judge(MarksFound opened, HeldFiles? known, IReadOnlyList<FileIdentity> now, DateTimeOffset? lastWriteBegun, DateTimeOffset? booted)
+    public static Verdict Judge(LogStop opened, HeldFiles? known, IReadOnlyList<FileIdentity> now, DateTimeOffset? lastWriteBegun, DateTimeOffset? booted)
     {
-        if (opened == MarksFound.New) return new(Way.Everything, "it was not followed before");
-        if (opened == MarksFound.Damaged) return new(Way.Everything, "its record of changes was damaged");
+        if (opened == LogStop.New) return new(Way.Everything, "it was not followed before");
+        if (opened == LogStop.Damaged) return new(Way.Everything, "its record of changes was damaged");
         if (known is null || known.Files.Count != now.Count) return new(Way.Everything, "it is not recorded how it was let go");
         for (var i = 0; i < now.Count; i++)
         {
@@ -31,11 +31,11 @@ internal static class DiskTrust
 
         switch (opened)
         {
-            case MarksFound.CleanStop:
+            case LogStop.Clean:
                 return known.IsLetGo && now.SequenceEqual(known.Files)
                     ? new(Way.Marks, "the agent had let the disk go, and its file is as it was left")
                     : new(Way.Everything, "its file was changed while no agent watched it");
-            case MarksFound.ProcessDeath:
+            case LogStop.ProcessDeath:
                 var newest = Time(now.Max(f => Math.Max(f.ModifiedNs, 0)));
                 return lastWriteBegun is { } begun && newest <= begun + WriteUnderWay || newest <= known.Taken
                     ? new(Way.Marks, "the agent had died, and its file was not written since")

@@ -17,6 +17,9 @@ internal static partial class FollowLog
     [LoggerMessage(1023, LogLevel.Warning, "Group {Group}: no longer in sync; changes are tracked until the replica has caught up")]
     public static partial void LostSync(ILogger log, string group);
 
+    [LoggerMessage(1025, LogLevel.Error, "Group {Group}: the record of changes cannot be kept up: {Reason}; a crash of the host would cost a comparison of everything")]
+    public static partial void MarksFailed(ILogger log, string group, string reason);
+
     [LoggerMessage(1024, LogLevel.Error, "Group {Group}: disk {Disk} could not be let go as it should: {Reason}; the next start compares by digests")]
     public static partial void NotLetGo(ILogger log, string group, string disk, string reason);
 }

@@ -18,6 +18,8 @@ internal sealed class GroupFollower
 {
     private const string BaselinePhase = "baseline";
 
+    private static readonly TimeSpan HouseInterval = TimeSpan.FromSeconds(5);
+
     private readonly SourceGroupDefinition group;
     private readonly IReadOnlyList<FollowedDisk> disks;
     private readonly Guid sourceId;
@@ -53,7 +55,7 @@ internal sealed class GroupFollower
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
         promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Durable) : null;
         answers = new AnswerRule(stream, promise, options, time);
-        splitter = new Splitter(stream, answers, time);
+        splitter = new Splitter(stream, answers);
         progress = new FollowProgress(time);
     }
 
@@ -79,7 +81,7 @@ internal sealed class GroupFollower
                 LagBytes = stream.LagBytes,
                 OldestFlightUs = stream.OldestFlightUs,
                 DirtyBytes = disks.Sum(d => d.Marks.DirtyBytes),
-                DirtyIsExact = disks.All(d => !d.Marks.IsCollapsed && !d.ComparesFirst),
+                DirtyIsExact = disks.All(d => d.Marks.SegmentDirtyBytes == 0 && !d.ComparesFirst),
                 ToCopyBytes = stream.ToCopyBytes,
                 TotalBytes = progress.TotalBytes,
                 DoneBytes = progress.DoneBytes,
@@ -106,8 +108,38 @@ internal sealed class GroupFollower
 
     public Splitter Splitter => splitter;
 
-    /// <summary>Keeps a link until it is called off. Does not throw for what a replica or a network does.</summary>
-    public async Task RunAsync(CancellationToken cancellation)
+    /// <summary>Keeps a link, and the marks in order, until it is called off. Does not throw for what a replica or a network does.</summary>
+    public Task RunAsync(CancellationToken cancellation) => Task.WhenAll(LinkAsync(cancellation), KeepHouseAsync(cancellation));
+
+    /// <summary>Takes what rests out of the activity logs, so that a crash of the host costs less.</summary>
+    private async Task KeepHouseAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            try
+            {
+                await Task.Delay(HouseInterval, time, cancellation);
+                foreach (var disk in disks)
+                {
+                    await disk.Marks.DeactivateIdleAsync(() =>
+                    {
+                        disk.Image.Flush();
+                        return default;
+                    });
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (IOException e)
+            {
+                FollowLog.MarksFailed(log, group.Name, e.Message);
+            }
+        }
+    }
+
+    private async Task LinkAsync(CancellationToken cancellation)
     {
         var delay = options.RelinkDelay;
         while (!cancellation.IsCancellationRequested)
@@ -158,14 +190,14 @@ internal sealed class GroupFollower
 
     /// <summary>Names the present moment, or makes a point of it.</summary>
     /// <exception cref="ReplicationException">The replica is not in sync, or was lost before it had the bookmark.</exception>
-    public async Task<RecoveryPoint> BookmarkAsync(string name, CancellationToken cancellation)
+    public async Task<Journal.Points.RecoveryPoint> BookmarkAsync(string name, CancellationToken cancellation)
     {
         if (!stream.IsInSync) throw new ReplicationException(group.Name, $"group {group.Name} is not in sync ({Status.Phase}), so this moment cannot be named", "Wait until vmrepl status says in-sync.");
         try
         {
-            var (sequence, timeUs, durable) = stream.TakeFact(new RecordDraft(RecordKind.Bookmark, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Name] = name, [RecordAttribute.Consistency] = RecoveryPoint.Crash }));
+            var (sequence, timeUs, durable) = stream.TakeFact(new RecordDraft(RecordKind.Bookmark, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Name] = name, [RecordAttribute.Consistency] = Journal.Points.RecoveryPoint.Crash }));
             if (!await durable.WaitAsync(cancellation)) throw new ReplicationException(group.Name, $"group {group.Name}: the link was lost before the replica had the bookmark {name}", "Set it again when the group is in sync.");
-            return new RecoveryPoint(sequence, timeUs, name, RecoveryPoint.Crash);
+            return new Journal.Points.RecoveryPoint(sequence, timeUs, name, Journal.Points.RecoveryPoint.Crash);
         }
         catch (InvalidOperationException e)
         {

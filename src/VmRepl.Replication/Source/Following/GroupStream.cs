@@ -23,6 +23,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     private long lastTimeUs;
     private ulong lastResyncEnd;
 
+    // Grows whenever a link is attached or given up: what was sent on another says nothing.
+    private long links;
+
     /// <summary>How it stands; <see cref="StreamPhase.Following"/> as soon as the end of a resync is stamped.</summary>
     public StreamPhase Phase { get; private set; }
 
@@ -69,33 +72,30 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// Gives a change its place and takes it for the replica, chunk by chunk, where that may be. The range is held and marked.
     /// </summary>
     /// <param name="payload">Of a write: the extent's contents, in <paramref name="memory"/>.</param>
-    /// <param name="alone">Gets the parts that go to the local image only; their marks are to be ended, unclean, when they are there.</param>
     /// <param name="isAwaited">Whether somebody will wait for durability.</param>
-    /// <returns>Completes when the last part that was taken is durable (true) or given up (false); null where none was taken or nobody waits.</returns>
-    public Task<bool>? Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, List<Extent> alone, bool isAwaited)
+    /// <returns>What <see cref="EndLocally"/> is to be told.</returns>
+    public Taken Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, bool isAwaited)
     {
+        ulong last = 0;
+        long link;
         TaskCompletionSource<bool>? durable = null;
         var lost = false;
         lock (gate)
         {
+            link = links;
             foreach (var watch in disk.Watches) watch.IsTouched |= watch.Region.Overlaps(extent);
-            if (Phase == StreamPhase.Alone)
-            {
-                alone.Add(extent);
-                return null;
-            }
+            if (Phase == StreamPhase.Alone) return new Taken(0, link, null);
 
             // As they are before this change: a part that finds no room joins them.
             var parts = disk.ToCopy.Overlaps(extent) ? disk.ToCopy.Runs(extent).ToList() : [(extent, false)];
             foreach (var (part, isToCopy) in parts)
             {
-                if (isToCopy || Phase == StreamPhase.Alone) alone.Add(part);
-                else TakePart(part);
+                if (!isToCopy) TakePart(part);
             }
         }
 
         if (lost) InSyncChanged?.Invoke(false);
-        return durable?.Task;
+        return new Taken(last, link, durable?.Task);
 
         void TakePart(Extent part)
         {
@@ -104,24 +104,39 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             {
                 Overflows++;
                 lost |= Track(disk, part);
-                alone.Add(part);
                 return;
             }
 
             // Only the last part is waited for: acknowledgements are cumulative.
             if (isAwaited) durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             var content = kind == RecordKind.Write ? payload.Slice((int)(part.Offset - extent.Offset), (int)part.Length) : default;
-            Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
+            // Counted twice: until the replica has it, and until the local image has it. Whichever comes first leaves the mark.
+            disk.Marks.TryBegin(part);
+            try
+            {
+                Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
+                last = Last;
+            }
+            catch
+            {
+                disk.Marks.End(part, clean: false);
+                throw;
+            }
         }
     }
 
-    /// <summary>Says that what the local image holds in the extent is not known to be what was sent: it is brought over anew.</summary>
-    public void Doubt(FollowedDisk disk, Extent extent)
+    /// <summary>The change has ended on the local image. The range is still held.</summary>
+    /// <param name="taken">What <see cref="Take"/> said; default where it failed.</param>
+    /// <param name="isDone">Whether the image has it. Otherwise what it holds there is not known: the extent is brought over anew.</param>
+    public void EndLocally(FollowedDisk disk, Extent extent, Taken taken, bool isDone)
     {
         var lost = false;
         lock (gate)
         {
-            if (Phase != StreamPhase.Alone) lost = Track(disk, extent);
+            if (!isDone && Phase != StreamPhase.Alone) lost = Track(disk, extent);
+            // Its acknowledgement may have come first. What was not sent is to be copied as long as the same link is there.
+            var isAtReplica = isDone && taken.Last != 0 && taken.Link == links && taken.Last <= Durable && Phase != StreamPhase.Baseline;
+            foreach (var (part, isToCopy) in disk.ToCopy.Runs(extent)) disk.Marks.End(part, clean: isAtReplica && !isToCopy);
         }
 
         if (lost) InSyncChanged?.Invoke(false);
@@ -165,13 +180,14 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         {
             sequences.AdvanceTo(durable);
             var gap = sequences.GapAfter(durable);
+            links++;
             (Durable, lastTimeUs, lastResyncEnd) = (durable, Math.Max(lastTimeUs, timeUs), 0);
             Phase = isBaseline ? StreamPhase.Baseline : StreamPhase.Resync;
             foreach (var disk in disks)
             {
                 disk.ToCopy.Clear();
                 disk.ToCompare.Clear();
-                foreach (var extent in disk.Marks.Dirty(new Extent(0, disk.Disk.Length))) disk.ToCopy.Add(extent);
+                foreach (var extent in disk.Marks.Dirty(new Extent(0, disk.Disk.Length)).Extents) disk.ToCopy.Add(extent);
                 if (!disk.ComparesFirst && !isBaseline) continue;
                 foreach (var (part, isIn) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
                 {
@@ -209,6 +225,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         {
             wasInSync = IsInSync;
             (Phase, IsInSync) = (StreamPhase.Alone, false);
+            links++;
             while (flights.TryDequeue(out var flight))
             {
                 flight.Disk?.Marks.End(flight.Extent, clean: false);
@@ -411,9 +428,22 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>The end of a baseline or resync is durable: marks that nothing under way holds, and nothing to be copied, say nothing any more.</summary>
     private static void Settle(FollowedDisk disk)
     {
+        if (disk.ToCopy.Count == 0)
+        {
+            // At once: marks that were made coarser go by whole segments only.
+            disk.Marks.Clear(new Extent(0, disk.Disk.Length));
+            return;
+        }
+
         foreach (var (part, isToCopy) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
         {
             if (!isToCopy) disk.Marks.Clear(part);
         }
     }
+
+    /// <summary>What became of a change.</summary>
+    /// <param name="Last">Sequence of the last part that was sent; 0 where none was.</param>
+    /// <param name="Link">The link that it was sent on.</param>
+    /// <param name="Durable">Completes when that part is durable at the replica (true) or given up (false); null where none was sent or nobody waits.</param>
+    internal readonly record struct Taken(ulong Last, long Link, Task<bool>? Durable);
 }

@@ -42,11 +42,11 @@ internal sealed class ServedDisk : IDisposable
         try
         {
             if (image.IsReadOnly) throw new ReplicationException(group.Name, $"group {group.Name}: disk {disk.Name} ({disk.File}) cannot be written", "Convert it to a format that can: vmrepl image convert.", isRefusal: true);
-            var marks = DirtyRegionLog.Open(directory, disk.Name, disk.Length, new DirtyLogOptions(), time);
+            var marks = DirtyRegionLog.Open(directory, disk.Name, disk.Length, new DirtyLogOptions { BootId = HostBoot.Id(), Time = time });
             try
             {
                 var known = SourceJson.TryRead<HeldFiles>(directory, HeldName(disk));
-                var trust = DiskTrust.Judge(marks.Found, known, [.. image.Files.Where(f => !f.IsReadOnly).Select(f => f.Identity)], marks.LastWriteBegun, HostBoot.Time(time));
+                var trust = DiskTrust.Judge(marks.OpenedAfter, known, [.. image.Files.Where(f => !f.IsReadOnly).Select(f => f.Identity)], marks.LastBegun, BootTime.Of(time));
                 if (trust.Way == DiskTrust.Way.Everything) marks.MarkAll();
                 var served = new ServedDisk(directory, disk, image, marks, trust, time);
                 served.Record(isLetGo: false);
@@ -72,7 +72,7 @@ internal sealed class ServedDisk : IDisposable
         image.Flush();
         image.Dispose();
         Record(isLetGo: true);
-        marks.CloseClean();
+        if (!marks.CloseClean()) throw new IOException($"the record of changes of {Disk.Disk.Name} cannot be written: {marks.Failure?.Message}");
     }
 
     public void Dispose()

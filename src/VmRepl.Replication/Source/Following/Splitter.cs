@@ -13,9 +13,9 @@ namespace VmRepl.Replication.Source.Following;
 /// range given back
 /// answered                   at once, or when the replica has it
 /// </code>
-/// Marks go when the replica has acknowledged, never before.
+/// Marks go when the replica has acknowledged and the local image has it, never before.
 /// </summary>
-internal sealed class Splitter(GroupStream stream, AnswerRule answers, TimeProvider time)
+internal sealed class Splitter(GroupStream stream, AnswerRule answers)
 {
     /// <summary>Longest change that is carried out in one piece.</summary>
     public const int PieceBytes = 1 << 20;
@@ -69,7 +69,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, TimeProvi
     /// <param name="wanted">Of a part that is to be copied, the sectors that have to be sent.</param>
     /// <param name="skipZeros">Whether the replica has nothing there, so that zeros need no saying.</param>
     /// <returns>False where the link was given up meanwhile.</returns>
-    public async ValueTask<bool> CopyAsync(FollowedDisk disk, Extent region, Func<Extent, IEnumerable<Extent>> wanted, bool skipZeros, FollowProgress progress)
+    public bool Copy(FollowedDisk disk, Extent region, Func<Extent, IEnumerable<Extent>> wanted, bool skipZeros, FollowProgress progress)
     {
         var parts = stream.Under(() => disk.ToCopy.Runs(region).Where(r => r.IsIn).Select(r => r.Part).ToList());
         var drafts = new List<RecordDraft>();
@@ -84,12 +84,8 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, TimeProvi
                 ContentDrafts.AddContents(drafts, disk.Disk.Id, extent, contents, 0, Zeros(disk, extent), skipZeros);
             }
 
-            foreach (var draft in drafts)
-            {
-                var marked = new Extent(draft.Offset, draft.Length);
-                if (!disk.Marks.TryBegin(marked)) await disk.Marks.ActivateAsync(marked);
-            }
-
+            // Counted once more until the replica has it. The image is not written, so nothing has to be durable first.
+            foreach (var draft in drafts) disk.Marks.TryBegin(new Extent(draft.Offset, draft.Length));
             var isTaken = stream.TakeCopy(disk, region, drafts);
             if (isTaken) progress.Add(parts.Sum(p => p.Length), drafts.Sum(d => (long)d.Payload.Length));
             else drafts.ForEach(d => disk.Marks.End(new Extent(d.Offset, d.Length), clean: false));
@@ -116,29 +112,40 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, TimeProvi
         {
             var data = contents is null ? default : contents.Memory[..(int)whole.Length];
             if (named != whole) ReadEdges(disk, whole, named, data.Span);
-            if (!disk.Marks.TryBegin(whole)) await disk.Marks.ActivateAsync(whole);
-            var alone = new List<Extent>();
-            Task<bool>? atReplica = null;
+            if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
+            var taken = default(GroupStream.Taken);
             var isDone = false;
             try
             {
-                disk.Marks.NoteWriteBegun(time.GetUtcNow());
-                atReplica = stream.Take(disk, kind, whole, data, contents, alone, answers.Waits);
+                taken = stream.Take(disk, kind, whole, data, contents, answers.Waits);
                 disk.Apply(kind, whole, data.Span);
+                disk.Marks.NoteLocalEnd();
                 isDone = true;
-                return atReplica;
+                return taken.Durable;
             }
             finally
             {
-                // What the image holds now is not known: it is brought over anew, and the marks stay until then.
-                if (!isDone) stream.Doubt(disk, whole);
-                foreach (var part in alone) disk.Marks.End(part, clean: false);
+                stream.EndLocally(disk, whole, taken, isDone);
             }
         }
         finally
         {
             disk.Ranges.Exit(held);
             contents?.Release();
+        }
+    }
+
+    private static async ValueTask ActivateAsync(FollowedDisk disk, Extent extent)
+    {
+        try
+        {
+            await disk.Marks.ActivateAsync(extent);
+        }
+        catch
+        {
+            // Neither side was changed.
+            disk.Marks.End(extent, clean: false);
+            throw;
         }
     }
 

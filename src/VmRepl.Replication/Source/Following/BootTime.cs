@@ -3,10 +3,10 @@ using System.Globalization;
 namespace VmRepl.Replication.Source.Following;
 
 /// <summary>When this host booted.</summary>
-internal static class HostBoot
+internal static class BootTime
 {
     /// <summary>By the host's own clock as it is now, so a step of the clock moves it along; null where the system does not say.</summary>
-    public static DateTimeOffset? Time(TimeProvider time)
+    public static DateTimeOffset? Of(TimeProvider time)
     {
         if (!OperatingSystem.IsLinux()) return null;
         try
