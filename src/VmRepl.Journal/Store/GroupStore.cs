@@ -192,7 +192,7 @@ public sealed class GroupStore : IDisposable
 
     /// <summary>The point that <paramref name="at"/> means: "latest", a bookmark, a sequence, or a time (the newest point at or before it).</summary>
     /// <exception cref="StoreException">There is none.</exception>
-    public RecoveryPoint FindPoint(string at) => PointSelector.Find(Description.Name, Journal.Points, at);
+    public RecoveryPoint FindPoint(string at) => Journal.FindPoint(Description.Name, at);
 
     /// <summary>Opens every disk as of a point.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>

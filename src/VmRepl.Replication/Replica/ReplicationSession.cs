@@ -351,7 +351,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private static long Weigh(IEnumerable<Record> batch) => batch.Sum(CreditRule.Weigh);
 
-    private ulong LastPoint() => group.Journal.Points is [.., var newest] ? newest.Sequence : 0;
+    private ulong LastPoint() => group.Journal.NewestPoint?.Sequence ?? 0;
 
     /// <summary>Says why this session ends, and gives the peer a while to hear it and close.</summary>
     private async Task TellAsync(Failure failure, CancellationToken cancellation)

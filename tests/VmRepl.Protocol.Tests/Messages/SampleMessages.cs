@@ -37,6 +37,7 @@ internal static class SampleMessages
         new ListGroups(),
         new GroupList([new GroupSummary("web", "following", 5, 4, 3, Disks), new GroupSummary("mail", "baseline", 0, 0, 0, [])]),
         new ListPoints("web"),
+        new PointList("web", []) { Runs = [new PointRun(5, -1, 5, -1), new PointRun(7, 1_795_000_000_000_000, ulong.MaxValue, long.MaxValue)] },
         new PointList("web", [new RecoveryPoint(5, 1_795_000_000_000_000, null, "crash"), new RecoveryPoint(9, -1, "before", "application") { RewindBytes = 4096, RewindMs = 0 }]),
         new OpenView("web", "2026-11-21T06:00:00Z"),
         new ViewOpened(1, 9, 5, "before", Disks, [new MetadataEntry("definition", [1, 2, 3]), new MetadataEntry("", [])]),
