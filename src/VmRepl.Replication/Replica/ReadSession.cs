@@ -131,9 +131,9 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         return group.ReadLastScrub() is { } last
             ? new ScrubState(Math.Max(0, Microseconds(last.Finished)), last.RegionsVerified, last.RegionsVerified + last.RegionsNew + last.RegionsUnverified, last.DamageCount, Math.Max(0, now))
             : new ScrubState(null, 0, 0, 0, Math.Max(0, now));
-
-        static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
     }
+
+    private static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     private Pong Note(GroupStore group, FailoverTest test)
     {
@@ -165,7 +165,12 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     {
         var position = group.Journal.Position;
         return new GroupSummary(group.Description.Name, ReplicationSession.PhaseName(group.Phase), position.Durable, position.Applied,
-            group.Journal.NewestPoint?.Sequence ?? 0, Disks(group.Description));
+            group.Journal.NewestPoint?.Sequence ?? 0, Disks(group.Description))
+        {
+            AckMode = group.Promise?.AckMode ?? AckMode.Snapshot,
+            LeaseMs = group.Promise?.LeaseMs ?? 0,
+            LastSignUs = group.Promise is { } promise ? Math.Max(0, Microseconds(promise.LastSign)) : 0,
+        };
     }
 
     private ViewOpened Open(OpenView open)

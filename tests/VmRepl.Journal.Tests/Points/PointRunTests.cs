@@ -10,23 +10,24 @@ namespace VmRepl.Journal.Tests.Points;
 /// <summary>Points of a source that follows every write: each sequence outside a resync is one.</summary>
 public class PointRunTests
 {
-    private static readonly JournalOptions Small = new() { SegmentBytes = 1 << 20, CapacityBytes = 4 << 20, FreeBytesMin = 0, CheckpointBytes = 1 << 20 };
+    private static readonly JournalOptions Small = new() { SegmentBytes = 1 << 20, CapacityBytes = 8 << 20, FreeBytesMin = 0, CheckpointBytes = 1 << 20, AgeMax = TimeSpan.FromDays(100_000) };
 
     [Test]
     public void Find_AnySequenceOrTimeOfARandomHistory_IsThePointThatTheOracleKnows([Values(1, 2, 3, 4)] int seed)
     {
         using var group = new TestGroup(Small);
+        group.Volume.FlushRoot();
         var random = new Random(seed);
         var kinds = new SortedDictionary<ulong, RecordKind>();
         Note(group.Make(RecordKind.ResyncBegin), group.Make(RecordKind.ResyncEnd));
         var isOpen = false;
-        for (var step = 0; step < 150; step++)
+        for (var step = 0; step < 250; step++)
         {
             Record next;
             if (random.Next(12) == 0) next = group.Make((isOpen = !isOpen) ? RecordKind.ResyncBegin : RecordKind.ResyncEnd);
             else if (!isOpen && random.Next(15) == 0) next = group.Bookmark($"b{step}");
             else if (random.Next(15) == 0) next = group.Metadata("key", [(byte)step]);
-            else next = group.Write(random.Next(0, 200) * 4096, random.Next(1, 50) * 1024, (byte)random.Next(1, 256));
+            else next = group.Write(random.Next(0, 200) * 4096, random.Next(1, 200) * 1024, (byte)random.Next(1, 256));
             Note(next);
             if (random.Next(20) == 0) group.Journal.Checkpoint();
             if (random.Next(20) == 0) Restart();
