@@ -113,8 +113,11 @@ internal sealed class VmReplCommands : IVmReplCommands
     public async Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation)
     {
         await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
-        var points = await reader.PointCostsAsync(arguments.Group, cancellation);
-        var report = new PointsReport(arguments.Group, [.. points.Select(p => new PointReport(p.Point.Sequence, p.Point.Time, p.Point.Bookmark, p.Point.Consistency, p.RewindBytes, p.RewindSeconds))]);
+        var range = await reader.RangeAsync(arguments.Group, cancellation);
+        var report = new PointsReport(
+            arguments.Group,
+            [.. range.Points.Select(p => new PointReport(p.Point.Sequence, p.Point.Time, p.Point.Bookmark, p.Point.Consistency, p.RewindBytes, p.RewindSeconds))],
+            [.. range.Runs.Select(r => new PointRunReport(r.FirstSequence, r.FirstTime, r.LastSequence, r.LastTime))]);
         output.Report(report, j => j.PointsReport, r =>
         {
             if (r.Points.Count == 0) output.Line($"Group {r.Group} has no recovery point yet.");
@@ -127,6 +130,8 @@ internal sealed class VmReplCommands : IVmReplCommands
             }
 
             table.WriteTo(output);
+            foreach (var run in r.Runs)
+                output.Line($"Every write was followed from {IsoTime.Format(run.FirstTime)} to {IsoTime.Format(run.LastTime)}: each sequence from {run.FirstSequence} to {run.LastSequence} is a point.");
         });
         return ExitCode.Done;
     }

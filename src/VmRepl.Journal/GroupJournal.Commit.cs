@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Metadata;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
@@ -109,7 +110,7 @@ public sealed partial class GroupJournal
     private void Index(StoredRecord record, SegmentFile segment)
     {
         var header = record.Header;
-        if (IndexFact.IsFact(header.Kind)) index.Growing.AddFact(IndexFact.Of(record.Record, record.Place, record.Ref.HeaderOffset, record.Ref.PayloadOffset));
+        if (IndexFact.IsFact(header.Kind)) index.Growing.AddFact(IndexFact.Of(record.Record, record.Place, record.Ref.HeaderOffset, record.Ref.PayloadOffset, newestFollowed));
         switch (header.Kind)
         {
             case RecordKind.Undo:
@@ -139,6 +140,7 @@ public sealed partial class GroupJournal
                 break;
         }
 
+        if (PointList.IsFollowed(header.Kind)) points.Follow(newestFollowed = new RecordMoment(header.Sequence, header.TimeUs));
         segment.LastSequence = header.Sequence;
         segment.LastTimeUs = header.TimeUs;
         position = position with { Durable = header.Sequence };
@@ -198,8 +200,9 @@ public sealed partial class GroupJournal
     }
 
     /// <param name="firstSegment">Serial of the oldest segment that is still needed.</param>
-    private Record Checkpoint(ulong applied, ulong start, ulong firstSegment)
+    /// <param name="startTimeUs">When the record at the start was written, where it is one that has just become the start.</param>
+    private Record Checkpoint(ulong applied, ulong start, ulong firstSegment, long startTimeUs = 0)
     {
-        lock (indexGate) return new CheckpointRecord(applied, start, firstSegment, points.All.FirstOrDefault(p => p.Sequence == start)).ToRecord();
+        lock (indexGate) return new CheckpointRecord(applied, start, firstSegment, points.At(start, startTimeUs)).ToRecord();
     }
 }

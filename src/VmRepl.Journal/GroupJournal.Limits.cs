@@ -62,7 +62,7 @@ public sealed partial class GroupJournal
             List<SegmentFile> retirable;
             lock (indexGate)
             {
-                var floor = Math.Min(keptFrom, holds.HardFloor(points.Newest?.Sequence ?? position.Start));
+                var floor = Math.Min(keptFrom, holds.HardFloor(points.NewestSequence ?? position.Start));
                 retirable = [.. segments.SkipLast(1).TakeWhile(s => s.LastSequence <= floor)];
             }
 
@@ -145,7 +145,7 @@ public sealed partial class GroupJournal
         journalBytes, directory.FreeBytes, volumeBytes, segments.Count > 0 ? segments[0].LastTimeUs : null, time.GetUtcNow());
 
     /// <summary>Below this the start of the range may never go. Under the index lock.</summary>
-    private ulong HardFloor() => holds.HardFloor(Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start));
+    private ulong HardFloor() => holds.HardFloor(Math.Min(position.Checkpoint, points.NewestSequence ?? position.Start));
 
     /// <summary>
     /// Notes the start that is due, unless something that does not give way still needs what lies before it. From then on no view opens before it; one that is open gives way to a hard limit only.
@@ -174,7 +174,7 @@ public sealed partial class GroupJournal
         lock (indexGate)
         {
             return segments.Count > 1 && segments[0].LastSequence <= HardFloor() ? "to retire the oldest segment, what newer points still need of it would have to be written first, and there is no room for that"
-                : holds.Count > 0 && segments.Count > 1 && segments[0].LastSequence <= Math.Min(position.Checkpoint, points.Newest?.Sequence ?? position.Start) ? "a rewind under way holds what could be retired"
+                : holds.Count > 0 && segments.Count > 1 && segments[0].LastSequence <= Math.Min(position.Checkpoint, points.NewestSequence ?? position.Start) ? "a rewind under way holds what could be retired"
                 : "nothing older than the newest recovery point is left to be retired";
         }
     }

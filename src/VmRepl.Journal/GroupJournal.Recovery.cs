@@ -2,6 +2,7 @@ using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
 using VmRepl.Journal.Metadata;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
@@ -19,9 +20,12 @@ public sealed partial class GroupJournal
     private readonly List<(uint Disk, RecordRef Record)> handedDown = [];
 
     // Every record read that is no contents, in order.
-    private readonly List<StoredValue> facts = [];
+    private readonly List<(StoredValue Value, RecordMoment FollowedBefore)> facts = [];
 
     private ulong? firstSequence;
+
+    // The newest fact with a sequence that the index files have.
+    private ulong newestFact;
     private CheckpointRecord? lastCheckpoint;
 
     /// <summary>Reads everything. False where index files do not fit the records after all, which a store that lost a flush can come back with: they must not be used.</summary>
@@ -40,6 +44,8 @@ public sealed partial class GroupJournal
             position = position with { Durable = covered[^1].LastSequence };
             foreach (var disk in touches.Values) disk.Forget();
             if (!TryTakeFacts(found!)) return false;
+            // What is newer than every fact is contents.
+            if (covered[^1].LastSequence is var newest && newest > newestFact) newestFollowed = new RecordMoment(newest, covered[^1].LastTimeUs);
         }
 
         var recovery = JournalRecovery.Read(directory, isReadOnly, covered, handles, TakeRead);
@@ -100,8 +106,14 @@ public sealed partial class GroupJournal
         {
             foreach (var fact in found.Files.SelectMany(f => f.ReadFacts()))
             {
-                facts.Add(new StoredValue(fact.Header, Ref(fact)));
-                if (fact.Header.Sequence > 0) firstSequence ??= fact.Header.Sequence;
+                facts.Add((new StoredValue(fact.Header, Ref(fact)), fact.FollowedBefore));
+                if (fact.Header.Sequence > 0)
+                {
+                    firstSequence ??= fact.Header.Sequence;
+                    newestFact = fact.Header.Sequence;
+                    newestFollowed = PointList.IsFollowed(fact.Header.Kind) ? new RecordMoment(fact.Header.Sequence, fact.Header.TimeUs) : fact.FollowedBefore;
+                }
+
                 if (fact.Header.Kind == RecordKind.Checkpoint) lastCheckpoint = CheckpointRecord.Read(fact.Header, directory.Path);
             }
 
@@ -165,11 +177,13 @@ public sealed partial class GroupJournal
                     touches[header.Disk].Note(new Extent(header.Offset, header.Length), header.Sequence);
                     break;
                 default:
-                    index.Growing.AddFact(IndexFact.Of(record.Record, record.Place, record.Ref.HeaderOffset, record.Ref.PayloadOffset));
-                    facts.Add(new StoredValue(header, record.Ref));
+                    index.Growing.AddFact(IndexFact.Of(record.Record, record.Place, record.Ref.HeaderOffset, record.Ref.PayloadOffset, newestFollowed));
+                    facts.Add((new StoredValue(header, record.Ref), newestFollowed));
                     if (header.Kind == RecordKind.Checkpoint) TakeCheckpoint(header, commit.Serial);
                     break;
             }
+
+            if (record.Sequence > 0 && PointList.IsFollowed(header.Kind)) newestFollowed = new RecordMoment(record.Sequence, header.TimeUs);
         }
 
         index.Growing.Extend(new CommitPlace(commit.Serial, commit.Before.Commits + 1));
@@ -202,7 +216,8 @@ public sealed partial class GroupJournal
 
         // It goes first: bookmarks in the range may name it.
         if (lastCheckpoint?.StartPoint is { } point) points.AddStart(point);
-        foreach (var fact in facts) Load(fact, start);
+        foreach (var (fact, before) in facts) Load(fact, before, start);
+        if (newestFollowed.Sequence > start) points.Follow(newestFollowed);
         facts.Clear();
         facts.TrimExcess();
         handedDown.Clear();
@@ -213,7 +228,8 @@ public sealed partial class GroupJournal
         position = position with { Applied = position.Checkpoint };
     }
 
-    private void Load(StoredValue fact, ulong start)
+    /// <param name="followedBefore">The newest record of contents or metadata before it.</param>
+    private void Load(StoredValue fact, RecordMoment followedBefore, ulong start)
     {
         if (segments.Count == 0 || fact.Ref.Serial < segments[0].Serial) return;
         var header = fact.Header;
@@ -226,7 +242,8 @@ public sealed partial class GroupJournal
 
         if (header.Sequence <= start || header.Kind >= RecordKind.Undo) return;
         if (header.Kind == RecordKind.Metadata) metadata.AddVersion(fact);
-        else points.Observe(header);
+        if (followedBefore.Sequence > start) points.Follow(followedBefore);
+        points.Observe(header);
     }
 
     /// <summary>What was read is held against the invariant "undo before overwrite".</summary>

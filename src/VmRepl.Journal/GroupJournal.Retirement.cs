@@ -88,7 +88,7 @@ public sealed partial class GroupJournal
         lock (indexGate) values = [.. metadata.Resolve(start).Select(v => v.Record)];
 
         var handDowns = HandDown(contents, oldest, start).Concat(values.Select(v => HandDown(v, start)));
-        var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial);
+        var checkpoint = Checkpoint(Position.Checkpoint, start, segments[1].Serial, oldest.LastTimeUs);
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.DropBeforeHandDown)) Commit([checkpoint]);
 #endif
@@ -102,7 +102,7 @@ public sealed partial class GroupJournal
             upkeep.Drop(index.Retire(start, segments[1].Serial));
             metadata.Retire(start);
             foreach (var record in stored.Where(r => r.Header.Kind == RecordKind.Metadata)) metadata.SetBase(new StoredValue(record.Header, record.Ref));
-            points.Retire(start);
+            points.Retire(start, oldest.LastTimeUs);
             position = position with { Start = start };
             Volatile.Write(ref startNow, start);
             Volatile.Write(ref retirements, retirements + 1);

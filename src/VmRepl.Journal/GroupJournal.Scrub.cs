@@ -13,6 +13,9 @@ public sealed partial class GroupJournal
     // The index is looked at in slices, so that an append waits for one of them at the most.
     private const int ScrubRunsAtOnce = 2048;
 
+    // Of the spans of points that one damaged place spoils in runs: to name each a segment is read.
+    private const int SpansListedMax = 32;
+
     /// <summary>Serial and bytes of every segment there is, oldest first.</summary>
     /// <exception cref="StoreException">The journal has failed or is closed.</exception>
     internal List<(ulong Serial, long Bytes)> SegmentsToScrub()
@@ -92,21 +95,43 @@ public sealed partial class GroupJournal
     /// <summary>The points whose view reads this record within <paramref name="part"/>.</summary>
     internal List<RecoveryPoint> PointsReading(uint disk, RecordRef record, Extent part)
     {
-        lock (indexGate)
-        {
-            var spans = live.ContainsKey(disk) ? index.SpansReading(disk, record, part) : [];
-            return PointsIn(spans);
-        }
+        PointSpans found;
+        lock (indexGate) found = PointsIn(live.ContainsKey(disk) ? index.SpansReading(disk, record, part) : []);
+        return Listed(found);
     }
 
     /// <summary>The points as of which this record holds the value of a key.</summary>
     internal List<RecoveryPoint> PointsReading(string key, RecordRef value)
     {
-        lock (indexGate) return PointsIn(metadata.RangeOf(key, value) is { } span ? [span] : []);
+        PointSpans found;
+        lock (indexGate) found = PointsIn(metadata.RangeOf(key, value) is { } span ? [span] : []);
+        return Listed(found);
     }
 
-    private List<RecoveryPoint> PointsIn(List<(ulong First, ulong Last)> spans) =>
-        spans.Count == 0 ? [] : [.. points.All.Where(p => spans.Exists(s => p.Sequence >= s.First && p.Sequence <= s.Last))];
+    /// <summary>Under the index lock: the points within some spans of sequences.</summary>
+    private PointSpans PointsIn(List<(ulong First, ulong Last)> spans) => spans.Count == 0 ? new([], []) : PointSpans.Of(points.All, points.Runs, spans);
+
+    /// <summary>Of the points that a run has in a span, the oldest and the newest stand for all of them.</summary>
+    private List<RecoveryPoint> Listed(PointSpans found)
+    {
+        if (found.InRuns.Count == 0) return found.Points;
+        var ends = found.InRuns.Take(SpansListedMax).SelectMany(r => new[] { r.First, r.Last }).Distinct().Where(s => !found.Points.Exists(p => p.Sequence == s));
+        return [.. found.Points.Concat(ends.Select(s => new RecoveryPoint(s, TimeOf(s), null, RecoveryPoint.Crash))).OrderBy(p => p.Sequence)];
+    }
+
+    /// <summary>When the newest record up to a sequence was written; where its segment is damaged, when the newest of that segment was.</summary>
+    private long TimeOf(ulong sequence)
+    {
+        try
+        {
+            if (NewestRecord(sequence, long.MaxValue) is { } record) return record.TimeUs;
+            lock (indexGate) return points.Runs.FirstOrDefault(r => r.Contains(sequence))?.FirstTimeUs ?? 0;
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException or StoreException)
+        {
+            lock (indexGate) return segments.Find(s => s.LastSequence >= sequence)?.LastTimeUs ?? 0;
+        }
+    }
 
     private void ThrowIfFailed()
     {

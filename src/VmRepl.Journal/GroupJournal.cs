@@ -46,6 +46,9 @@ public sealed partial class GroupJournal : IDisposable
     private readonly SegmentHandles handles = new();
     private readonly List<SegmentFile> segments = [];
     private readonly PointList points = new();
+
+    // The newest record of a kind that is followed, in a resync or not: facts are kept with the one before them, so that points need no other record.
+    private RecordMoment newestFollowed;
     private readonly MetadataIndex metadata = new();
 
     private readonly UndoCapture undo;
@@ -111,12 +114,42 @@ public sealed partial class GroupJournal : IDisposable
         }
     }
 
-    /// <summary>Every point that can be restored, oldest first. A point with several bookmarks is listed once for each.</summary>
+    /// <summary>
+    /// Every point that a record made, and the start of the range where it is one, oldest first. A point with several bookmarks is listed once for each. Those of <see cref="Runs"/> come on top;
+    /// where there is any point at all there is one here.
+    /// </summary>
     public IReadOnlyList<RecoveryPoint> Points
     {
         get
         {
             lock (indexGate) return [.. points.All];
+        }
+    }
+
+    /// <summary>The stretches in which every sequence is a point, oldest first.</summary>
+    public IReadOnlyList<PointRun> Runs
+    {
+        get
+        {
+            lock (indexGate) return points.Runs;
+        }
+    }
+
+    /// <summary>What stands for all points where each is meant: <see cref="Points"/>, and of each run the newest.</summary>
+    internal IReadOnlyList<RecoveryPoint> PointsListed
+    {
+        get
+        {
+            lock (indexGate) return points.Listed();
+        }
+    }
+
+    /// <summary>The newest point of all; null where there is none yet.</summary>
+    public RecoveryPoint? NewestPoint
+    {
+        get
+        {
+            lock (indexGate) return points.Newest;
         }
     }
 

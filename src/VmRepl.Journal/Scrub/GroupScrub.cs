@@ -66,7 +66,7 @@ public static class GroupScrub
         for (long from = 0; from < disk.Length;)
         {
             foreach (var fault in group.Journal.CheckIndex(disk.Id, ref from))
-                findings.Add(disk.Name, fault.Extent.Offset, fault.Extent.Length, $"the index of {disk.Name} does not fit its records: {fault.Reason}", group.Journal.Points);
+                findings.Add(disk.Name, fault.Extent.Offset, fault.Extent.Length, $"the index of {disk.Name} does not fit its records: {fault.Reason}", group.Journal.PointsListed);
             await pace.SpendAsync(0);
         }
     }

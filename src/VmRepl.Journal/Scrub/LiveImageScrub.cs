@@ -153,7 +153,7 @@ internal sealed class LiveImageScrub(GroupStore group, DiskDescription disk, Dig
         return [.. sources.Where(s => s.Record is null).Select(s => s.Range)];
     }
 
-    private IReadOnlyList<Points.RecoveryPoint> PointsReadingLive(Extent range) => FromLive(range).Count > 0 ? journal.Points : [];
+    private IReadOnlyList<Points.RecoveryPoint> PointsReadingLive(Extent range) => FromLive(range).Count > 0 ? journal.PointsListed : [];
 
     private static IReadOnlyList<Extent> Differing(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other)
     {

@@ -123,7 +123,7 @@ internal sealed class SegmentScrub(GroupStore group, ScrubFindings findings, Scr
 #endif
         if (header.Content == RecordContent.Damaged) NameLost(segment, record);
         if (header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch && journal.WhyNotIndexed(header.Disk, record.Ref) is { } fault)
-            findings.Add(DiskOf(header.Disk)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.Points);
+            findings.Add(DiskOf(header.Disk)?.Name, header.Offset, header.Length, $"the index does not fit its records: {fault}", journal.PointsListed);
         var looked = 0;
         foreach (var (at, length) in Pieces(header.Disk, record.Ref))
         {

@@ -45,6 +45,7 @@ internal static class UnopenedGroup
         var points = new PointList();
         if (checkpoint?.StartPoint is { } start) points.AddStart(start);
         foreach (var header in facts.Where(h => h.Sequence > (checkpoint?.Start ?? 0))) points.Observe(header);
+        // No runs: a resync may have begun in what cannot be read.
         return points.All;
     }
 }

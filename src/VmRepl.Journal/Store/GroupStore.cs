@@ -16,6 +16,7 @@ namespace VmRepl.Journal.Store;
 /// NAME/group.json     description
 /// NAME/live/          DISK.vhdx, DISK.vmdk: the live images; regions-DISK.digests: what a scrub compares them with
 /// NAME/digests.json   the last incarnation that kept those up
+/// NAME/promise.json   what the source said of its acknowledgements
 /// NAME/journal/       segments
 /// </code>
 /// States: <see cref="GroupPhase.Baseline"/> until the first point is durable, then <see cref="GroupPhase.Following"/>. A crash in the baseline leaves live images that are
@@ -30,6 +31,7 @@ public sealed class GroupStore : IDisposable
     internal const string DescriptionName = "group.json";
 
     private const string ScrubName = "scrub.json";
+    private const string PromiseName = "promise.json";
     private const string LiveName = "live";
 
     private readonly IHostDirectory directory;
@@ -47,6 +49,9 @@ public sealed class GroupStore : IDisposable
     public GroupDescription Description { get; private set; }
 
     public GroupJournal Journal { get; }
+
+    /// <summary>What the source said of its acknowledgements when it last opened the group; null where it said nothing.</summary>
+    public SourcePromise? Promise { get; private set; }
 
     /// <summary>The live images by disk id. Only this class and its journal write them.</summary>
     public IReadOnlyDictionary<uint, IBlockDevice> Live { get; }
@@ -125,7 +130,7 @@ public sealed class GroupStore : IDisposable
             if (isReadOnly) journal.ForEachUnflushed((disk, extent) => images[disk].Digests.Forget(extent));
             if (settings.Notice is { } notice) journal.Notice = sentence => notice(description.Name!, sentence);
             if (!isReadOnly) journal.KeepLimits();
-            return new GroupStore(directory, description, images, live, journal);
+            return new GroupStore(directory, description, images, live, journal) { Promise = StoreJson.TryRead<SourcePromise>(directory, PromiseName) };
         }
         catch
         {
@@ -190,9 +195,17 @@ public sealed class GroupStore : IDisposable
     /// <summary>Notes a scrub that went to its end; durable on return.</summary>
     public void NoteScrub(LastScrub scrub) => StoreJson.Write(directory, ScrubName, scrub);
 
+    /// <summary>Notes what the source promises and that it was heard.</summary>
+    /// <param name="isDurable">Whether it is on the disk on return; else it is in memory only, which costs nothing.</param>
+    public void NotePromise(SourcePromise promise, bool isDurable)
+    {
+        Promise = promise;
+        if (isDurable) StoreJson.Write(directory, PromiseName, promise);
+    }
+
     /// <summary>The point that <paramref name="at"/> means: "latest", a bookmark, a sequence, or a time (the newest point at or before it).</summary>
     /// <exception cref="StoreException">There is none.</exception>
-    public RecoveryPoint FindPoint(string at) => PointSelector.Find(Description.Name, Journal.Points, at);
+    public RecoveryPoint FindPoint(string at) => Journal.FindPoint(Description.Name, at);
 
     /// <summary>Opens every disk as of a point.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The point is outside the range.</exception>

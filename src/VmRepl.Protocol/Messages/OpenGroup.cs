@@ -11,17 +11,29 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
 {
     public MessageType Type => MessageType.OpenGroup;
 
+    /// <summary>What the source promises its writers: one of <see cref="Messages.AckMode"/>. A source of a release that says nothing sends rounds.</summary>
+    public string AckMode { get; init; } = Messages.AckMode.Snapshot;
+
+    /// <summary>For how long after the last word from the replica a source in sync mode goes on waiting for it, in milliseconds; 0 for no lease.</summary>
+    public uint LeaseMs { get; init; }
+
     public void WriteTo(MessagePackWriter writer)
     {
-        writer.WriteHead(Type, 5);
+        writer.WriteHead(Type, 7);
         writer.WriteString(Group);
         writer.WriteGuid(SourceId);
         writer.WriteUInt32(Epoch);
         writer.WriteDisks(Disks);
         writer.WriteBoolean(Create);
+        writer.WriteString(AckMode);
+        writer.WriteUInt32(LeaseMs);
     }
 
     internal static OpenGroup Read(ref MessageFields fields) =>
         new(
-            fields.Name("open group name"), fields.Guid("open group source id"), fields.UInt32("open group epoch"), DiskDeclaration.ReadList(ref fields), fields.Boolean("open group create"));
+            fields.Name("open group name"), fields.Guid("open group source id"), fields.UInt32("open group epoch"), DiskDeclaration.ReadList(ref fields), fields.Boolean("open group create"))
+        {
+            AckMode = fields.HasMore ? fields.Word("open group ack mode") : Messages.AckMode.Snapshot,
+            LeaseMs = fields.HasMore ? fields.UInt32("open group lease") : 0,
+        };
 }

@@ -1,5 +1,4 @@
 using VmRepl.Journal.Points;
-using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Scrub;
 
 namespace VmRepl.Replication.Reading;
@@ -7,11 +6,11 @@ namespace VmRepl.Replication.Reading;
 /// <summary>Reads recovery points: of a bare store directory, or of a running replica.</summary>
 public interface IPastReader : IAsyncDisposable
 {
-    /// <summary>The points of a group, oldest first.</summary>
+    /// <summary>The points of a group that records made, oldest first.</summary>
     Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation);
 
-    /// <summary>The points of a group, oldest first, each with what it takes to take the live images back to it.</summary>
-    Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation);
+    /// <summary>The points of a group, each with what it takes to take the live images back to it, and the stretches in which every sequence is one.</summary>
+    Task<RecoveryRange> RangeAsync(string group, CancellationToken cancellation);
 
     /// <summary>Opens a group as of a point.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>

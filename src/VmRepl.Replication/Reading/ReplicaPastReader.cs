@@ -45,8 +45,13 @@ public sealed class ReplicaPastReader : IPastReader
     public async Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation) =>
         [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(Point)];
 
-    public async Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation) =>
-        [.. (await AskAsync<PointList>(new ListPoints(group), cancellation)).Points.Select(p => new PointCost(Point(p), p.RewindBytes ?? 0, p.RewindMs / 1000.0))];
+    public async Task<RecoveryRange> RangeAsync(string group, CancellationToken cancellation)
+    {
+        var list = await AskAsync<PointList>(new ListPoints(group), cancellation);
+        return new RecoveryRange(
+            [.. list.Points.Select(p => new PointCost(Point(p), p.RewindBytes ?? 0, p.RewindMs / 1000.0))],
+            [.. list.Runs.Select(r => new Journal.Points.PointRun(r.FirstSequence, r.FirstTimeUs, r.LastSequence, r.LastTimeUs))]);
+    }
 
     /// <summary>Takes the group's live images to a point and waits until that is durable. It goes on when this reader goes away.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>

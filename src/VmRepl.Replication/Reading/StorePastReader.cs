@@ -1,6 +1,5 @@
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
-using VmRepl.Journal.Rewind;
 using VmRepl.Journal.Scrub;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
@@ -12,7 +11,7 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
 {
     public Task<IReadOnlyList<RecoveryPoint>> PointsAsync(string group, CancellationToken cancellation) => Task.FromResult(store.Get(group).Journal.Points);
 
-    public Task<IReadOnlyList<PointCost>> PointCostsAsync(string group, CancellationToken cancellation) => Task.FromResult(store.Get(group).Journal.PointCosts());
+    public Task<RecoveryRange> RangeAsync(string group, CancellationToken cancellation) => Task.FromResult(new RecoveryRange(store.Get(group).Journal.PointCosts(), store.Get(group).Journal.Runs));
 
     public Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation)
     {

@@ -44,7 +44,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
             return request switch
             {
                 ListGroups => new GroupList([.. site.Store.Groups.Where(g => MayRead(g.Description.Name)).Select(Summarize)]),
-                ListPoints list => new PointList(list.Group, [.. Group(list.Group).Journal.PointCosts().Select(Describe)]),
+                ListPoints list => Points(Group(list.Group)),
                 OpenView open => Open(open),
                 MapView map => Map(map),
                 ReadView read => Read(read),
@@ -131,9 +131,9 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         return group.ReadLastScrub() is { } last
             ? new ScrubState(Math.Max(0, Microseconds(last.Finished)), last.RegionsVerified, last.RegionsVerified + last.RegionsNew + last.RegionsUnverified, last.DamageCount, Math.Max(0, now))
             : new ScrubState(null, 0, 0, 0, Math.Max(0, now));
-
-        static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
     }
+
+    private static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
     private Pong Note(GroupStore group, FailoverTest test)
     {
@@ -150,6 +150,11 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     private RefusedException NotAllowed(string group) => new(connection.Peer,
         new Failure(RefusalCode.NotAllowed, $"group {group}: the certificate does not allow this group", $"Issue it with the SAN entry URI:vmrepl:group:{group}."));
 
+    private static PointList Points(GroupStore group) => new(group.Description.Name, [.. group.Journal.PointCosts().Select(Describe)])
+    {
+        Runs = [.. group.Journal.Runs.Select(r => new PointRun(r.FirstSequence, r.FirstTimeUs, r.LastSequence, r.LastTimeUs))],
+    };
+
     private static RecoveryPoint Describe(PointCost cost) => new(cost.Point.Sequence, cost.Point.TimeUs, cost.Point.Bookmark, cost.Point.Consistency)
     {
         RewindBytes = cost.RewindBytes,
@@ -160,7 +165,12 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     {
         var position = group.Journal.Position;
         return new GroupSummary(group.Description.Name, ReplicationSession.PhaseName(group.Phase), position.Durable, position.Applied,
-            group.Journal.Points is [.., var newest] ? newest.Sequence : 0, Disks(group.Description));
+            group.Journal.NewestPoint?.Sequence ?? 0, Disks(group.Description))
+        {
+            AckMode = group.Promise?.AckMode ?? AckMode.Snapshot,
+            LeaseMs = group.Promise?.LeaseMs ?? 0,
+            LastSignUs = group.Promise is { } promise ? Math.Max(0, Microseconds(promise.LastSign)) : 0,
+        };
     }
 
     private ViewOpened Open(OpenView open)

@@ -3,8 +3,8 @@ namespace VmRepl.Replication.Replica;
 /// <summary>Limits of a replica's sessions.</summary>
 public sealed record ReplicaOptions
 {
-    /// <summary>Bytes that one session may have sent and not yet seen processed. Default 64 MiB; at least twice the largest record.</summary>
-    public long CreditBytes { get; init; } = 64L << 20;
+    /// <summary>Bytes that all sessions together may have sent and not yet seen processed; each gets an equal part, and at least 4 MiB. Default 256 MiB; at least twice the largest record.</summary>
+    public long CreditBytes { get; init; } = 256L << 20;
 
     /// <summary>How long a rewind waits for the end of a session of its group before it is refused. Default 3 s.</summary>
     public TimeSpan RewindWait { get; init; } = TimeSpan.FromSeconds(3);

@@ -26,6 +26,9 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
     /// <summary>What is served as block devices; null where this replica serves none.</summary>
     public ViewAttachments? Attachments { get; init; }
 
+    /// <summary>What this replica is ready to take, of all its sessions.</summary>
+    internal CreditPool Credits { get; } = new(options.CreditBytes);
+
     /// <summary>What is known of the test failovers of groups.</summary>
     internal FailoverTestBook Tests { get; } = new(store.Directory);
 

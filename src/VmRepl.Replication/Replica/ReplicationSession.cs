@@ -30,7 +30,8 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private GroupStore group = null!;
     private long receivedBytes;
-    private long grantedBytes;
+    private SessionCredit? credit;
+    private bool isPromising;
     private ulong received;
 
     // Set when this side has said its last word: what still comes is read and thrown away, for closing on unread input would reset the connection over that word.
@@ -69,6 +70,8 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         {
             if (name is not null)
             {
+                credit?.Dispose();
+                KeepLastSign();
                 site.Leave(name, this);
                 SessionLog.Closed(site.Log, name, connection.Peer);
             }
@@ -82,6 +85,20 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     {
         await ending.CancelAsync();
         await ended.Task;
+    }
+
+    private void KeepLastSign()
+    {
+        if (!isPromising) return;
+        try
+        {
+            group.NotePromise(group.Promise!, isDurable: true);
+        }
+        catch (IOException e)
+        {
+            // The one of the session's beginning stands.
+            SessionLog.Failed(site.Log, group.Description.Name, e.Message, e);
+        }
     }
 
     /// <summary>When one loop ends, however it ends, the others have nothing left to do.</summary>
@@ -118,10 +135,10 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             return false;
         }
 
-        grantedBytes = site.Options.CreditBytes;
+        credit = site.Credits.Enter();
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
-        var state = new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)grantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0)
+        var state = new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)credit.GrantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0)
         {
             NewestTimeUs = Math.Max(0, group.Journal.NewestTimeUs),
             NewestRewind = group.Journal.NewestRewind,
@@ -148,6 +165,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             // Once more: another session may have made it, or raised its epoch, since this one was let in.
             if (OpeningRules.FindReason(open, group.Description) is { } reason) return reason;
             if (open.Epoch > group.Description.Epoch) group.SetEpoch(open.Epoch);
+            // Rounds promise nothing that a failover could ask about, unless an earlier promise ends with them.
+            isPromising = open.AckMode != AckMode.Snapshot || group.Promise is not null;
+            if (isPromising) group.NotePromise(new SourcePromise(open.AckMode, open.LeaseMs, site.Time.GetUtcNow()), isDurable: true);
             return null;
         }
         catch (Exception e) when (e is StoreException or JournalDamagedException)
@@ -176,6 +196,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 if (message is Bye) return;
                 if (isFailed) continue;
                 timer.Change(site.Options.SilenceMax, Timeout.InfiniteTimeSpan);
+                if (isPromising) group.NotePromise(group.Promise! with { LastSign = site.Time.GetUtcNow() }, isDurable: false);
                 if (Overdraft(message) is { } overdraft)
                 {
                     SessionLog.Failed(site.Log, group.Description.Name, overdraft, null);
@@ -300,7 +321,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private Task AcknowledgeAsync(long bytes, CancellationToken cancellation)
     {
-        var granted = Interlocked.Add(ref grantedBytes, bytes);
+        var granted = credit!.Renew(bytes);
         var position = group.Journal.Position;
         return connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)granted), cancellation).AsTask();
     }
@@ -345,13 +366,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private string? Overdraft(IMessage message)
     {
         receivedBytes += message switch { RecordBatch batch => Weigh(batch.Records), BaselineBatch batch => Weigh(batch.Records), _ => 0 };
-        var granted = Interlocked.Read(ref grantedBytes);
+        var granted = credit!.GrantedBytes;
         return receivedBytes <= granted + RecordLimits.MaxPayloadBytes ? null : $"the source sent {receivedBytes} bytes, {granted} were granted";
     }
 
     private static long Weigh(IEnumerable<Record> batch) => batch.Sum(CreditRule.Weigh);
 
-    private ulong LastPoint() => group.Journal.Points is [.., var newest] ? newest.Sequence : 0;
+    private ulong LastPoint() => group.Journal.NewestPoint?.Sequence ?? 0;
 
     /// <summary>Says why this session ends, and gives the peer a while to hear it and close.</summary>
     private async Task TellAsync(Failure failure, CancellationToken cancellation)

@@ -33,8 +33,9 @@ internal sealed class ReportJsonTests
     [Test]
     public void Report_PointsAsJson_HasTheDocumentedKeys()
     {
-        var json = JsonDocument.Parse(Json(new PointsReport("vm1", [new PointReport(42, Time, null, "crash", 4096, null)]), j => j.PointsReport)).RootElement;
-        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "points" }));
+        var json = JsonDocument.Parse(Json(new PointsReport("vm1", [new PointReport(42, Time, null, "crash", 4096, null)], [new PointRunReport(42, Time, 50, Time)]), j => j.PointsReport)).RootElement;
+        Assert.That(json.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "group", "points", "runs" }));
+        Assert.That(json.GetProperty("runs")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "firstSequence", "firstTime", "lastSequence", "lastTime" }));
         Assert.That(json.GetProperty("points")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "sequence", "time", "bookmark", "consistency", "rewindBytes", "rewindSeconds" }));
     }
 

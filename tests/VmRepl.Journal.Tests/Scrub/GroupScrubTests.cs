@@ -260,7 +260,9 @@ public class GroupScrubTests
         stage.Write("a", 0, 64 << 10, 200);
         stage.Write("b", 32 << 10, 64 << 10, 201);
         stage.Write("c", 96 << 10, 40 << 10, 202);
-        stage.Append(stage.Contents(Protocol.Records.RecordKind.Punch, 16 << 10, 32 << 10, 0), stage.Fact(Protocol.Records.RecordKind.Bookmark, 1, "d"));
+        stage.Append(
+            stage.Fact(Protocol.Records.RecordKind.ResyncBegin), stage.Contents(Protocol.Records.RecordKind.Punch, 16 << 10, 32 << 10, 0, 1),
+            stage.Fact(Protocol.Records.RecordKind.ResyncEnd, 1), stage.Fact(Protocol.Records.RecordKind.Bookmark, 3, "d"));
         stage.Write("e", 0, 1024, 203);
         stage.Write("f", 600 << 10, 300 << 10, 204);
         stage.Write("g", 128 << 10, 64 << 10, 205);

@@ -71,8 +71,9 @@ internal sealed class ScrubbedStore : IDisposable
     public Record Contents(RecordKind kind, long offset, int length, byte fill, int ahead = 0) => Record.Create(
         new RecordHeader { Kind = kind, Sequence = Next + (ulong)ahead, TimeUs = 1, Epoch = 1, Disk = 1, Offset = offset, Length = length }, kind == RecordKind.Write ? Enumerable.Repeat(fill, length).ToArray() : default);
 
-    /// <summary>Writes and makes a point of it.</summary>
-    public ulong Write(string name, long offset, int length, byte fill) => Append(Contents(RecordKind.Write, offset, length, fill), Fact(RecordKind.Bookmark, 1, name));
+    /// <summary>Writes in a round of its own, and names the moment behind it.</summary>
+    public ulong Write(string name, long offset, int length, byte fill) =>
+        Append(Fact(RecordKind.ResyncBegin), Contents(RecordKind.Write, offset, length, fill, 1), Fact(RecordKind.ResyncEnd, 1), Fact(RecordKind.Bookmark, 3, name));
 
     public ulong Append(params Record[] records)
     {

@@ -35,8 +35,8 @@ public class MessageCodecTests
     {
         var bytes = Encode(message);
         var reader = new MessagePackReader(bytes);
-        // The rate of a scrub came later, and may be missing (docs/protocol.md).
-        var fields = reader.ReadArrayHeader() - (message is Scrub ? 1 : 0);
+        // What came later may be missing (docs/protocol.md): the rate of a scrub, the runs of a list of points, what a source promises.
+        var fields = reader.ReadArrayHeader() - (message switch { Scrub or PointList => 1, OpenGroup => 2, _ => 0 });
         for (var kept = 0; kept < fields; kept++)
         {
             var fewer = new MessagePackReader(bytes);
@@ -47,6 +47,22 @@ public class MessageCodecTests
             Assert.That(fault.Found, Is.EqualTo("the end of the message"));
             Assert.That(fault.Field, Is.Not.Empty);
         }
+    }
+
+    [Test]
+    public void OpenGroup_OfAPeerThatPromisesNothing_SendsRounds()
+    {
+        var bytes = Encode(new OpenGroup("web", Guid.Empty, 7, [], true));
+        // Without the word of nine bytes and the lease of one.
+        var read = (OpenGroup)MessageCodec.Read((byte[])[(byte)(bytes[0] - 2), .. bytes.AsSpan(1, bytes.Length - 11)]);
+        Assert.That((read.AckMode, read.LeaseMs), Is.EqualTo((AckMode.Snapshot, 0u)));
+    }
+
+    [Test]
+    public void PointList_OfAPeerThatKnowsNoRuns_HasNone()
+    {
+        var bytes = Encode(new PointList("web", []));
+        Assert.That(((PointList)MessageCodec.Read((byte[])[(byte)(bytes[0] - 1), .. bytes.AsSpan(1, bytes.Length - 2)])).Runs, Is.Empty);
     }
 
     [Test]
@@ -110,7 +126,7 @@ public class MessageCodecTests
         Assert.That(said[0], Is.EqualTo("1 7 [1, 1, 3, ['lanes', 'zstd'], b'\\x00\\x11\"3DUfw\\x88\\x99\\xaa\\xbb\\xcc\\xdd\\xee\\xff', 'vmrepl 0.1.0', 'replicate']"));
         Assert.That(said, Does.Contain("14 2 [14, 18446744073709551615]"));
         Assert.That(said, Does.Contain("21 5 [21, 1, 2, 0, 9223372036854775807]"));
-        Assert.That(said, Does.Contain("18 3 [18, 'web', [[5, 1795000000000000, None, 'crash', None, None], [9, -1, 'before', 'application', 4096, 0]]]"));
+        Assert.That(said, Does.Contain("18 4 [18, 'web', [[5, 1795000000000000, None, 'crash', None, None], [9, -1, 'before', 'application', 4096, 0]], [[5, 1795000000000000, 9, -1]]]"));
     }
 
     private static byte[] Encode(IMessage message)

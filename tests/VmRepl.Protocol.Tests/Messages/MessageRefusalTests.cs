@@ -46,6 +46,7 @@ public class MessageRefusalTests
         Case("open view group", new OpenView("a\0", "latest")),
         Case("point bookmark", new PointList("web", [new RecoveryPoint(1, 1, "a\nb", "crash")])),
         Case("point rewind bytes", new PointList("web", [new RecoveryPoint(1, 1, null, "crash") { RewindBytes = -1 }])),
+        Case("run last sequence", new PointList("web", []) { Runs = [new PointRun(2, 1, 1, 1)] }),
         Case("point rewind time", new PointList("web", [new RecoveryPoint(1, 1, null, "crash") { RewindMs = -1 }])),
         Case("group state newest time", new GroupState("following", 0, 0, 0, 0, 0, 0) { NewestTimeUs = -1 }),
         Case("group state metadata keys", new GroupState("following", 0, 0, 0, 0, 0, 0) { MetadataKeys = new string[MessageLimits.MaxMetadataEntries + 1].Select(_ => "k").ToArray() }),

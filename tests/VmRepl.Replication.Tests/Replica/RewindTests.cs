@@ -19,7 +19,7 @@ public class RewindTests
         await using var replica = new ReplicaHost(directory.Host("store"));
         var vm = await ProtectAsync(directory, replica, rounds: 3);
         await using var reader = await OpenReaderAsync(vm);
-        var costs = await reader.PointCostsAsync("vm", default);
+        var costs = (await reader.RangeAsync("vm", default)).Points;
         Assert.That(costs.Select(c => c.RewindBytes), Is.EqualTo(new long[] { 3 * 8192, 2 * 8192, 8192, 0 }));
 
         var done = await reader.RewindAsync("vm", Sequence(vm, 0), null, default);

@@ -9,7 +9,7 @@ namespace VmRepl.Simulation.Workload;
 
 /// <summary>
 /// Compares a group with the oracle. Checked: the points offered and their names, contents, holes and metadata at points, the live images.
-/// Not checked: how much space a journal takes, times of points.
+/// Not checked: how much space a journal takes.
 /// </summary>
 internal static class GroupChecker
 {
@@ -22,10 +22,17 @@ internal static class GroupChecker
     public static void CheckPoints(GroupStore group, Oracle oracle)
     {
         var start = group.Journal.Position.Start;
-        var expected = oracle.Points().Where(p => p.Sequence >= start);
+        var expected = oracle.Points().Where(p => p.Sequence >= start).ToList();
+        var runs = oracle.Runs(start);
+        // The start of the range is a point of its own where it lies in a run.
+        if (oracle.Runs(0).Exists(r => r.Contains(start)) && !expected.Exists(p => p.Sequence == start)) expected.Insert(0, (start, ""));
         var found = group.Journal.Points;
-        if (found.Select(p => (p.Sequence, p.Bookmark ?? "")).SequenceEqual(expected)) return;
-        throw new SimulationFailureException($"points from {start} on: expected [{string.Join(", ", expected)}], found [{string.Join(", ", found.Select(p => (p.Sequence, p.Bookmark)))}]");
+        if (!found.Select(p => (p.Sequence, p.Bookmark ?? "")).SequenceEqual(expected))
+            throw new SimulationFailureException($"points from {start} on: expected [{string.Join(", ", expected)}], found [{string.Join(", ", found.Select(p => (p.Sequence, p.Bookmark)))}]");
+        foreach (var point in found) Require(point.TimeUs == oracle.TimeOf(point.Sequence), $"point {point.Sequence} is of {oracle.TimeOf(point.Sequence)} us, and {point.TimeUs} is said");
+        Require(group.Journal.Runs.SequenceEqual(runs), $"runs from {start} on: expected [{string.Join(", ", runs)}], found [{string.Join(", ", group.Journal.Runs)}]");
+        var newest = Math.Max(expected.Count > 0 ? expected[^1].Sequence : 0, runs.Count > 0 ? runs[^1].LastSequence : 0);
+        Require((group.Journal.NewestPoint?.Sequence ?? 0) == newest, $"the newest point is {newest}, and {group.Journal.NewestPoint} is said");
     }
 
     public static void CheckLive(GroupStore group, Oracle oracle)

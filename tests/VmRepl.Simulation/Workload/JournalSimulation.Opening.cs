@@ -119,7 +119,7 @@ public sealed partial class JournalSimulation
         Require(oracle.Newest == position.Durable || oracle.Records.Count == 0, $"{position.Durable} is the newest one there, and nothing of that number was sent");
         acknowledged = isBehind ? oracle.Newest : Math.Max(acknowledged, oracle.Newest);
         baselineIsDone = oracle.Records.Any(r => r.Header.Kind == RecordKind.ResyncEnd);
-        maker.AdvanceBehind(position.Durable);
+        maker.AdvanceBehind(position.Durable, group.Journal.NewestTimeUs);
         resend = [.. resend.Where(r => r.Header.Sequence > position.Durable)];
         SettleLostFlushes(source);
         if (lost.Count == 0) return;
@@ -217,6 +217,7 @@ public sealed partial class JournalSimulation
         {
             using var view = from.OpenView(random.Pick(points));
             CheckView(view, oracle, Counters);
+            CheckAnyMoment(from);
         }
     }
 
@@ -231,6 +232,8 @@ public sealed partial class JournalSimulation
             using var view = group.OpenView(point);
             CheckView(view, oracle, Counters);
         }
+
+        for (var i = 0; i < MomentsAtEnd; i++) CheckAnyMoment(group);
     }
 
     /// <summary>Takes over what the open journal counted since it was last asked.</summary>

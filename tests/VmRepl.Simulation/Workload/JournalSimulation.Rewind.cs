@@ -14,10 +14,14 @@ public sealed partial class JournalSimulation
     // The newest records are a rewind's: those that a crash takes are lost for good.
     private bool isRewinding;
 
+    private RecoveryPoint? newestBeforeRewind;
+
     private void Rewind()
     {
         var points = group!.Journal.Points;
-        var target = TargetOfRewind(points);
+        newestBeforeRewind = group.Journal.NewestPoint;
+        // As often as not a moment between two points.
+        var target = random.Chance(0.3) && FollowedMoment(group) is { } followed ? followed : TargetOfRewind(points);
         // Numbers that the source used and the replica has not are used again here: the source finds out that it was rewound and gives its own up.
         resend = [];
         if (random.Chance(0.3)) PlanCrash(random.Chance(0.5) ? 6 : 40);
@@ -46,7 +50,7 @@ public sealed partial class JournalSimulation
         {
             // What a refused batch would have been is the rewind's as well.
             resend = [];
-            if (group is not null && !volume.IsDown) maker.AdvanceBehind(group.Journal.Position.Durable);
+            if (group is not null && !volume.IsDown) maker.AdvanceBehind(group.Journal.Position.Durable, group.Journal.NewestTimeUs);
         }
     }
 
@@ -68,7 +72,7 @@ public sealed partial class JournalSimulation
 
     private void CheckInRewind(IReadOnlyList<RecoveryPoint> points)
     {
-        Require(group!.Journal.Points[^1] == points[^1], "a point is offered in the middle of a rewind");
+        Require(group!.Journal.Points[^1] == points[^1] && group.Journal.NewestPoint == newestBeforeRewind, "a point is offered in the middle of a rewind");
         Counters.Add(SimulationCounters.ViewsInRewind);
         CheckOnePoint();
     }
@@ -77,7 +81,7 @@ public sealed partial class JournalSimulation
     {
         Counters.Add(SimulationCounters.Rewinds);
         if (WasRewoundOver(target)) Counters.Add(SimulationCounters.RewindsForward);
-        Require(group!.Journal.Points[^1] == made, $"the newest point is {group.Journal.Points[^1]}, the rewind made {made}");
+        Require(group!.Journal.Points[^1] == made && group.Journal.NewestPoint == made, $"the newest point is {group.Journal.Points[^1]}, the rewind made {made}");
         Require(made.Consistency == target.Consistency, $"a point that is {target.Consistency} consistent was gone back to, and the new one is {made.Consistency}");
         var start = group.Journal.Position.Start;
         Require(before.Where(p => p.Sequence >= start).All(group.Journal.Points.Contains), "a rewind cost a point");

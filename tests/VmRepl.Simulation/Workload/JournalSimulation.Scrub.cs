@@ -178,8 +178,11 @@ public sealed partial class JournalSimulation
     {
         CheckPoints(store, oracle);
         var named = report.Damage.SelectMany(d => d.Points).Select(p => p.Sequence).Distinct().Order().ToList();
-        var spoiled = store.Journal.Points.DistinctBy(p => p.Sequence).Where(p => IsSpoiled(store, p, oracle)).Select(p => p.Sequence).ToList();
-        Require(named.SequenceEqual(spoiled), $"{what}: the points [{string.Join(' ', spoiled)}] are spoiled, and a scrub names [{string.Join(' ', named)}]");
+        var points = store.Journal.Points.DistinctBy(p => p.Sequence).ToList();
+        var spoiled = points.Where(p => IsSpoiled(store, p, oracle)).Select(p => p.Sequence).ToList();
+        var followed = named.Except(points.Select(p => p.Sequence)).ToList();
+        Require(named.Except(followed).SequenceEqual(spoiled), $"{what}: the points [{string.Join(' ', spoiled)}] are spoiled, and a scrub names [{string.Join(' ', named)}]");
+        CheckSpoiledRuns(store, report, followed, what);
         if (spoiled.Count > 0) Counters.Add(SimulationCounters.BitFlipsThatSpoil);
     }
 

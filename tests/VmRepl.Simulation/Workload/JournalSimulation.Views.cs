@@ -13,6 +13,7 @@ public sealed partial class JournalSimulation
         if (points.Count == 0 || views.Count >= 3) return;
         // Old ones more often: those are the ones that retirement comes near. Not the oldest alone: that one lets nothing be retired.
         var point = points[(int)random.Between(0, random.Chance(0.5) ? Math.Min(4, points.Count - 1) : points.Count - 1)];
+        if (random.Chance(0.3) && FollowedMoment(group) is { } followed) point = followed;
         views.Add(new OpenView(group.OpenView(point), retired));
     }
 
@@ -69,6 +70,7 @@ public sealed partial class JournalSimulation
         if (points.Count == 0) return;
         using var view = group.OpenView(random.Pick(points));
         CheckView(view, oracle, Counters);
+        CheckAnyMoment(group);
     }
 
     private void CloseViews()

@@ -204,8 +204,8 @@ public sealed partial class JournalSimulation
             }
         }
 
-        // A point named later on; the first retirement of the batch may be about to take it, so the newest one.
-        if (random.Chance(0.05) && group!.Journal.Points is { Count: > 0 } points) batch.Add(maker.Bookmark(points[^1].Sequence));
+        // A point named later on; the first retirement of the batch may be about to take it, so the newest one. In a run a bookmark names its own sequence.
+        if (random.Chance(0.2) && group!.Journal.Points is [.., var point] && group.Journal.NewestPoint == point) batch.Add(maker.Bookmark(point.Sequence));
         return batch;
     }
 

@@ -144,6 +144,33 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
         return [.. points.SelectMany(p => p.Value.Count == 0 ? [(p.Key, "")] : p.Value.Select(n => (p.Key, n)))];
     }
 
+    /// <summary>The stretches outside resyncs, from the point before them to their newest record of contents or metadata; of each the part from <paramref name="start"/> on, where there is more than the start of it.</summary>
+    /// <param name="through">Records up to this sequence only.</param>
+    public List<PointRun> Runs(ulong start, ulong through = ulong.MaxValue)
+    {
+        var runs = new List<PointRun>();
+        RecordHeader? first = null, last = null;
+        foreach (var header in records.Select(r => r.Header).TakeWhile(h => h.Sequence <= through))
+        {
+            if (header.Kind == RecordKind.ResyncBegin) End();
+            else if (header.Kind == RecordKind.ResyncEnd) first ??= header;
+            else if (first is not null && (IsContents(header.Kind) || header.Kind == RecordKind.Metadata)) last = header;
+        }
+
+        End();
+        return runs;
+
+        void End()
+        {
+            if (last is not null && last.Sequence > start)
+                runs.Add(first!.Sequence >= start ? new PointRun(first.Sequence, first.TimeUs, last.Sequence, last.TimeUs) : new PointRun(start, TimeOf(start), last.Sequence, last.TimeUs));
+            (first, last) = (null, null);
+        }
+    }
+
+    /// <summary>Time of the newest record up to a sequence; 0 where there is none.</summary>
+    public long TimeOf(ulong sequence) => records.FindLast(r => r.Header.Sequence <= sequence)?.Header.TimeUs ?? 0;
+
     public static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
 
     private static void RequireStamped(Record record)

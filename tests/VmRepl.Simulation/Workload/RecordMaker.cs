@@ -17,16 +17,24 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
     private const long PayloadMax = 512 << 10;
 
     private int names;
+    private long newestTimeUs;
+
+    private long NowUs => newestTimeUs = Math.Max(newestTimeUs, clock.NowUs);
 
     public ulong Next { get; private set; } = (ulong)random.Between(1, 5000);
 
     /// <summary>Goes on behind a sequence that the replica gave out itself.</summary>
-    public void AdvanceBehind(ulong sequence) => Next = Math.Max(Next, sequence + 1);
+    /// <param name="timeUs">Its time: a source's never go back.</param>
+    public void AdvanceBehind(ulong sequence, long timeUs)
+    {
+        Next = Math.Max(Next, sequence + 1);
+        newestTimeUs = Math.Max(newestTimeUs, timeUs);
+    }
 
     public void SkipSome() => Next += (ulong)random.Between(1, 100);
 
     public Record Fact(RecordKind kind, Dictionary<string, string>? attributes = null, byte[]? payload = null) => Record.Create(
-        new RecordHeader { Kind = kind, Sequence = Next++, TimeUs = clock.NowUs, Epoch = 1, Attributes = attributes }, payload ?? []);
+        new RecordHeader { Kind = kind, Sequence = Next++, TimeUs = NowUs, Epoch = 1, Attributes = attributes }, payload ?? []);
 
     public Record Bookmark(ulong? point)
     {
@@ -59,7 +67,7 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
     public Record Contents(RecordKind kind, uint disk, long offset, long length)
     {
         var payload = kind == RecordKind.Write ? Payload(Next, length, random.Chance(0.05)) : [];
-        return Record.Create(new RecordHeader { Kind = kind, Sequence = Next++, TimeUs = clock.NowUs, Epoch = 1, Disk = disk, Offset = offset, Length = length }, payload);
+        return Record.Create(new RecordHeader { Kind = kind, Sequence = Next++, TimeUs = NowUs, Epoch = 1, Disk = disk, Offset = offset, Length = length }, payload);
     }
 
     /// <summary>Each sector says which record wrote it and which sector of it it is.</summary>
@@ -85,7 +93,7 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
 
     /// <summary>A piece of a disk as it is to be.</summary>
     public Record Contents(uint disk, long offset, byte[] payload) => Record.Create(
-        new RecordHeader { Kind = RecordKind.Write, Sequence = Next++, TimeUs = clock.NowUs, Epoch = 1, Disk = disk, Offset = offset, Length = payload.Length }, payload);
+        new RecordHeader { Kind = RecordKind.Write, Sequence = Next++, TimeUs = NowUs, Epoch = 1, Disk = disk, Offset = offset, Length = payload.Length }, payload);
 
     public Record Metadata(string key, byte[] value) => Fact(RecordKind.Metadata, new Dictionary<string, string> { [RecordAttribute.Key] = key }, value);
 }

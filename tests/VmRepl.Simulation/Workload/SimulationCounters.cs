@@ -15,6 +15,7 @@ public sealed class SimulationCounters
         CleanReopens = "clean-reopens", ReadOnlyOpens = "read-only-opens", Bookmarks = "bookmarks", Rounds = "rounds", Records = "records", ResyncsOverRestart = "resyncs-open-over-a-restart",
         Rewinds = "rewinds", RewindsForward = "rewinds-forward", CrashesInRewind = "crashes-in-a-rewind", RewindsGivenUp = "rewinds-given-up", RewindsOverRestart = "rewinds-cut-by-a-restart",
         ViewsInRewind = "points-checked-in-a-rewind",
+        MomentsFollowed = "moments-of-runs-taken", MomentsChecked = "moments-checked", MomentsRefused = "moments-refused",
         Scrubs = "scrubs", ScrubsBesideAppends = "scrubs-beside-appends", BitFlips = "bit-flips", BitFlipsNamed = "bit-flips-named", BitFlipsWhileOpen = "bit-flips-while-open", BitFlipsInLive = "bit-flips-in-a-live-image",
         BitFlipsThatSpoil = "bit-flips-that-spoil-points", BitFlipsThatClose = "bit-flips-that-close-the-group", CommitsMended = "commits-mended", DamageOfSeveralBits = "damage-of-several-bits",
         DigestFilesRemoved = "digest-files-removed", SparesRemoved = "spare-files-removed",
@@ -24,7 +25,7 @@ public sealed class SimulationCounters
     [
         PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, VoidBytes, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
         ViewsOverRetirement, ViewsClosed, SecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, PunchErrors, VoidsNotGivenBack, VolumesWithoutHoles, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
-        CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind,
+        CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind, MomentsFollowed, MomentsChecked, MomentsRefused,
         Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, CommitsMended, DamageOfSeveralBits, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
     ];
 

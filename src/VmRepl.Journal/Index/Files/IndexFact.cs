@@ -1,3 +1,4 @@
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol;
 using VmRepl.Protocol.MessagePack;
@@ -7,11 +8,11 @@ namespace VmRepl.Journal.Index.Files;
 
 /// <summary>
 /// A record that is no contents (a bookmark, metadata, the beginning or end of a round, a checkpoint, …) and where it stands. The payload, where it has one, stays in the segment.
-/// In a file: an array of serial, commit, place of the encoded header, and the record as in a segment, with the payload's place for the payload.
+/// In a file: an array of serial, commit, place of the encoded header, the record as in a segment, with the payload's place for the payload, and sequence and time of the newest record of contents or metadata before it.
 /// </summary>
 internal sealed record IndexFact
 {
-    private const int Fields = 4;
+    private const int Fields = 6;
 
     public required RecordHeader Header { get; init; }
 
@@ -34,6 +35,9 @@ internal sealed record IndexFact
     /// <summary>CRC-32C, little endian, for each 4096 bytes of payload.</summary>
     public required ReadOnlyMemory<byte> Checksums { get; init; }
 
+    /// <summary>The newest record of contents, or of metadata with a sequence, before this one; none where the journal has none.</summary>
+    public required RecordMoment FollowedBefore { get; init; }
+
     /// <summary>Whether records of that kind are facts, and not contents of a disk.</summary>
     public static bool IsFact(RecordKind kind) => kind is not (RecordKind.Write or RecordKind.Zero or RecordKind.Punch or RecordKind.Undo or RecordKind.HandDown);
 
@@ -41,7 +45,8 @@ internal sealed record IndexFact
     /// <param name="place">Segment and commit.</param>
     /// <param name="headerOffset">Where its encoded header begins in the segment's file.</param>
     /// <param name="payloadOffset">Where its payload begins in the segment's file; 0 where it has none.</param>
-    public static IndexFact Of(Record record, CommitPlace place, uint headerOffset, uint payloadOffset)
+    /// <param name="followedBefore">The newest record of contents, or of metadata with a sequence, before it.</param>
+    public static IndexFact Of(Record record, CommitPlace place, uint headerOffset, uint payloadOffset, RecordMoment followedBefore)
     {
         if (!IsFact(record.Header.Kind)) throw new ArgumentException($"{record} is contents", nameof(record));
         return new IndexFact
@@ -54,6 +59,7 @@ internal sealed record IndexFact
             EncodedHeader = record.EncodedHeader.ToArray(),
             HeaderChecksum = record.HeaderChecksum,
             Checksums = record.PayloadLength > 0 ? record.Checksums.ToArray() : default,
+            FollowedBefore = followedBefore,
         };
     }
 
@@ -68,6 +74,8 @@ internal sealed record IndexFact
         writer.WriteFixedUInt32(HeaderChecksum);
         if (PayloadLength == 0) writer.WriteNil();
         else writer.WriteUInt32(PayloadOffset);
+        writer.WriteUInt64(FollowedBefore.Sequence);
+        writer.WriteInt64(FollowedBefore.TimeUs);
     }
 
     /// <exception cref="ProtocolException">The bytes are no fact.</exception>
@@ -79,6 +87,6 @@ internal sealed record IndexFact
         var record = Record.Read(ref reader, source, out var payloadOffset);
         if (!IsFact(record.Header.Kind)) throw reader.Wrong("fact kind", "no contents of a disk", $"{record.Header.Kind}");
         if (record.PayloadLength > 0 && (payloadOffset < 0 || payloadOffset > SegmentLayout.SegmentBytesMax - record.PayloadLength)) throw reader.Wrong("fact payload place", "a place in a segment", $"{payloadOffset}");
-        return Of(record, place, headerOffset, (uint)Math.Max(payloadOffset, 0));
+        return Of(record, place, headerOffset, (uint)Math.Max(payloadOffset, 0), new RecordMoment(reader.ReadUInt64("fact sequence before"), reader.ReadInt64("fact time before")));
     }
 }

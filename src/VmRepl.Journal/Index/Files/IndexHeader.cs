@@ -9,7 +9,7 @@ namespace VmRepl.Journal.Index.Files;
 /// <summary>What the first 4096 bytes of an index file say. Every number has been compared with the file's length, so that it may be used as a size.</summary>
 internal sealed record IndexHeader
 {
-    public const int Version = 1;
+    public const int Version = 2;
 
     private const int Fields = 27;
 

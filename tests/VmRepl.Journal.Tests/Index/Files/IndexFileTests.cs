@@ -177,6 +177,6 @@ public class IndexFileTests
         }
     }
 
-    private static (RecordKind, ulong, CommitPlace, uint, uint, int, uint) Essence(IndexFact f) =>
-        (f.Header.Kind, f.Header.Sequence, f.Place, f.HeaderOffset, f.PayloadOffset, f.PayloadLength, f.HeaderChecksum);
+    private static (RecordKind, ulong, CommitPlace, uint, uint, int, uint, ulong, long) Essence(IndexFact f) =>
+        (f.Header.Kind, f.Header.Sequence, f.Place, f.HeaderOffset, f.PayloadOffset, f.PayloadLength, f.HeaderChecksum, f.FollowedBefore.Sequence, f.FollowedBefore.TimeUs);
 }

@@ -1,6 +1,7 @@
 using VmRepl.Blocks.Files;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Segments;
 using VmRepl.Protocol.Records;
 
@@ -44,7 +45,7 @@ internal static class IndexSample
     {
         var attributes = name is null ? null : new Dictionary<string, string> { ["name"] = name };
         var record = Record.Create(new RecordHeader { Kind = kind, Sequence = sequence, TimeUs = sequence == 0 ? 0 : 5, Undoes = undoes, Attributes = attributes }, payload ?? []);
-        return IndexFact.Of(record, place, 4096 + (uint)sequence, payload is null ? 0u : 65536);
+        return IndexFact.Of(record, place, 4096 + (uint)sequence, payload is null ? 0u : 65536, new RecordMoment(sequence / 2, (long)sequence * -10));
     }
 
     /// <summary>Segments from the layer's first place to its end.</summary>
