@@ -28,6 +28,9 @@ public static class Plant
         [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
         NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush, GiveBackNeeded];
 
+    /// <summary>Those of the source's side, and of what both sides agree on, which the system's simulation finds.</summary>
+    public static readonly IReadOnlyList<string> OfSystem = [];
+
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }
 
