@@ -5,6 +5,7 @@ using VmRepl.Benchmarks.Ingest;
 using VmRepl.Benchmarks.Nbd;
 using VmRepl.Benchmarks.Scale;
 using VmRepl.Benchmarks.Sharing;
+using VmRepl.Benchmarks.Tracking;
 
 // dotnet cake --target=Bench [--arguments="--size MIB --pairs N --directory DIR --vmrepl FILE --only NAME,…"]
 // Measures the published command, and the journal's ingest in a process of its own, beside programs that do the same work, in one run, on one disk. Exit status: 0 measured; 1 something failed; 2 usage.
@@ -23,6 +24,9 @@ if (args is ["scale", .. var scale]) return ScaleBench.Run(scale);
 // "nbd [DIR [PAIRS [SECONDS [PATTERN]]]]": our NBD server beside nbdkit and qemu-nbd.
 if (args is ["nbd", .. var nbd]) return NbdBench.Run(nbd);
 if (args is ["nbd-serve", var served, var socket]) return await NbdServing.RunAsync(served, socket);
+
+// "marks [DIR]": what marking a write for a replica costs.
+if (args is ["marks", .. var marks]) return MarksBench.Run(marks);
 
 BenchOptions options;
 try

@@ -17,6 +17,9 @@ public static class Plant
     public const string TrustFailedFlush = "trust-failed-flush";
     public const string GiveBackNeeded = "give-back-needed";
 
+    /// <summary>Of the source's marks.</summary>
+    public const string DirtyBitClearedByFirstAck = "dirty-bit-cleared-by-first-ack";
+
     public const string ScrubSkipsARegion = "scrub-skips-a-region";
     public const string ScrubSkipsUndo = "scrub-skips-undo";
     public const string TrustStaleDigest = "trust-stale-digest";

@@ -14,6 +14,8 @@ public sealed class HostDirectory(string path) : IHostDirectory
 
     public IHostFile Open(string name, HostFileAccess access) => HostFile.Open(In(name), access);
 
+    public IHostMemory Map(string name) => new HostMemory(HostFile.Open(In(name), HostFileAccess.ReadWrite));
+
     public long AllocatedBytes(string name) => HostFileAllocation.Bytes(In(name));
 
     public bool FileExists(string name) => File.Exists(In(name));

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
@@ -224,6 +225,10 @@ public sealed class HostFile : IHostFile
         // Only a volume that has no such locks may answer "not locked": any other failure must not pass for it.
         return Marshal.GetLastPInvokeError() is LibC.InvalidArgument or LibC.NotSupported or LibC.NoSys ? false : throw Failed("cannot be asked for its locks");
     }
+
+    /// <summary>This file as shared memory; the file stays open and is still its owner's to dispose.</summary>
+    internal MemoryMappedFile CreateMapping(long length) =>
+        MemoryMappedFile.CreateFromFile(handle, null, length, IsReadOnly ? MemoryMappedFileAccess.Read : MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
 
     public void Dispose()
     {

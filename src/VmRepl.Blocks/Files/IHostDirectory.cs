@@ -9,6 +9,11 @@ public interface IHostDirectory
     /// <exception cref="FileNotFoundException">It does not exist (for <see cref="HostFileAccess.Read"/> and <see cref="HostFileAccess.ReadWrite"/>).</exception>
     IHostFile Open(string name, HostFileAccess access);
 
+    /// <summary>The whole of a file as memory; its length is that of now.</summary>
+    /// <exception cref="FileNotFoundException">It does not exist.</exception>
+    /// <exception cref="IOException">It cannot be mapped: it is empty, or does not end with a page.</exception>
+    IHostMemory Map(string name);
+
     bool FileExists(string name);
 
     /// <summary>Bytes that the volume has set aside for a file, holes not counted; its length where the system does not say.</summary>

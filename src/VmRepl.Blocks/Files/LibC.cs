@@ -14,7 +14,8 @@ internal static partial class LibC
     public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;
     public const uint SyncFileRangeWrite = 2;
-    public const int AdviseHugePages = 14;
+    public const int AdviseRandom = 1, AdviseHugePages = 14;
+    public const int SynchronousSync = 4;
     public const int ReadWrite = 2, CloseOnExec = 0x80000;
 
     /// <summary>O_DIRECT, which differs by architecture.</summary>
@@ -45,6 +46,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "msync", SetLastError = true)]
+    public static partial int MSync(nint address, nint length, int flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     public static partial int FSync(int descriptor);

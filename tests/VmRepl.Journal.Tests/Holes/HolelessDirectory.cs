@@ -13,6 +13,8 @@ internal sealed class HolelessDirectory(IHostDirectory inner) : IHostDirectory
 
     public IHostFile Open(string name, HostFileAccess access) => new HolelessFile(inner.Open(name, access));
 
+    public IHostMemory Map(string name) => new HolelessMemory(inner.Map(name));
+
     public bool FileExists(string name) => inner.FileExists(name);
 
     public long AllocatedBytes(string name) => inner.AllocatedBytes(name);

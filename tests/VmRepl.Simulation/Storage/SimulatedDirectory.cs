@@ -39,6 +39,12 @@ public sealed class SimulatedDirectory : IHostDirectory
             : throw new FileNotFoundException($"{Path}/{name} does not exist");
     }
 
+    public IHostMemory Map(string name)
+    {
+        volume.RequireUp(life);
+        return Here.Names.GetValueOrDefault(name) is SimulatedInode found ? new SimulatedMemory(volume, found, $"{Path}/{name}") : throw new FileNotFoundException($"{Path}/{name} does not exist");
+    }
+
     public bool FileExists(string name) => Find()?.Names.GetValueOrDefault(name) is SimulatedInode;
 
     public long AllocatedBytes(string name) => Find()?.Names.GetValueOrDefault(name) is SimulatedInode found ? found.AllocatedBytes : throw new FileNotFoundException($"{Path}/{name} does not exist");

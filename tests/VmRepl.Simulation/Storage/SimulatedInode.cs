@@ -76,6 +76,39 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
         }
     }
 
+    /// <summary>A page of the file as it is; empty where it has no space.</summary>
+    public ReadOnlySpan<byte> Page(long index) => Find(index)?.Current ?? [];
+
+    /// <summary>The page's own bytes, for stores that nobody announces: all of it counts as unflushed from now on.</summary>
+    public Span<byte> WritablePage(long index)
+    {
+        var page = FindOrAdd(index);
+        if (page.Current is null) throw new InvalidOperationException($"page {index} has no space");
+        if (unflushed.Contains(page) && volume.WritesBackNow()) page.Flush();
+        unflushed.Add(page);
+        return page.Open();
+    }
+
+    /// <summary>Gives pages space; they stay as they are.</summary>
+    /// <exception cref="IOException">The volume is full; what came before has its space.</exception>
+    public void Reserve(long first, long count)
+    {
+        for (var index = first; index < first + count; index++)
+        {
+            if (IsHole(index)) Write(index * SimulatedPage.Bytes, new byte[SimulatedPage.Bytes]);
+        }
+    }
+
+    public void Flush(long first, long count)
+    {
+        for (var index = first; index < first + count; index++)
+        {
+            if (Find(index) is { } page && unflushed.Remove(page)) page.Flush();
+        }
+
+        durableLength = Length;
+    }
+
     public void Flush()
     {
         foreach (var page in unflushed) page.Flush();

@@ -25,6 +25,14 @@ internal sealed class SimulatedPage
         MarkDirty(offset, data.Length);
     }
 
+    /// <summary>The bytes themselves, which may be changed from now on; there have to be some.</summary>
+    public Span<byte> Open()
+    {
+        if (ReferenceEquals(Current, Durable)) Current = (byte[])Current!.Clone();
+        MarkDirty(0, Bytes);
+        return Current;
+    }
+
     /// <summary>The whole page becomes a hole; a part of one becomes zeros.</summary>
     public void Punch(int offset, int length)
     {

@@ -174,18 +174,21 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
         Change(life, () => punch(length));
     }
 
-    internal void Flush(int life, string path, SimulatedInode inode)
+    internal void Flush(int life, string path, SimulatedInode inode) => Flush(life, path, inode.Flush, inode.ForgetUnflushed);
+
+    /// <summary>As <see cref="Change"/>, for a flush, which may fail.</summary>
+    internal void Flush(int life, string path, Action flush, Action forget)
     {
         if (FailFlushIn > 0 && --FailFlushIn == 0)
         {
-            if (random.Chance(0.7)) inode.ForgetUnflushed();
+            if (random.Chance(0.7)) forget();
             throw new IOException($"{path}: cannot be flushed: Input/output error (simulated)");
         }
 
         if (CrashAtFlushIf?.Invoke() == true) CrashAt = IoCount + 1;
         Change(life, () =>
         {
-            if (!IsLosingFlushes) inode.Flush();
+            if (!IsLosingFlushes) flush();
         });
     }
 

@@ -19,6 +19,8 @@ internal sealed class MemoryDirectory : IHostDirectory
         return Files.TryGetValue(name, out var file) ? file : throw new FileNotFoundException(name);
     }
 
+    public IHostMemory Map(string name) => throw new NotSupportedException();
+
     public bool FileExists(string name) => Files.ContainsKey(name);
 
     public long AllocatedBytes(string name)
