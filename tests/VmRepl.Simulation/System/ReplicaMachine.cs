@@ -122,7 +122,7 @@ internal sealed class ReplicaMachine(SimulatedTime time, SeededRandom random, Si
     {
         NewGuid = NewGuid,
         Time = time,
-        Journal = new JournalOptions { SegmentBytes = 1 << 20, CapacityBytes = 256L << 20, CheckpointBytes = random.Between(1, 16) << 18, FreeBytesMin = 0, NewNonce = random.Next64 },
+        Journal = new JournalOptions { SegmentBytes = 4 << 20, CapacityBytes = 256L << 20, CheckpointBytes = random.Between(1, 16) << 18, FreeBytesMin = 0, NewNonce = random.Next64 },
         IndexMemoryBytes = 1 << 20,
     };
 

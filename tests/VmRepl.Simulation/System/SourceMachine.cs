@@ -23,6 +23,7 @@ internal sealed class SourceMachine
     private readonly SeededRandom random;
     private readonly ILogger log;
     private readonly int[] lengths;
+    private readonly byte[][] images;
     private readonly AsyncLocal<GuestWrite?> current = new();
 
     private CancellationTokenSource life = new();
@@ -35,6 +36,7 @@ internal sealed class SourceMachine
     {
         (this.time, this.network, this.history, this.options, this.random, this.lengths, this.log) = (time, network, history, options, random, lengths, log);
         Volume = new SimulatedVolume(random.Next64(), ReplicaMachine.RoomyBytes) { PunchesHoles = random.Chance(0.8), WritesBackEarly = random.Chance(0.5) };
+        images = [.. lengths.Select(n => new byte[n])];
         bootId = NewBootId();
         MakeImages();
     }
@@ -90,12 +92,13 @@ internal sealed class SourceMachine
         foreach (var disk in disks)
         {
             disk.Image.Flush();
-            disk.Marks.CloseClean();
+            _ = disk.Marks.CloseClean();
             disk.Marks.Dispose();
         }
 
         connector!.IsDead = true;
         Follower = null;
+        disks = [];
         network.LoseMachine(isSource: true);
     }
 
@@ -113,14 +116,19 @@ internal sealed class SourceMachine
         return write;
     }
 
-    /// <summary>The images as they are, whatever is up.</summary>
-    public byte[][] ReadImages() => [.. Enumerable.Range(0, lengths.Length).Select(i => Volume.Directory("images").Contents(ImageName(i)))];
+    /// <summary>The images as they are; valid until it is called again.</summary>
+    public byte[][] ReadImages()
+    {
+        var directory = Volume.Directory("images");
+        for (var i = 0; i < images.Length; i++) directory.CopyContents(ImageName(i), images[i]);
+        return images;
+    }
 
     private static string ImageName(int disk) => $"d{disk}.raw";
 
     private void Note()
     {
-        var images = ReadImages();
+        _ = ReadImages();
         for (var i = 0; i < images.Length; i++) history.Found(i, images[i]);
     }
 
@@ -159,9 +167,9 @@ internal sealed class SourceMachine
             history.Change(i, extent, contents, current.Value);
         });
         var name = $"d{i}";
-        var marks = DirtyRegionLog.Open(agent, name, lengths[i], new DirtyLogOptions(), time);
-        var comparesFirst = marks.Found != MarksFound.CleanStop && marks.Found != MarksFound.ProcessDeath;
-        if (marks.Found is MarksFound.New or MarksFound.Damaged) marks.MarkAll();
+        var marks = DirtyRegionLog.Open(agent, name, lengths[i], new DirtyLogOptions { BootId = bootId, Time = time, IdleFor = TimeSpan.FromSeconds(5) });
+        // Nobody else writes these images, so what the marks were found as is all that counts.
+        var comparesFirst = marks.OpenedAfter is not (LogStop.Clean or LogStop.ProcessDeath);
         return new FollowedDisk(new SourceDisk((uint)i + 1, name, ImageName(i), ImageFormat.Raw, lengths[i], Sectors.Size), image, marks, comparesFirst);
     }
 

@@ -10,6 +10,7 @@ namespace VmRepl.Simulation.System;
 /// <content>What has to hold, and when it is looked at.</content>
 internal sealed partial class SystemSimulation
 {
+    private readonly byte[] liveBuffer = new byte[4 << 20];
     private int decisionsNoted;
     private long overflowsNoted;
 
@@ -35,7 +36,7 @@ internal sealed partial class SystemSimulation
         replica.Volume.CapacityBytes = source.Volume.CapacityBytes = ReplicaMachine.RoomyBytes;
         replica.Volume.CrashAt = source.Volume.CrashAt = long.MaxValue;
         isPaused = true;
-        await WaitAsync(IsLevel, "the replica gets level", TimeSpan.FromMinutes(60));
+        await WaitAsync(IsLevel, "the replica gets level", TimeSpan.FromMinutes(20));
         Log.Add($"{time.Elapsed} level");
         isReplicaTrusted = true;
         var (images, live) = (source.ReadImages(), ReplicaMachine.ReadLive(replica.Group!));
@@ -82,12 +83,13 @@ internal sealed partial class SystemSimulation
         var images = source.ReadImages();
         for (var i = 0; i < images.Length; i++)
         {
-            var live = ReplicaMachine.ReadAll(group.Live[(uint)i + 1]);
+            var live = liveBuffer.AsSpan(0, images[i].Length);
+            group.Live[(uint)i + 1].Read(0, live);
             if (images[i].AsSpan().SequenceEqual(live)) continue;
-            var marked = new ExtentSet(source.Disks[i].Marks.Dirty(new Extent(0, live.Length)));
+            var marked = source.Disks[i].Marks.Dirty(new Extent(0, live.Length));
             for (var at = 0; at < live.Length; at += Sectors.Size)
             {
-                if (images[i].AsSpan(at, Sectors.Size).SequenceEqual(live.AsSpan(at, Sectors.Size)) || marked.Overlaps(new Extent(at, Sectors.Size))) continue;
+                if (images[i].AsSpan(at, Sectors.Size).SequenceEqual(live.Slice(at, Sectors.Size)) || marked.Overlaps(new Extent(at, Sectors.Size))) continue;
                 throw new SimulationFailureException($"{when}: disk {i}, sector {at / Sectors.Size} differs and is not marked");
             }
         }

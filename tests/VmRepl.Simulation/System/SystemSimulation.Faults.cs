@@ -94,9 +94,10 @@ internal sealed partial class SystemSimulation
             await source.StopAsync();
             Counters.Add(SystemCounters.SourceStops);
         }
-        catch (SimulatedCrashException)
+        catch (Exception e) when (e is SimulatedCrashException or IOException)
         {
-            // It went down on the way; seen after this step.
+            // It went down on the way, or has no room to note the stop: then it is as if it was killed.
+            if (!source.Volume.IsDown) CrashNow(source.Volume, isSource: true);
         }
     }
 

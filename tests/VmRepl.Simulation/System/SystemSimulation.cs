@@ -119,6 +119,6 @@ internal sealed partial class SystemSimulation
     {
         if (source.Follower is not null && source.Volume.IsDown) SourceIsDown(source.Volume.CrashedAs!.Value);
         if (replica.WasUp && replica.Volume.IsDown) ReplicaIsDown(replica.Volume.CrashedAs!.Value);
-        if (scheduler.Steps % 64 == 0) CheckMarks("in the middle");
+        if (scheduler.Steps % 500 == 0) CheckMarks("in the middle");
     }
 }
