@@ -37,6 +37,7 @@ internal sealed class ReplicaMachine(SimulatedTime time, SeededRandom random, Si
         life = new CancellationTokenSource();
         store = ReplicaStore.OpenForWriting(Volume.Directory(StoreName), Settings());
         Volume.FlushRoot();
+        if (store.Faults.Values.FirstOrDefault() is IOException full) throw full;
         if (store.Faults.Count > 0) throw new SimulationFailureException($"the replica's group cannot be opened: {store.Faults.First().Value.Message}");
         var site = new ReplicaSite(store, new ReplicaOptions { CreditBytes = CreditBytes }, time, log);
         var token = life.Token;

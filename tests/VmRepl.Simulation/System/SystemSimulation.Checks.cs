@@ -11,6 +11,7 @@ namespace VmRepl.Simulation.System;
 internal sealed partial class SystemSimulation
 {
     private readonly byte[] liveBuffer = new byte[4 << 20];
+    private bool wasReplicaFull;
     private int decisionsNoted;
     private long overflowsNoted;
 
@@ -61,6 +62,19 @@ internal sealed partial class SystemSimulation
         }
     }
 
+    /// <summary>The group changes hands: of the source that does not know it nothing is taken any more, over connections that are there or new ones.</summary>
+    private async Task CheckFencingAsync()
+    {
+        var group = replica.Group!;
+        network.IsFaulty = false;
+        group.SetEpoch(group.Description.Epoch + 1);
+        var before = group.Journal.Position.Durable;
+        if (random.Chance(0.5)) network.Cut(ConnectionCut.Both);
+        await Task.Delay(TimeSpan.FromSeconds(random.Between(1, 30)), time);
+        Require(replica.Group!.Journal.Position.Durable == before, $"epoch 1 was taken up to {replica.Group!.Journal.Position.Durable} by a group of epoch {group.Description.Epoch} that was at {before}");
+        Counters.Add(SystemCounters.Fenced);
+    }
+
     /// <summary>At the end: the replica alone, from its volume.</summary>
     private async Task CheckReplicaAsync()
     {
@@ -102,7 +116,9 @@ internal sealed partial class SystemSimulation
     {
         if (replica.Group is not { } group || group.Journal.IsFailed || replica.Volume.CrashAt != long.MaxValue) return;
         var points = group.Journal.Points;
-        foreach (var seen in seenPoints.Keys) Require(points.Any(p => p.Sequence == seen), $"point {seen} was offered and is gone");
+        // A volume that was full has cost the oldest of them, and nothing else may.
+        var start = wasReplicaFull ? group.Journal.Position.Start : 0;
+        foreach (var seen in seenPoints.Keys) Require(seen < start || points.Any(p => p.Sequence == seen), $"point {seen} was offered and is gone");
         foreach (var point in points)
         {
             if (seenPoints.ContainsKey(point.Sequence) && !random.Chance(0.2)) continue;

@@ -19,6 +19,11 @@ internal sealed partial class SystemSimulation
             ReplicaIsDown(replica.Volume.CrashedAs!.Value);
             return;
         }
+        catch (IOException)
+        {
+            CrashNow(replica.Volume, isSource: false);
+            return;
+        }
 
         if (random.Chance(0.1)) replica.Volume.CrashAt = replica.Volume.IoCount + random.Between(1, 300);
         CheckMarks("after the replica's start");
@@ -34,6 +39,12 @@ internal sealed partial class SystemSimulation
         catch (SimulatedCrashException)
         {
             SourceIsDown(source.Volume.CrashedAs!.Value);
+            return;
+        }
+        catch (IOException)
+        {
+            // A full volume: it is tried again later.
+            CrashNow(source.Volume, isSource: true);
             return;
         }
 
@@ -173,6 +184,7 @@ internal sealed partial class SystemSimulation
     private void FillReplica()
     {
         Counters.Add(SystemCounters.ReplicaFull);
+        wasReplicaFull = true;
         Fill(replica.Volume);
     }
 

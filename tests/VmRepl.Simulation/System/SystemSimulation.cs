@@ -27,6 +27,8 @@ internal sealed partial class SystemSimulation
     private readonly int[] lengths;
     private readonly Dictionary<ulong, ulong> seenPoints = [];
     private readonly List<(string Name, long Include, long Exclude)> bookmarks = [];
+    private readonly HashSet<ulong> given = [];
+    private ulong? reused;
     private SimulatedVolume? oldCopy;
     private HashSet<ulong> pointsOfCopy = [];
     private bool isReplicaTrusted = true;
@@ -62,7 +64,18 @@ internal sealed partial class SystemSimulation
     public long Steps => scheduler.Steps;
 
     /// <exception cref="SimulationFailureException">Something that must hold does not.</exception>
-    public void Run() => scheduler.Run(MainAsync);
+    public void Run()
+    {
+        Plant.SequenceGiven = sequence => reused = given.Add(sequence) ? reused : sequence;
+        try
+        {
+            scheduler.Run(MainAsync);
+        }
+        finally
+        {
+            Plant.SequenceGiven = null;
+        }
+    }
 
     private async Task MainAsync()
     {
@@ -75,6 +88,7 @@ internal sealed partial class SystemSimulation
         }
 
         await QuiesceAsync();
+        await CheckFencingAsync();
         await CheckReplicaAsync();
         isOver = true;
     }
@@ -117,6 +131,7 @@ internal sealed partial class SystemSimulation
 
     private void AfterStep()
     {
+        Require(reused is null, $"sequence {reused} was given out twice");
         if (source.Follower is not null && source.Volume.IsDown) SourceIsDown(source.Volume.CrashedAs!.Value);
         if (replica.WasUp && replica.Volume.IsDown) ReplicaIsDown(replica.Volume.CrashedAs!.Value);
         if (scheduler.Steps % 500 == 0) CheckMarks("in the middle");

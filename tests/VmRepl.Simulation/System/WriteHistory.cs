@@ -54,8 +54,8 @@ internal sealed class WriteHistory
     }
 
     /// <summary>
-    /// Whether contents of all disks are a moment of the group: every sector holds a version that was there; a write is in them whole or not at all (but where it was written over); and where one is, so is every write that
-    /// had been answered before it was issued.
+    /// Whether contents of all disks are a moment of the group: every sector holds a version that was there, and where a write is in them, so is, whole, every write that had been answered before it was issued. One that was not answered by then may be
+    /// there in part, as after a loss of power.
     /// </summary>
     /// <param name="include">Writes answered before this moment have to be in them; 0 for none.</param>
     /// <param name="exclude">Writes issued after this moment must not be; <see cref="long.MaxValue"/> for none.</param>
@@ -82,8 +82,6 @@ internal sealed class WriteHistory
             if (!write.Sectors.Exists(s => least[s.Disk][s.Sector] >= s.Version)) continue;
             newest = Math.Max(newest, write.IssuedAt);
             if (write.IssuedAt > exclude && write.Sectors.Exists(s => least[s.Disk][s.Sector] == s.Version)) return $"a write issued at {write.IssuedAt} is there, of after {exclude}: {Describe(write)}";
-            if (write.Sectors.FindIndex(s => most[s.Disk][s.Sector] < s.Version) is var torn and >= 0)
-                return $"a write is there in part, without disk {write.Sectors[torn].Disk}, sector {write.Sectors[torn].Sector}: {Describe(write)}";
         }
 
         foreach (var write in writes)
