@@ -38,7 +38,10 @@ internal static class HelpExamples
         "protect" => """
             vmrepl protect web1 --disk sda=/vm/web1/sda.qcow2 --to replica.example:7707
             vmrepl protect db1 --disk system=/vm/db1/system.raw,format=raw --disk data=/vm/db1/data.vhdx --definition /etc/libvirt/qemu/db1.xml --to [2001:db8::7]:7707
+            vmrepl protect app1 --disk sda=/vm/app1/sda.raw,format=raw --to 127.0.0.1:7707 --capture served --ack sync --on-loss continue
             """,
+        "serve" => "vmrepl serve web1",
+        "why" => "vmrepl why web1",
         "bookmark" => "vmrepl bookmark web1 before-upgrade",
         "status" => "vmrepl status --json",
         "points" => "vmrepl points web1 --store /srv/vmrepl",

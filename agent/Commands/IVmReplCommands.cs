@@ -19,6 +19,10 @@ public interface IVmReplCommands
 
     Task<int> UnprotectAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation);
 
+    Task<int> ServeAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation);
+
+    Task<int> WhyAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> SyncAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> BookmarkAsync(BookmarkArguments arguments, CommandOutput output, CancellationToken cancellation);

@@ -33,6 +33,7 @@ internal static class ProtectCommand
         {
             group, disks, to, definition, metadata, allow, noWait, socket,
         };
+        var capture = new CaptureOptions(command);
         context.SetAction(
             command,
             (parse, output, cancellation) => context.Commands().ProtectAsync(
@@ -44,7 +45,10 @@ internal static class ProtectCommand
                     parse.GetValue(allow) ?? [],
                     (parse.GetValue(metadata) ?? []).ToDictionary(m => m[..m.IndexOf('=')], m => m[(m.IndexOf('=') + 1)..]),
                     parse.GetValue(noWait),
-                    parse.GetValue(socket)!),
+                    parse.GetValue(socket)!)
+                {
+                    How = capture.Get(parse),
+                },
                 output,
                 cancellation),
             group);

@@ -3,12 +3,14 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using VmRepl.Agent.Hosting.Api;
+using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Output.Reports;
 using VmRepl.Images;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Names;
 using VmRepl.Replication;
 using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Agent.Hosting;
 
@@ -16,7 +18,7 @@ namespace VmRepl.Agent.Hosting;
 /// The agent's admin API (docs/admin-api.md). Whoever may open the socket may use it. Requests that take long are answered with one JSON object a line, progress first;
 /// what they started goes on when the client goes away.
 /// </summary>
-internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
+internal sealed class AgentApi(SourceAgent agent, ServedDisks served, CancellationToken stopping)
 {
     /// <summary>What the connection becomes when a client asks for the replica itself: the replication protocol, byte for byte.</summary>
     public const string UpgradeName = "vmrepl";
@@ -29,18 +31,31 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         application.MapPost("/v1/groups", ProtectAsync);
         application.MapDelete("/v1/groups/{group}", UnprotectAsync);
         application.MapPost("/v1/groups/{group}/sync", SyncAsync);
+        application.MapGet("/v1/groups/{group}/serve", ServeAsync);
+        application.MapGet("/v1/groups/{group}/why", WhyAsync);
         application.MapPost("/v1/groups/{group}/bookmarks", BookmarkAsync);
         application.MapGet("/v1/groups/{group}/replica", TunnelAsync);
     }
 
     private Task StatusAsync(HttpContext context) => AnswerAsync(context, async () =>
-        new StatusReport(await Task.WhenAll(agent.Status.Select(async s => AgentReports.Status(s, await ScrubStates.FindAsync(agent, s.Definition.Name, context.RequestAborted), DateTimeOffset.UtcNow)))));
+        new StatusReport(await Task.WhenAll(agent.Status.Select(async s => AgentReports.Status(s, await ScrubStates.FindAsync(agent, s.Definition.Name, context.RequestAborted), s.Following is null ? [] : agent.Decisions(s.Definition.Name), DateTimeOffset.UtcNow)))));
 
-    private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, () =>
+    private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
     {
-        agent.Unprotect(group);
-        return Task.FromResult(new UnprotectReport(group, "The replica keeps the group's live images and recovery points; restore-vm --store or --from still reads them."));
+        await agent.UnprotectAsync(group);
+        return new UnprotectReport(group, "The replica keeps the group's live images and recovery points; restore-vm --store or --from still reads them.");
     });
+
+    private Task ServeAsync(HttpContext context, string group) => AnswerAsync(context, () =>
+    {
+        var disks = agent.StatusOf(group).Definition.Disks;
+        // Asked for, so that one that cannot be served is refused here and not at the guest.
+        foreach (var disk in disks) agent.Device(group, disk.Name).Dispose();
+        return Task.FromResult(new ServeReport(group, [.. disks.Select(d => new ExportReport(d.Name, served.Uri(group, d.Name)))]));
+    });
+
+    private Task WhyAsync(HttpContext context, string group) => AnswerAsync(context, () =>
+        Task.FromResult(new WhyReport(group, [.. agent.Decisions(group).Select(d => new DecisionReport(AgentReports.Time(d.TimeUs), d.Decision, d.Cause, d.MarkedBytes))])));
 
     private Task BookmarkAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
     {
@@ -69,7 +84,15 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         var body = await ReadAsync<ProtectBody>(context);
         var disks = body.Disks.Select(d => (d.Name, d.File, Format: d.Format is null ? (ImageFormat?)null
             : ImageFormatNames.TryParse(d.Format, out var format) ? format : throw new ReplicationException(body.Group, $"\"{d.Format}\" is no image format", "", isRefusal: true))).ToList();
-        var (definition, baseline) = agent.Protect(new ProtectRequest(body.Group, disks, body.Host, body.Port, body.DefinitionFile, body.Allow, body.Metadata));
+        var (definition, baseline) = agent.Protect(new ProtectRequest(body.Group, disks, body.Host, body.Port, body.DefinitionFile, body.Allow, body.Metadata)
+        {
+            Capture = Word(body.Capture ?? "snapshot", ("snapshot", CaptureMode.Snapshot), ("served", CaptureMode.Served)),
+            Acknowledgement = Word(body.Acknowledgement ?? "async", ("async", AcknowledgementMode.Async), ("semi-sync", AcknowledgementMode.SemiSync), ("sync", AcknowledgementMode.Sync)),
+            OnLoss = Word(body.OnLoss ?? "continue", ("continue", LossRule.Continue), ("stop", LossRule.Stop)),
+        });
+        T Word<T>(string word, params (string Name, T Value)[] known)
+            where T : struct => known.Where(k => k.Name == word).Select(k => (T?)k.Value).FirstOrDefault()
+            ?? throw new ReplicationException(body.Group, $"\"{word}\" is none of {string.Join(", ", known.Select(k => k.Name))}", "", isRefusal: true);
         if (body.NoWait)
         {
             Forget(baseline);
@@ -77,7 +100,7 @@ internal sealed class AgentApi(SourceAgent agent, CancellationToken stopping)
         }
 
         return (body.Group, FinishAsync());
-        async Task<AgentEvent> FinishAsync() => new() { Protected = AgentReports.Protect(definition, "idle", await baseline) };
+        async Task<AgentEvent> FinishAsync() => new() { Protected = AgentReports.Protect(definition, definition.Capture == CaptureMode.Served ? "in-sync" : "idle", await baseline) };
     });
 
     private Task SyncAsync(HttpContext context, string group) => StreamAsync(context, () =>

@@ -1,10 +1,14 @@
 using Microsoft.Extensions.Configuration;
 using VmRepl.Agent.Output;
 using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Agent.Hosting;
 
-/// <summary>Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans.</summary>
+/// <summary>
+/// Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans; and <c>Follow</c>: <c>BufferBytes</c>, <c>SemiSyncLagBytes</c> (bytes),
+/// <c>Lease</c>, <c>SemiSyncWait</c> (time spans).
+/// </summary>
 internal static class AgentConfiguration
 {
     /// <exception cref="CommandFailure">A value is out of its range.</exception>
@@ -21,10 +25,32 @@ internal static class AgentConfiguration
         };
         return options.SilenceMax > options.PingInterval ? options : options with { PingInterval = options.SilenceMax / 3 };
 
-        TimeSpan Positive(string name, TimeSpan otherwise)
+        TimeSpan Positive(string name, TimeSpan otherwise) => Span(section, name, otherwise);
+    }
+
+    /// <exception cref="CommandFailure">A value is out of its range.</exception>
+    public static FollowOptions Follow(IConfiguration configuration)
+    {
+        var section = configuration.GetSection("Follow");
+        var options = new FollowOptions();
+        return options with
+        {
+            BufferBytes = Bytes("BufferBytes", options.BufferBytes),
+            SemiSyncLagBytes = Bytes("SemiSyncLagBytes", options.SemiSyncLagBytes),
+            Lease = Span(section, "Lease", options.Lease),
+            SemiSyncWait = Span(section, "SemiSyncWait", options.SemiSyncWait),
+        };
+
+        long Bytes(string name, long otherwise)
         {
             var value = section.GetValue(name, otherwise);
-            return value > TimeSpan.Zero && value < TimeSpan.FromHours(24) ? value : throw new CommandFailure($"Link:{name} is {value}; it has to lie between 0 and 24 hours.");
+            return value is >= 4 << 20 and <= 1L << 40 ? value : throw new CommandFailure($"Follow:{name} is {value}; it has to lie between 4 MiB and 1 TiB.");
         }
+    }
+
+    private static TimeSpan Span(IConfigurationSection section, string name, TimeSpan otherwise)
+    {
+        var value = section.GetValue(name, otherwise);
+        return value > TimeSpan.Zero && value < TimeSpan.FromHours(24) ? value : throw new CommandFailure($"{section.Key}:{name} is {value}; it has to lie between 0 and 24 hours.");
     }
 }

@@ -7,6 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using VmRepl.Agent.Commands.Arguments;
+using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Logging;
 using VmRepl.Agent.Output;
 using VmRepl.Blocks.Files;
@@ -35,14 +36,19 @@ internal static class AgentHost
         var log = application.Services.GetRequiredService<ILoggerFactory>().CreateLogger("VmRepl.Agent");
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(cancellation, application.Lifetime.ApplicationStopping);
         var agent = new SourceAgent(new HostDirectory(arguments.State), (host, port) => new TcpConnector(host, port, certificates),
-            AgentConfiguration.Link(builder.Configuration), TimeProvider.System, Guid.NewGuid, log, stopping.Token);
-        new AgentApi(agent, stopping.Token).Map(application);
+            AgentConfiguration.Link(builder.Configuration), AgentConfiguration.Follow(builder.Configuration), TimeProvider.System, Guid.NewGuid, log, stopping.Token);
+        using var served = ServedDisks.Start(arguments.Socket, agent, log);
+        new AgentApi(agent, served, stopping.Token).Map(application);
         await application.StartAsync(cancellation);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(arguments.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         Certificates.WarnIfInvalid(certificates, "Agent", log);
         HostLog.AgentStarted(log, arguments.State, agent.Status.Count, arguments.Socket);
         agent.Resume();
+        var serving = served.RunAsync(stopping.Token);
         await application.WaitForShutdownAsync(cancellation);
+        // Clients go first: what they were answered is in the files, and nobody writes while the disks are let go.
+        await stopping.CancelAsync();
+        await serving;
         await agent.DrainAsync();
         File.Delete(arguments.Socket);
         HostLog.Stopped(log, "Agent");

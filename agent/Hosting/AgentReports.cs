@@ -2,17 +2,18 @@ using VmRepl.Agent.Output.Reports;
 using VmRepl.Images;
 using VmRepl.Replication.Reading;
 using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Agent.Hosting;
 
 /// <summary>Turns what the agent knows into what its commands print.</summary>
 internal static class AgentReports
 {
-    public static GroupStatus Status(SourceGroupStatus status, ScrubCoverage? scrub, DateTimeOffset now)
+    public static GroupStatus Status(SourceGroupStatus status, ScrubCoverage? scrub, IReadOnlyList<LinkDecision> decisions, DateTimeOffset now)
     {
         var progress = status.Progress;
         RecoveryPointReport? point = progress.PointSequence == 0 ? null : new(progress.PointSequence, Time(progress.PointTimeUs), progress.Bookmark);
-        var inSync = point is not null && status is { Phase: "idle", LastError: null };
+        var inSync = status.Following?.IsInSync ?? (point is not null && status is { Phase: "idle", LastError: null });
         return new GroupStatus(
             status.Definition.Name,
             status.Phase,
@@ -23,10 +24,14 @@ internal static class AgentReports
             Disks(status.Definition),
             point,
             point is null ? null : new RecoveryRangeReport(Time(progress.FirstPointTimeUs), point.Time),
-            Promise(point),
+            status.Following is { } followed ? FollowingReports.Promise(followed) : Promise(point),
             status.Waiting,
             scrub is null ? null : new ScrubStatus(scrub.Finished, scrub.Age?.TotalSeconds, Math.Round(scrub.Percent, 1), scrub.RegionsVerified, scrub.RegionsTotal, scrub.DamageCount),
-            status.LastError);
+            status.LastError)
+        {
+            Capture = status.Following is null ? "snapshot" : "served",
+            Following = status.Following is { } following ? FollowingReports.Of(following, decisions, now) : null,
+        };
     }
 
     public static IReadOnlyList<DiskStatus> Disks(SourceGroupDefinition definition) =>

@@ -32,6 +32,9 @@ internal static partial class HostLog
     [LoggerMessage(3009, LogLevel.Information, "Replica: NBD on {Address}, {Security}")]
     public static partial void NbdStarted(ILogger log, string address, string security);
 
+    [LoggerMessage(3010, LogLevel.Information, "Agent: served disks on {Address}")]
+    public static partial void DisksServed(ILogger log, string address);
+
     [LoggerMessage(3007, LogLevel.Warning, "{Role}: peers will refuse this side's certificate. {Reason}")]
     public static partial void OwnCertificateInvalid(ILogger log, string role, string reason);
 }

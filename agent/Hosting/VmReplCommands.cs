@@ -6,6 +6,8 @@ using VmRepl.Agent.Output;
 using VmRepl.Agent.Output.Reports;
 using VmRepl.Images;
 using VmRepl.Replication.Restore;
+using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Agent.Hosting;
 
@@ -30,7 +32,12 @@ internal sealed class VmReplCommands : IVmReplCommands
     {
         using var client = new AgentClient(arguments.Socket);
         var body = new ProtectBody(arguments.Group, [.. arguments.Disks.Select(d => new ProtectBody.Disk(d.Name, d.File, d.Format?.Name()))], arguments.To.Host, arguments.To.Port,
-            arguments.DefinitionFile, arguments.Allow, arguments.Metadata, arguments.NoWait);
+            arguments.DefinitionFile, arguments.Allow, arguments.Metadata, arguments.NoWait)
+        {
+            Capture = arguments.How.Capture == CaptureMode.Served ? "served" : "snapshot",
+            Acknowledgement = FollowingReports.Name(arguments.How.Acknowledgement),
+            OnLoss = arguments.How.OnLoss == LossRule.Stop ? "stop" : "continue",
+        };
         var report = (await RunAsync(client, "/v1/groups", body, $"baseline of {arguments.Group}", output, cancellation)).Protected!;
         foreach (var disk in arguments.Disks.Where(d => d.Format is null))
             output.Note($"{disk.Name}: {disk.File} is {report.Disks.First(d => d.Name == disk.Name).Format}, by its first bytes; it stays so for the group's life.");
@@ -45,6 +52,30 @@ internal sealed class VmReplCommands : IVmReplCommands
         using var client = new AgentClient(arguments.Socket);
         var report = await client.DeleteAsync<UnprotectReport>($"/v1/groups/{arguments.Group}", cancellation);
         output.Report(report, j => j.UnprotectReport, r => output.Line($"Group {r.Group} is not protected any more. {r.Kept}"));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> ServeAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.GetAsync<ServeReport>($"/v1/groups/{arguments.Group}/serve", cancellation);
+        output.Report(report, j => j.ServeReport, r =>
+        {
+            foreach (var export in r.Exports) output.Line($"{export.Disk}  {export.Uri}");
+        });
+        return ExitCode.Done;
+    }
+
+    public async Task<int> WhyAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.GetAsync<WhyReport>($"/v1/groups/{arguments.Group}/why", cancellation);
+        output.Report(report, j => j.WhyReport, r =>
+        {
+            if (r.Decisions.Count == 0) output.Line($"Group {r.Group} has had no link to its replica yet.");
+            foreach (var decision in r.Decisions)
+                output.Line($"{IsoTime.Format(decision.Time)}  {decision.Decision}, because {decision.Cause}; {Quantities.Size(decision.MarkedBytes)} were marked as possibly different.");
+        });
         return ExitCode.Done;
     }
 

@@ -26,10 +26,21 @@ internal static class StatusText
         foreach (var group in report.Groups)
         {
             output.Line($"{group.Name}: {group.Promise}");
+            if (group.Following is { } following) WriteFollowing(group.Name, following, output);
             if (group.Waiting is { } waiting) output.Line($"{group.Name}: {waiting}");
             if (group.Scrub is { } scrub) output.Line($"{group.Name}: {Describe(scrub)}");
             if (group.LastError is { } error) output.Line($"{group.Name}: last failure: {error}");
         }
+    }
+
+    private static void WriteFollowing(string name, FollowingReport following, CommandOutput output)
+    {
+        var since = following.Since is { } time ? $" since {IsoTime.Format(time)}" : "";
+        output.Line(string.Create(CultureInfo.InvariantCulture, $"{name}: {following.Acknowledgement}{(following.OnLoss is null ? "" : $", on loss {following.OnLoss}")}; {(following.PromiseInForce ? "holds" : "does NOT hold")}{since}; {following.LagSeconds:0.0} s behind, {Quantities.Size(following.DirtyBytes)} marked ({following.DirtyPrecision}), credit {Quantities.Size(following.CreditBytes)}, sequence {following.Last}"));
+        if (following.BytesPerSecond is { } rate)
+            output.Line($"{name}: {Quantities.Size(following.ToCopyBytes)} to be brought over, {Quantities.Rate(rate)}{(following.SecondsLeft is { } left ? $", {Quantities.TimeLeft(TimeSpan.FromSeconds(left))} left" : "")}");
+        if (following.PromiseEndedAt is { } ended && !following.PromiseInForce) output.Line($"{name}: the last promise held up to sequence {ended}, {IsoTime.Format(following.PromiseEnded!.Value)}");
+        if (following.Happened is { } happened) output.Line($"{name}: {happened}");
     }
 
     private static string Describe(ScrubStatus scrub) => scrub.AgeSeconds is { } age

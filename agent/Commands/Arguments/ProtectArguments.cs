@@ -1,3 +1,6 @@
+using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
+
 namespace VmRepl.Agent.Commands.Arguments;
 
 /// <summary><c>vmrepl protect</c>. All paths are full.</summary>
@@ -16,4 +19,8 @@ public sealed record ProtectArguments(
     IReadOnlyList<string> Allow,
     IReadOnlyDictionary<string, string> Metadata,
     bool NoWait,
-    string Socket);
+    string Socket)
+{
+    /// <summary>How changes are captured, and when writes are answered.</summary>
+    public (CaptureMode Capture, AcknowledgementMode Acknowledgement, LossRule OnLoss) How { get; init; }
+}

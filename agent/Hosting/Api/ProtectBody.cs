@@ -11,6 +11,15 @@ namespace VmRepl.Agent.Hosting.Api;
 /// <param name="NoWait">Whether to answer before the baseline is done.</param>
 internal sealed record ProtectBody(string Group, IReadOnlyList<ProtectBody.Disk> Disks, string Host, int Port, string? DefinitionFile, IReadOnlyList<string> Allow, IReadOnlyDictionary<string, string> Metadata, bool NoWait)
 {
+    /// <summary>snapshot or served; null is snapshot.</summary>
+    public string? Capture { get; init; }
+
+    /// <summary>async, semi-sync or sync; null is async.</summary>
+    public string? Acknowledgement { get; init; }
+
+    /// <summary>continue or stop; null is continue.</summary>
+    public string? OnLoss { get; init; }
+
     /// <param name="File">Full path.</param>
     /// <param name="Format">Its name, or null to probe.</param>
     public sealed record Disk(string Name, string File, string? Format);

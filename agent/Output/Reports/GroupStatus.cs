@@ -25,4 +25,11 @@ public sealed record GroupStatus(
     string Promise,
     string? Waiting,
     ScrubStatus? Scrub,
-    string? LastError);
+    string? LastError)
+{
+    /// <summary>snapshot or served.</summary>
+    public string Capture { get; init; } = "snapshot";
+
+    /// <summary>Of a served group; null otherwise.</summary>
+    public FollowingReport? Following { get; init; }
+}

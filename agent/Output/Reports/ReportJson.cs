@@ -16,6 +16,8 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(BookmarkReport))]
 [JsonSerializable(typeof(ProtectReport))]
 [JsonSerializable(typeof(UnprotectReport))]
+[JsonSerializable(typeof(ServeReport))]
+[JsonSerializable(typeof(WhyReport))]
 [JsonSerializable(typeof(RewindReport))]
 [JsonSerializable(typeof(AttachReport))]
 [JsonSerializable(typeof(AttachmentsReport))]

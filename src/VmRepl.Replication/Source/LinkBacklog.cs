@@ -24,6 +24,9 @@ internal sealed class LinkBacklog
 
     public bool IsEmpty => unacknowledged.Count == 0 && resending.Count == 0;
 
+    /// <summary>Bytes granted and not used.</summary>
+    public long CreditBytes => Math.Max(0, grantedBytes - sentBytes - resendingBytes);
+
     /// <summary>The first that is to go out again, or null.</summary>
     public SentRecord? NextToResend => resending.TryPeek(out var next) ? next : null;
 

@@ -1,4 +1,5 @@
 using VmRepl.Images;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Replication.Source;
 
@@ -17,4 +18,11 @@ public sealed record ProtectRequest(
     int ReplicaPort,
     string? DefinitionFile,
     IReadOnlyList<string> Allow,
-    IReadOnlyDictionary<string, string> Metadata);
+    IReadOnlyDictionary<string, string> Metadata)
+{
+    public CaptureMode Capture { get; init; }
+
+    public AcknowledgementMode Acknowledgement { get; init; }
+
+    public LossRule OnLoss { get; init; }
+}

@@ -21,10 +21,6 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     private const long WindowBytes = 4L << 30;
     private const int GroupRegions = 16;
     private const int GroupsUnderWay = 4;
-    private const int RecordBytesMax = 1 << 20;
-
-    // The undo of a punch is all that it frees: in one record it would need room at the replica for all of it at once, or wait for ever. About 16 KiB on the wire for each GiB.
-    private const long EmptyBytesMax = 4 << 20;
 
     public async Task RunAsync(CancellationToken cancellation)
     {
@@ -123,7 +119,7 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     {
         var compared = new ExtentSet(regions);
         var drafts = new List<RecordDraft>();
-        foreach (var gone in allocated.Extents.SelectMany(compared.Gaps)) AddEmpty(drafts, AlignToSectors(gone), zeros);
+        foreach (var gone in allocated.Extents.SelectMany(compared.Gaps)) ContentDrafts.AddEmpty(drafts, disk.Id, AlignToSectors(gone), zeros);
         await stream.SendAsync(drafts, isBaseline, cancellation);
         progress.AddChanged(drafts.Sum(d => d.Length));
     }
@@ -138,7 +134,7 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
             var part = AlignToSectors(extent);
             var contents = Read(part);
             read.Add(contents);
-            AddContents(drafts, part, contents, 0, zeros, skipZeros: true);
+            ContentDrafts.AddContents(drafts, disk.Id, part, contents, 0, zeros, skipZeros: true);
         }
 
         await stream.SendAsync(drafts, isBaseline, cancellation);
@@ -157,7 +153,7 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         foreach (var extent in differing)
         {
             var region = regions.Find(r => r.Extent.Contains(extent))!;
-            AddContents(drafts, extent, region.Contents, (int)(extent.Offset - region.Extent.Offset), zeros, skipZeros: false);
+            ContentDrafts.AddContents(drafts, disk.Id, extent, region.Contents, (int)(extent.Offset - region.Extent.Offset), zeros, skipZeros: false);
         }
 
         await stream.SendAsync(drafts, isBaseline, cancellation);
@@ -195,43 +191,6 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         }
 
         return differing;
-    }
-
-    /// <summary>Adds records for contents: runs of zero blocks become zero or punch records, as the source has them, the rest writes.</summary>
-    /// <param name="start">Where the extent's contents begin in <paramref name="memory"/>.</param>
-    private void AddContents(List<RecordDraft> drafts, Extent extent, RegionBuffer memory, int start, ExtentSet zeros, bool skipZeros)
-    {
-        const int grain = BlockDigest.LeafBytes;
-        ReadOnlyMemory<byte> contents = memory.Memory.Slice(start, (int)extent.Length);
-        for (var at = 0; at < contents.Length;)
-        {
-            var isZero = IsZeroAt(at);
-            var end = Math.Min(at + grain, contents.Length);
-            while (end < contents.Length && end - at < RecordBytesMax && IsZeroAt(end) == isZero) end = Math.Min(end + grain, contents.Length);
-            var part = new Extent(extent.Offset + at, end - at);
-            if (!isZero) drafts.Add(new RecordDraft(RecordKind.Write, disk.Id, part.Offset, part.Length, contents[at..end], Memory: memory));
-            else if (!skipZeros) AddEmpty(drafts, part, zeros);
-            at = end;
-        }
-
-        bool IsZeroAt(int offset) => Sectors.IsZero(contents.Span.Slice(offset, Math.Min(grain, contents.Length - offset)));
-    }
-
-    private void AddEmpty(List<RecordDraft> drafts, Extent extent, ExtentSet zeros)
-    {
-        // Split where the source says "zeros" and where it says nothing, on sectors: a zero that is not allocated is a hole on the replica too.
-        var at = extent.Offset;
-        while (at < extent.End)
-        {
-            var rest = Extent.FromEnds(at, extent.End);
-            var zero = zeros.Intersect(rest).FirstOrDefault(z => z.Length >= Sectors.Size);
-            var (kind, end) = zero.IsEmpty ? (RecordKind.Punch, extent.End)
-                : Sectors.AlignDown(zero.Offset, Sectors.Size) > at ? (RecordKind.Punch, Sectors.AlignDown(zero.Offset, Sectors.Size))
-                : (RecordKind.Zero, Sectors.AlignUp(zero.End, Sectors.Size));
-            end = Math.Min(Math.Min(end, extent.End), at + EmptyBytesMax);
-            drafts.Add(new RecordDraft(kind, disk.Id, at, end - at, default));
-            at = end;
-        }
     }
 
     private RegionBuffer Read(Extent extent)

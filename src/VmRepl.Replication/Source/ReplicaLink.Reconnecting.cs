@@ -69,6 +69,8 @@ internal sealed partial class ReplicaLink
             headway = NewSignal();
             Signal();
         }
+
+        Acknowledged?.Invoke(0, state.Durable);
     }
 
     /// <summary>Sends again what the replica does not have, within its credit, and asks again what it has not answered. The sender's place is held.</summary>

@@ -36,6 +36,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     private FramedConnection? connection;
     private Task running = Task.CompletedTask;
     private ulong? baselineIncarnation;
+    private readonly TaskCompletionSource faulted = NewSignal();
 
     /// <param name="roomChanged">Told why the replica has no room, and null when it goes on.</param>
     public ReplicaLink(IReplicaConnector connector, OpenGroup opening, LinkOptions options, TimeProvider time, ILogger log, Action<string?>? roomChanged = null)
@@ -47,6 +48,33 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
         this.log = log;
         dialer = new ReplicaDialer(connector, opening, options, time, log, DropAsync);
         room = new RoomAtReplica(opening.Group, options, time, log, roomChanged, Fail);
+    }
+
+    /// <summary>Told how far the replica is, received and durable, whenever it says so; received is 0 where it said only what is durable. Called under no lock.</summary>
+    public Action<ulong, ulong>? Acknowledged { get; init; }
+
+    /// <summary>Told of every sign of life of the replica.</summary>
+    public Action? Heard { get; init; }
+
+    /// <summary>Ends, with the reason, when there is no going on.</summary>
+    public Task Faulted => faulted.Task;
+
+    /// <summary>Why there is no connection at the moment; null where there is one.</summary>
+    public string? DownReason
+    {
+        get
+        {
+            lock (gate) return connection is null ? dialer.LastReason : null;
+        }
+    }
+
+    /// <summary>Bytes that the replica has granted and that are not used.</summary>
+    public long CreditBytes
+    {
+        get
+        {
+            lock (gate) return backlog.CreditBytes;
+        }
     }
 
     /// <summary>The replica's answer to the newest opening.</summary>
@@ -196,6 +224,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
         {
             case Ack ack:
                 Take(ack);
+                Acknowledged?.Invoke(ack.Received, ack.Durable);
                 break;
             case NoRoom none:
                 room.Wait(none.Reason);
@@ -209,6 +238,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
                 Resolve(result.Id, result);
                 break;
             case Pong:
+                Heard?.Invoke();
                 lock (gate)
                 {
                     if (backlog.IsEmpty && questions.IsEmpty) headway.TrySetResult();
@@ -283,6 +313,10 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
             questions.Fail(() => Rethrow(e));
             Signal();
         }
+
+        faulted.TrySetException(Rethrow(e));
+        // Most users learn of it by what they wait for.
+        _ = faulted.Task.Exception;
     }
 
     /// <summary>Sends; a connection that breaks meanwhile is somebody else's to mend, and what was to be sent is kept.</summary>

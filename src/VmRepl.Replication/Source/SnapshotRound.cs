@@ -1,10 +1,6 @@
-using System.Security.Cryptography;
-using VmRepl.Blocks.Files;
-using VmRepl.Images.Opening;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Records;
 using VmRepl.Replication.Digests;
-using VmRepl.Replication.Reading;
 
 namespace VmRepl.Replication.Source;
 
@@ -45,8 +41,8 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
                 await new RegionComparison(disk.Disk, disk.Image, link, stream, digest, isBaseline, progress).RunAsync(cancellation);
         }
 
-        var metadata = ReadMetadata();
-        var drafts = MetadataDrafts(metadata, replicated);
+        var metadata = GroupMetadata.Read(group);
+        var drafts = GroupMetadata.Drafts(metadata, replicated);
         foreach (var disk in disks) disk.VerifyUnchanged();
         drafts.Add(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }));
         await stream.SendAsync(drafts, isBaseline: false, cancellation);
@@ -58,7 +54,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
             StoreId = link.StoreId,
             Durable = link.Durable,
             TimeUs = stream.LastTimeUs,
-            Metadata = metadata.ToDictionary(m => m.Key, m => Digest(m.Value)),
+            Metadata = metadata.ToDictionary(m => m.Key, m => GroupMetadata.Digest(m.Value)),
             PointSequence = stream.Last,
             PointTimeUs = stream.LastTimeUs,
             FirstPointTimeUs = isBaseline ? stream.LastTimeUs : link.State.FirstPointTimeUs,
@@ -70,48 +66,4 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
 
     /// <summary>Opens the resync, and names the numbers that were given up.</summary>
     private RecordDraft Begin() => new(RecordKind.ResyncBegin, 0, 0, 0, default, sequences.GapAfter(link.Durable));
-
-    /// <exception cref="ReplicationException">The definition cannot be read.</exception>
-    private Dictionary<string, byte[]> ReadMetadata()
-    {
-        var metadata = group.Metadata.ToDictionary(m => m.Key, m => System.Text.Encoding.UTF8.GetBytes(m.Value));
-        if (group.DefinitionFile is null) return metadata;
-        try
-        {
-            metadata[IPastView.DefinitionKey] = ReadBounded(group.DefinitionFile);
-            return metadata;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new ReplicationException(group.Name, $"group {group.Name}: the definition {group.DefinitionFile} cannot be read: {e.Message}", "Put it back, then sync again; earlier points are kept.", cause: e);
-        }
-    }
-
-    private static byte[] ReadBounded(string path)
-    {
-        const int bytesMax = 16 << 20;
-        // Opened as images are, which takes regular files only: no pipe to wait at, no device without an end.
-        using var file = HostImageFiles.Instance.Open(path, HostFileAccess.Read);
-        if (file.Length > bytesMax) throw new IOException($"it is larger than {bytesMax} bytes");
-        var contents = new byte[file.Length];
-        file.ReadExactly(0, contents);
-        return contents;
-    }
-
-    /// <summary>A record for each value that the replica does not have yet, and one without a value for each key that is gone.</summary>
-    private static List<RecordDraft> MetadataDrafts(Dictionary<string, byte[]> metadata, IReadOnlyDictionary<string, string> sent)
-    {
-        var drafts = new List<RecordDraft>();
-        foreach (var (key, value) in metadata.OrderBy(m => m.Key, StringComparer.Ordinal))
-        {
-            if (!sent.TryGetValue(key, out var digest) || digest != Digest(value)) drafts.Add(Draft(key, value));
-        }
-
-        drafts.AddRange(sent.Keys.Where(k => !metadata.ContainsKey(k)).Order(StringComparer.Ordinal).Select(k => Draft(k, [])));
-        return drafts;
-
-        static RecordDraft Draft(string key, byte[] value) => new(RecordKind.Metadata, 0, 0, 0, value, new Dictionary<string, string> { [RecordAttribute.Key] = key });
-    }
-
-    private static string Digest(byte[] value) => Convert.ToHexStringLower(SHA256.HashData(value));
 }

@@ -4,6 +4,7 @@ using VmRepl.Images;
 using VmRepl.Images.Opening;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Names;
+using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Replication.Source;
 
@@ -19,20 +20,22 @@ public sealed class SourceAgent
     private readonly IHostDirectory groupsDirectory;
     private readonly Func<string, int, IReplicaConnector> connect;
     private readonly LinkOptions options;
+    private readonly FollowOptions followOptions;
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly CancellationToken stopping;
     private readonly Guid id;
     private readonly Lock gate = new();
-    private readonly Dictionary<string, SourceGroup> groups = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, IProtectedGroup> groups = new(StringComparer.Ordinal);
     private readonly List<Task> resumed = [];
 
     /// <param name="directory">State; made where it is not there.</param>
     /// <param name="connect">Makes the connector for a host and port.</param>
     /// <param name="newGuid">Randomness for the agent's identity.</param>
     /// <param name="stopping">Cancelled when the agent ends.</param>
-    public SourceAgent(IHostDirectory directory, Func<string, int, IReplicaConnector> connect, LinkOptions options, TimeProvider time, Func<Guid> newGuid, ILogger log, CancellationToken stopping)
+    public SourceAgent(IHostDirectory directory, Func<string, int, IReplicaConnector> connect, LinkOptions options, FollowOptions followOptions, TimeProvider time, Func<Guid> newGuid, ILogger log, CancellationToken stopping)
     {
+        this.followOptions = followOptions;
         this.connect = connect;
         this.options = options;
         this.time = time;
@@ -67,7 +70,21 @@ public sealed class SourceAgent
     /// <summary>Takes up the rounds that an earlier life of this agent left open; they go on in the background.</summary>
     public void Resume()
     {
-        lock (gate) resumed.AddRange(groups.Values.Where(g => g.RoundIsOpen).Select(g => Quietly(g.SyncAsync(stopping))));
+        lock (gate)
+        {
+            resumed.AddRange(groups.Values.OfType<SourceGroup>().Where(g => g.RoundIsOpen).Select(g => Quietly(g.SyncAsync(stopping))));
+            foreach (var served in groups.Values.OfType<ServedGroup>())
+            {
+                try
+                {
+                    served.Start();
+                }
+                catch (ReplicationException e)
+                {
+                    LinkLog.RoundFailed(log, served.Definition.Name, e.Message);
+                }
+            }
+        }
     }
 
     /// <summary>Begins to protect a VM.</summary>
@@ -81,8 +98,8 @@ public sealed class SourceAgent
             throw new ReplicationException(request.Group, $"group {request.Group}: the disks would cross the network to {connector.Peer} in the clear", "Start the agent with --certificate, --key and --authority.", isRefusal: true);
         RefuseIfTaken(request.Group);
         var disks = request.Disks.Select((d, i) => Examine(request, d, (uint)(i + 1))).ToList();
-        var definition = new SourceGroupDefinition(request.Group, connector.Peer, disks, request.DefinitionFile, request.Allow, 1) { Metadata = request.Metadata };
-        SourceGroup group;
+        var definition = new SourceGroupDefinition(request.Group, connector.Peer, disks, request.DefinitionFile, request.Allow, 1) { Metadata = request.Metadata, Capture = request.Capture, Acknowledgement = request.Acknowledgement, OnLoss = request.OnLoss };
+        IProtectedGroup group;
         lock (gate)
         {
             RefuseIfTaken(request.Group);
@@ -98,14 +115,12 @@ public sealed class SourceAgent
     }
 
     /// <summary>Stops protecting a group. What the replica has stays there.</summary>
-    public void Unprotect(string name)
+    public async Task UnprotectAsync(string name)
     {
-        lock (gate)
-        {
-            var group = Get(name);
-            if (group.Status.Phase is "baseline" or "syncing") throw new ReplicationException(name, $"group {name} is in the middle of a round", "Wait for its end, then try again.", isRefusal: true);
-            Remove(name);
-        }
+        var group = Get(name);
+        if (group.WhyBusy is { } busy) throw new ReplicationException(name, $"group {name} {busy}", "Wait for its end, then try again.", isRefusal: true);
+        await group.StopAsync();
+        lock (gate) Remove(name);
     }
 
     /// <inheritdoc cref="SourceGroup.SyncAsync"/>
@@ -119,10 +134,35 @@ public sealed class SourceAgent
 
     public SourceGroupStatus StatusOf(string name) => Get(name).Status;
 
-    /// <summary>Waits until what runs in the background has seen that the agent stops.</summary>
-    public Task DrainAsync()
+    /// <summary>Groups whose disks are served, by name.</summary>
+    public IReadOnlyList<string> Served
     {
-        lock (gate) return Task.WhenAll([.. resumed]);
+        get
+        {
+            lock (gate) return [.. groups.Values.OfType<ServedGroup>().Select(g => g.Definition.Name).Order(StringComparer.Ordinal)];
+        }
+    }
+
+    /// <summary>The device of a served disk.</summary>
+    /// <exception cref="ReplicationException">There is none of that name, or it cannot be served at present.</exception>
+    public VmRepl.Blocks.IBlockDevice Device(string name, string disk)
+    {
+        var served = GetServed(name);
+        served.Start();
+        return served.Device(disk) ?? throw new ReplicationException(name, $"group {name} has no disk {disk}", $"It has {string.Join(", ", served.Definition.Disks.Select(d => d.Name))}.");
+    }
+
+    /// <summary>How a served group's replica was brought level, and why, oldest first.</summary>
+    public IReadOnlyList<LinkDecision> Decisions(string name) => GetServed(name).Decisions;
+
+    /// <summary>Waits until what runs in the background has seen that the agent stops, and lets the served disks go.</summary>
+    public async Task DrainAsync()
+    {
+        Task[] running;
+        ServedGroup[] served;
+        lock (gate) (running, served) = ([.. resumed], [.. groups.Values.OfType<ServedGroup>()]);
+        await Task.WhenAll(running);
+        await Task.WhenAll(served.Select(s => s.StopAsync()));
     }
 
     private static async Task Quietly(Task<RoundResult> round)
@@ -137,7 +177,7 @@ public sealed class SourceAgent
         }
     }
 
-    private async Task<RoundResult> BaselineAsync(SourceGroup group)
+    private async Task<RoundResult> BaselineAsync(IProtectedGroup group)
     {
         try
         {
@@ -146,6 +186,7 @@ public sealed class SourceAgent
         catch (ReplicationException e) when (e.IsRefusal)
         {
             // What is refused will be refused again: the group is not left behind as if it were protected.
+            await group.StopAsync();
             lock (gate) Remove(group.Definition.Name);
             throw;
         }
@@ -185,7 +226,10 @@ public sealed class SourceAgent
         }
     }
 
-    private SourceGroup Get(string name)
+    private ServedGroup GetServed(string name) => Get(name) as ServedGroup
+        ?? throw new ReplicationException(name, $"group {name} is not served: its capture mode is snapshot", "vmrepl protect --capture served serves a group's disks.", isRefusal: true);
+
+    private IProtectedGroup Get(string name)
     {
         lock (gate)
         {
@@ -194,11 +238,12 @@ public sealed class SourceAgent
         }
     }
 
-    private SourceGroup Load(IHostDirectory directory, SourceGroupDefinition definition)
+    private IProtectedGroup Load(IHostDirectory directory, SourceGroupDefinition definition)
     {
         var colon = definition.Replica.LastIndexOf(':');
         var host = definition.Replica[..colon].Trim('[', ']');
-        return new SourceGroup(directory, definition, id, connect(host, int.Parse(definition.Replica.AsSpan(colon + 1), System.Globalization.CultureInfo.InvariantCulture)), options, time, log);
+        var connector = connect(host, int.Parse(definition.Replica.AsSpan(colon + 1), System.Globalization.CultureInfo.InvariantCulture));
+        return definition.Capture == CaptureMode.Served ? new ServedGroup(directory, definition, id, connector, options, followOptions, time, log, stopping) : new SourceGroup(directory, definition, id, connector, options, time, log);
     }
 
     private sealed record Identity(Guid Id);

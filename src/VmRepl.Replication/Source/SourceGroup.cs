@@ -11,7 +11,7 @@ namespace VmRepl.Replication.Source;
 /// One protected group on the source side. One round or bookmark at a time; others wait their turn.
 /// On disk: <c>group.json</c> what is protected, <c>progress.json</c> what the last round left, <c>sequence.json</c> the numbers reserved.
 /// </summary>
-internal sealed class SourceGroup
+internal sealed class SourceGroup : IProtectedGroup
 {
     public const string DefinitionName = "group.json";
     private const string ProgressName = "progress.json";
@@ -47,6 +47,8 @@ internal sealed class SourceGroup
     public SourceGroupDefinition Definition { get; }
 
     public IReplicaConnector Connector => connector;
+
+    public string? WhyBusy => isRunning ? "is in the middle of a round" : null;
 
     /// <summary>Whether a round was asked for and did not end.</summary>
     public bool RoundIsOpen => progress.RoundIsOpen;
@@ -120,6 +122,9 @@ internal sealed class SourceGroup
             turn.Release();
         }
     }
+
+    /// <summary>Rounds end with the agent.</summary>
+    public Task StopAsync() => Task.CompletedTask;
 
     private async Task<RoundResult> RoundAsync(CancellationToken cancellation)
     {

@@ -1,3 +1,5 @@
+using VmRepl.Replication.Source.Following;
+
 namespace VmRepl.Replication.Source;
 
 /// <summary>What an administrator asked to have protected; the file <c>group.json</c> of the agent's state.</summary>
@@ -11,4 +13,13 @@ public sealed record SourceGroupDefinition(string Name, string Replica, IReadOnl
 {
     /// <summary>Key/value pairs that travel with the group beside the definition.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How the disks' changes are captured.</summary>
+    public CaptureMode Capture { get; init; }
+
+    /// <summary>Of a served group.</summary>
+    public AcknowledgementMode Acknowledgement { get; init; }
+
+    /// <summary>Of a served group that is acknowledged in sync.</summary>
+    public LossRule OnLoss { get; init; }
 }

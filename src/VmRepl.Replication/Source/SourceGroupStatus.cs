@@ -1,3 +1,5 @@
+using VmRepl.Replication.Source.Following;
+
 namespace VmRepl.Replication.Source;
 
 /// <summary>A group as its source sees it at one moment.</summary>
@@ -19,4 +21,8 @@ public sealed record SourceGroupStatus(
     long ChangedBytes,
     string? Waiting,
     string? LastError,
-    string? NextStep);
+    string? NextStep)
+{
+    /// <summary>Of a served group; null otherwise.</summary>
+    public FollowStatus? Following { get; init; }
+}

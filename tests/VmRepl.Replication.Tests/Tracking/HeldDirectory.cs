@@ -18,7 +18,7 @@ internal sealed class HeldDirectory(IHostDirectory inner) : IHostDirectory, IDis
 
     public void LetGo() => open.Set();
 
-    public void WaitForFlush() => flushing.Wait();
+    public void WaitForFlush() => Assert.That(flushing.Wait(TimeSpan.FromSeconds(30)), Is.True, "nobody flushes");
 
     public IHostFile Open(string name, HostFileAccess access) => new HeldFile(inner.Open(name, access), this);
 

@@ -65,7 +65,7 @@ internal sealed class TrackedDisk
                 case 12: Compare(); break;
                 case 13: await DeactivateAsync(); break;
                 case 14 when random.Chance(0.2): GiveLinkUp(); break;
-                case 15 when random.Chance(0.1): CloseClean(); break;
+                case 15 when random.Chance(0.3): CloseClean(); break;
                 case 15 when random.Chance(0.05): log.MarkAll(); toCopy.UnionWith(Chunks(new Extent(0, length))); break;
                 case 15 when random.Chance(0.1): Reopen(null); break;
             }
@@ -176,6 +176,7 @@ internal sealed class TrackedDisk
     {
         GiveLinkUp();
         FlushDisk();
+        if (random.Chance(0.5)) (volume.CrashAt, volume.CrashKind) = (volume.IoCount + random.Between(1, 4), CrashKind.PowerLoss);
         var before = log.Dirty(new Extent(0, length)).Extents;
         Assert.That(log.CloseClean(), Is.True);
         log.Dispose();

@@ -75,6 +75,8 @@ public sealed class SimulatedMemory : IHostMemory
     public void Flush(long firstPage, long count)
     {
         Check(firstPage, count);
+        // What was stored last is no change of its own, so the machine may also go down between it and the flush.
+        volume.Change(life, () => { });
         volume.Flush(life, Path, () => inode.Flush(firstPage, count), inode.ForgetUnflushed);
     }
 

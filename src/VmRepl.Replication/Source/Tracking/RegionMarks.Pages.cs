@@ -87,8 +87,8 @@ internal sealed partial class RegionMarks
             return false;
         }
 
-        // Of an earlier time, and by now all clean: its segments are.
-        if (retired.Remove(bucket) || leaving.Remove(bucket)) memory.WritablePage(layout.SectorPage(bucket)).Clear();
+        // One of an earlier time is zeros by now, as its segments' bits are.
+        _ = retired.Remove(bucket) || leaving.Remove(bucket);
         exact.Enqueue(bucket);
         return true;
     }

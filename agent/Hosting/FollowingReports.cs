@@ -1,0 +1,49 @@
+using VmRepl.Agent.Output;
+using VmRepl.Agent.Output.Reports;
+using VmRepl.Replication.Source.Following;
+
+namespace VmRepl.Agent.Hosting;
+
+/// <summary>Puts the state of a served group into words and figures.</summary>
+internal static class FollowingReports
+{
+    public static FollowingReport Of(FollowStatus status, IReadOnlyList<LinkDecision> decisions, DateTimeOffset now)
+    {
+        var isCopying = status.Phase is "baseline" or "resync";
+        var since = status.Acknowledgement == AcknowledgementMode.Sync && status.Promise is { IsInForce: true } promise ? promise.SinceUs : status.IsInSync ? status.InSyncSinceUs : status.LostSyncUs;
+        return new FollowingReport(
+            Name(status.Acknowledgement),
+            status.Acknowledgement == AcknowledgementMode.Sync ? status.OnLoss == LossRule.Stop ? "stop" : "continue" : null,
+            status.Acknowledgement == AcknowledgementMode.Sync ? status.Promise?.IsInForce ?? false : status.IsInSync,
+            since == 0 ? null : AgentReports.Time(since),
+            status.Promise?.Ended?.Sequence,
+            status.Promise?.Ended is { } ended ? AgentReports.Time(ended.TimeUs) : null,
+            status.OldestFlightUs is { } oldest ? Math.Max(0, (now - AgentReports.Time(oldest)).TotalSeconds) : 0,
+            status.DirtyBytes,
+            status.DirtyIsExact ? "exact" : "segments",
+            status.ToCopyBytes,
+            isCopying ? status.BytesPerSecond : null,
+            isCopying && status.BytesPerSecond > 0 ? status.ToCopyBytes / status.BytesPerSecond : null,
+            status.CreditBytes,
+            status.Last,
+            status.Durable,
+            status.Overflows,
+            status.LinkDown is { } down ? $"no connection: {down}" : decisions is [.., var last] ? $"{last.Decision} at {IsoTime.Format(AgentReports.Time(last.TimeUs))}, because {last.Cause}" : null);
+    }
+
+    /// <summary>What holds at this moment, in one sentence.</summary>
+    public static string Promise(FollowStatus status) => status switch
+    {
+        { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true, IsInSync: false } => "Sync: the replica was lost a moment ago; no write is answered until it is back or its lease has run out.",
+        { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true } => "Sync: what is answered to the guest is on stable storage at the replica.",
+        { Acknowledgement: AcknowledgementMode.Sync, OnLoss: LossRule.Stop, Promise.Ended: not null } => "Sync, stopped: the replica was lost, and the guest's writes wait until it is in sync again.",
+        { FirstPointTimeUs: 0 } => "Nothing can be restored yet: the baseline has not ended.",
+        { Acknowledgement: AcknowledgementMode.Sync } => "NOT protected in sync: the guest goes on alone, changes are tracked and brought over.",
+        { IsInSync: true, GoesAsAsync: true } => "Semi-sync, going as async: the replica is behind; every write is on its way to it.",
+        { IsInSync: true, Acknowledgement: AcknowledgementMode.SemiSync } => "Semi-sync: what is answered to the guest is at the replica, as long as that is quick enough.",
+        { IsInSync: true } => "Async: every write is on its way to the replica, and every moment is a recovery point.",
+        _ => "The replica is behind: changes are tracked and brought over; the points before are kept, none are made.",
+    };
+
+    public static string Name(AcknowledgementMode mode) => mode switch { AcknowledgementMode.Sync => "sync", AcknowledgementMode.SemiSync => "semi-sync", _ => "async" };
+}

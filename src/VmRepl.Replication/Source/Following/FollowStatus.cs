@@ -1,0 +1,83 @@
+namespace VmRepl.Replication.Source.Following;
+
+/// <summary>A followed group as its source sees it at one moment. Times are microseconds since 1970.</summary>
+public sealed record FollowStatus
+{
+    /// <summary>"baseline", "resync", "in-sync", or "tracking" where there is no link.</summary>
+    public required string Phase { get; init; }
+
+    public bool IsInSync { get; init; }
+
+    public AcknowledgementMode Acknowledgement { get; init; }
+
+    public LossRule OnLoss { get; init; }
+
+    /// <summary>Whether a semi-sync group does not wait at present, because the replica was too slow.</summary>
+    public bool GoesAsAsync { get; init; }
+
+    /// <summary>Of a sync group; null otherwise.</summary>
+    public PromiseState? Promise { get; init; }
+
+    /// <summary>Since when it is in sync; 0 where it is not.</summary>
+    public long InSyncSinceUs { get; init; }
+
+    /// <summary>Since when it is not in sync; 0 where it is, or never was.</summary>
+    public long LostSyncUs { get; init; }
+
+    /// <summary>Bytes on their way and not yet durable at the replica.</summary>
+    public long LagBytes { get; init; }
+
+    /// <summary>When the oldest change on its way was made; null where none is.</summary>
+    public long? OldestFlightUs { get; init; }
+
+    /// <summary>Bytes marked as possibly different.</summary>
+    public long DirtyBytes { get; init; }
+
+    /// <summary>Whether the marks are exact sectors; else segments, or all that could not be trusted.</summary>
+    public bool DirtyIsExact { get; init; }
+
+    /// <summary>Bytes still to be brought over by the running baseline or resync.</summary>
+    public long ToCopyBytes { get; init; }
+
+    /// <summary>Of it, when it began.</summary>
+    public long TotalBytes { get; init; }
+
+    /// <summary>Of them, done.</summary>
+    public long DoneBytes { get; init; }
+
+    public double BytesPerSecond { get; init; }
+
+    /// <summary>Newest sequence stamped, and its time.</summary>
+    public ulong Last { get; init; }
+
+    /// <inheritdoc cref="Last"/>
+    public long LastTimeUs { get; init; }
+
+    /// <summary>Newest sequence known durable at the replica by this link.</summary>
+    public ulong Durable { get; init; }
+
+    /// <summary>Times that a change found no room in the buffer and was tracked.</summary>
+    public long Overflows { get; init; }
+
+    /// <summary>Bytes that the replica has granted and that were not used.</summary>
+    public long CreditBytes { get; init; }
+
+    /// <summary>Bytes put on the wire since the agent began to follow.</summary>
+    public long BytesSent { get; init; }
+
+    /// <summary>The oldest point's time; 0 before the first.</summary>
+    public long FirstPointTimeUs { get; init; }
+
+    /// <summary>Why there is no connection at the moment; null where there is one.</summary>
+    public string? LinkDown { get; init; }
+
+    /// <summary>What the replica waits for, in a sentence; null while it goes on.</summary>
+    public string? Waiting { get; init; }
+
+    public string? LastError { get; init; }
+
+    public string? NextStep { get; init; }
+
+    /// <summary>Whether the last failure will be the same again until somebody changes something.</summary>
+    public bool IsRefused { get; init; }
+}

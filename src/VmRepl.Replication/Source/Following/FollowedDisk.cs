@@ -1,0 +1,60 @@
+using VmRepl.Blocks;
+using VmRepl.Protocol.Records;
+using VmRepl.Replication.Source.Tracking;
+
+namespace VmRepl.Replication.Source.Following;
+
+/// <summary>One disk that is followed: its image, what is marked of it, and who works where in it.</summary>
+/// <param name="disk">What is protected.</param>
+/// <param name="image">The local image, open for writing. Not owned.</param>
+/// <param name="marks">Not owned.</param>
+/// <param name="comparesFirst">Whether the marks cannot be trusted to be exact: what is marked is compared by digests before it is sent.</param>
+internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyRegionLog marks, bool comparesFirst)
+{
+    public SourceDisk Disk { get; } = disk;
+
+    public IBlockDevice Image { get; } = image;
+
+    public DirtyRegionLog Marks { get; } = marks;
+
+    public RangeLocks Ranges { get; } = new();
+
+    /// <summary>What has yet to be brought over. Under the stream's lock, as the next two.</summary>
+    public ChunkSet ToCopy { get; } = new(disk.Length);
+
+    /// <summary>The part of <see cref="ToCopy"/> that digests decide about. Nothing of it was sent since the link was made.</summary>
+    public ChunkSet ToCompare { get; } = new(disk.Length);
+
+    /// <summary>Regions that are being compared: a write into one makes its comparison worthless.</summary>
+    public List<RegionWatch> Watches { get; } = [];
+
+    /// <summary>Whether the next link compares by digests what is marked.</summary>
+    public bool ComparesFirst { get; set; } = comparesFirst;
+
+    /// <summary>Carries a change out on the image. The range is held.</summary>
+    /// <exception cref="IOException">The image failed: what the range holds now is not known.</exception>
+    public void Apply(RecordKind kind, Extent extent, ReadOnlySpan<byte> data)
+    {
+        switch (kind)
+        {
+            case RecordKind.Write:
+                Image.Write(extent.Offset, data);
+                break;
+            case RecordKind.Zero:
+                Image.Zero(extent.Offset, extent.Length);
+                break;
+            default:
+                Image.Punch(extent.Offset, extent.Length);
+                break;
+        }
+    }
+
+    /// <summary>A region under comparison.</summary>
+    public sealed class RegionWatch(Extent region)
+    {
+        public Extent Region { get; } = region;
+
+        /// <summary>Whether a write touched it since it is watched.</summary>
+        public bool IsTouched { get; set; }
+    }
+}

@@ -1,0 +1,317 @@
+using Microsoft.Extensions.Logging;
+using VmRepl.Blocks;
+using VmRepl.Blocks.Files;
+using VmRepl.Images;
+using VmRepl.Journal.Points;
+using VmRepl.Protocol;
+using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Records;
+using VmRepl.Replication.Digests;
+
+namespace VmRepl.Replication.Source.Following;
+
+/// <summary>
+/// Follows the disks of one group: every change goes through its devices, is carried out locally and sent to the replica, or tracked while it cannot be. It keeps one link to the replica, as long as it runs: a
+/// connection that breaks is made anew and goes on where it was; a link that is given up (refused, the replica has less than it acknowledged, the agent's state cannot be written) is made anew with a resync.
+/// </summary>
+internal sealed class GroupFollower
+{
+    private const string BaselinePhase = "baseline";
+
+    private readonly SourceGroupDefinition group;
+    private readonly IReadOnlyList<FollowedDisk> disks;
+    private readonly Guid sourceId;
+    private readonly IReplicaConnector connector;
+    private readonly LinkOptions linkOptions;
+    private readonly FollowOptions options;
+    private readonly SequenceReserve sequences;
+    private readonly FollowMemory memory;
+    private readonly TimeProvider time;
+    private readonly ILogger log;
+    private readonly GroupStream stream;
+    private readonly SyncPromise? promise;
+    private readonly AnswerRule answers;
+    private readonly Splitter splitter;
+    private readonly FollowProgress progress;
+    private readonly Lock gate = new();
+
+    private TaskCompletionSource inSync = NewSignal();
+    private ReplicaLink? link;
+    private volatile ReplicationException? lastError;
+    private volatile string? waiting;
+
+    /// <param name="directory">The group's state.</param>
+    /// <param name="disks">Open for writing; not owned.</param>
+    /// <param name="cause">Why the disks stand as they do, in words that go on from "because"; told with the first decision.</param>
+    /// <exception cref="IOException">The state cannot be read.</exception>
+    public GroupFollower(SourceGroupDefinition group, IHostDirectory directory, IReadOnlyList<FollowedDisk> disks, Guid sourceId, IReplicaConnector connector, LinkOptions linkOptions, FollowOptions options, SequenceReserve sequences, TimeProvider time, ILogger log, string? cause = null)
+    {
+        (this.group, this.disks, this.sourceId, this.connector, this.options, this.sequences, this.time, this.log) = (group, disks, sourceId, connector, options, sequences, time, log);
+        // A connection that does not come back is waited for: meanwhile changes are tracked, and nothing is lost by waiting.
+        this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
+        memory = new FollowMemory(directory) { Cause = cause };
+        stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
+        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Durable) : null;
+        answers = new AnswerRule(stream, promise, options, time);
+        splitter = new Splitter(stream, answers, time);
+        progress = new FollowProgress(time);
+    }
+
+    /// <summary>Why the last link was made as it was, oldest first.</summary>
+    public IReadOnlyList<LinkDecision> Decisions => memory.Decisions;
+
+    public FollowStatus Status
+    {
+        get
+        {
+            var phase = stream.Phase;
+            var known = memory.Progress;
+            return new FollowStatus
+            {
+                Phase = phase switch { StreamPhase.Alone => "tracking", StreamPhase.Baseline => "baseline", StreamPhase.Resync => "resync", _ => stream.IsInSync ? "in-sync" : "resync" },
+                IsInSync = stream.IsInSync,
+                Acknowledgement = options.Acknowledgement,
+                OnLoss = options.OnLoss,
+                GoesAsAsync = answers.GoesAsAsync,
+                Promise = promise?.State,
+                InSyncSinceUs = known.InSyncSinceUs,
+                LostSyncUs = known.LostSyncUs,
+                LagBytes = stream.LagBytes,
+                OldestFlightUs = stream.OldestFlightUs,
+                DirtyBytes = disks.Sum(d => d.Marks.DirtyBytes),
+                DirtyIsExact = disks.All(d => !d.Marks.IsCollapsed && !d.ComparesFirst),
+                ToCopyBytes = stream.ToCopyBytes,
+                TotalBytes = progress.TotalBytes,
+                DoneBytes = progress.DoneBytes,
+                BytesPerSecond = progress.Rate,
+                Last = stream.Last,
+                LastTimeUs = stream.LastTimeUs,
+                Durable = stream.Durable,
+                Overflows = stream.Overflows,
+                CreditBytes = link?.CreditBytes ?? 0,
+                BytesSent = (link?.BytesSent ?? 0) + known.BytesSent,
+                FirstPointTimeUs = known.FirstPointTimeUs,
+                LinkDown = link?.DownReason,
+                Waiting = waiting,
+                LastError = lastError?.Message,
+                NextStep = lastError?.Hint,
+                IsRefused = lastError?.IsRefusal ?? false,
+            };
+        }
+    }
+
+    /// <summary>The device through which a disk is used. Stays usable without a replica.</summary>
+    /// <param name="stopping">Cancelled when writes are to wait for the replica no longer.</param>
+    public IBlockDevice Device(FollowedDisk disk, CancellationToken stopping) => new SplitDevice(disk, splitter, stopping);
+
+    public Splitter Splitter => splitter;
+
+    /// <summary>Keeps a link until it is called off. Does not throw for what a replica or a network does.</summary>
+    public async Task RunAsync(CancellationToken cancellation)
+    {
+        var delay = options.RelinkDelay;
+        while (!cancellation.IsCancellationRequested)
+        {
+            var wasAttached = false;
+            try
+            {
+                wasAttached = await FollowAsync(cancellation);
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is ReplicationException or IOException or ProtocolException or RoundRestartException or UnauthorizedAccessException)
+            {
+                lastError = e as ReplicationException ?? new ReplicationException(group.Name, $"group {group.Name}: {e.Message}", "Changes are tracked; the link is made anew.", cause: e);
+                FollowLog.LinkGivenUp(log, group.Name, e.Message);
+                wasAttached = stream.Phase != StreamPhase.Alone;
+            }
+            finally
+            {
+                stream.Detach();
+            }
+
+            delay = wasAttached ? options.RelinkDelay : TimeSpan.FromTicks(Math.Min(options.RelinkDelayMax.Ticks, delay.Ticks * 2));
+            try
+            {
+                await Task.Delay(delay, time, cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Waits until the replica is in sync.</summary>
+    public async Task WaitInSyncAsync(CancellationToken cancellation)
+    {
+        while (!stream.IsInSync)
+        {
+            Task signal;
+            lock (gate) signal = inSync.Task;
+            if (stream.IsInSync) return;
+            await signal.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Names the present moment, or makes a point of it.</summary>
+    /// <exception cref="ReplicationException">The replica is not in sync, or was lost before it had the bookmark.</exception>
+    public async Task<RecoveryPoint> BookmarkAsync(string name, CancellationToken cancellation)
+    {
+        if (!stream.IsInSync) throw new ReplicationException(group.Name, $"group {group.Name} is not in sync ({Status.Phase}), so this moment cannot be named", "Wait until vmrepl status says in-sync.");
+        try
+        {
+            var (sequence, timeUs, durable) = stream.TakeFact(new RecordDraft(RecordKind.Bookmark, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Name] = name, [RecordAttribute.Consistency] = RecoveryPoint.Crash }));
+            if (!await durable.WaitAsync(cancellation)) throw new ReplicationException(group.Name, $"group {group.Name}: the link was lost before the replica had the bookmark {name}", "Set it again when the group is in sync.");
+            return new RecoveryPoint(sequence, timeUs, name, RecoveryPoint.Crash);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ReplicationException(group.Name, $"group {group.Name} has no link to its replica", "Set it again when the group is in sync.", cause: e);
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>One link, from its making to its end.</summary>
+    /// <returns>Whether it came to be followed.</returns>
+    private async Task<bool> FollowAsync(CancellationToken cancellation)
+    {
+        await using var made = new ReplicaLink(
+            connector,
+            new OpenGroup(group.Name, sourceId, group.Epoch, [.. group.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, d.Format.Name()))], Create: true),
+            linkOptions,
+            time,
+            log,
+            reason => waiting = reason is null ? null : $"waiting for room at the replica: {reason}")
+        {
+            Acknowledged = (received, durable) =>
+            {
+                promise?.Heard();
+                stream.Acknowledge(received, durable);
+            },
+            Heard = () => promise?.Heard(),
+        };
+        link = made;
+        try
+        {
+            await made.OpenAsync(cancellation);
+            var isBaseline = made.State.Phase == BaselinePhase;
+            Decide(made, isBaseline);
+            stream.Attach(isBaseline, made.Durable, made.BeginTimeUs(memory.Progress.TimeUs));
+            lastError = null;
+            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+            var sending = SendAsync(made, ending.Token);
+            var copying = CopyAsync(made, isBaseline, ending.Token);
+            var first = await Task.WhenAny(sending, copying, made.Faulted);
+            await ending.CancelAsync();
+            stream.Detach();
+            await Task.WhenAll(Quiet(sending), Quiet(copying));
+            await first;
+            return true;
+        }
+        finally
+        {
+            link = null;
+            memory.NoteLinkEnded(made.BytesSent, stream.LastTimeUs);
+        }
+    }
+
+    private static Task Quiet(Task task) => task.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Current);
+
+    private async Task SendAsync(ReplicaLink made, CancellationToken cancellation)
+    {
+        while (await stream.WaitForWorkAsync(cancellation))
+        {
+            var batch = stream.NextBatch();
+            if (batch.Count == 0) continue;
+            try
+            {
+                await made.SendAsync(() => [.. batch], batch.Sum(s => (long)s.Record.PayloadLength + 128), cancellation);
+            }
+            finally
+            {
+                foreach (var sent in batch) sent.Memory?.Release();
+            }
+        }
+    }
+
+    private async Task CopyAsync(ReplicaLink made, bool isBaseline, CancellationToken cancellation)
+    {
+        using var digest = new BlockDigest(made.StoreId, sourceId);
+        while (await stream.WaitForCopyAsync(cancellation))
+        {
+            var metadata = GroupMetadata.Read(group);
+            if (!await new CopyScanner(disks, stream, splitter, made, digest, isBaseline, progress).RunAsync(cancellation)) return;
+            var replicated = made.State.MetadataKeys.ToDictionary(k => k, k => made.StoreId == memory.Progress.StoreId ? memory.Progress.Metadata.GetValueOrDefault(k, "") : "");
+            if (!stream.TryEnd(GroupMetadata.Drafts(metadata, replicated))) continue;
+            isBaseline = false;
+            memory.NotePendingMetadata(metadata.ToDictionary(m => m.Key, m => GroupMetadata.Digest(m.Value)));
+        }
+    }
+
+    /// <summary>How the replica is brought level, by what is known of the disks and of it; kept for <c>vmrepl why</c>.</summary>
+    private void Decide(ReplicaLink made, bool isBaseline)
+    {
+        var known = memory.Progress;
+        var watermark = disks.Max(d => d.Marks.DurableAtReplica);
+        string? distrust = isBaseline ? null
+            : known.StoreId == Guid.Empty ? "this agent has not followed it to this replica before"
+            : known.StoreId != made.StoreId ? "the replica's store is another one"
+            : made.Durable < watermark ? $"the replica has less than it had acknowledged (up to {made.Durable}, it was {watermark})"
+            : made.State.NewestRewind > watermark ? "the replica was rewound"
+            : made.Durable > sequences.Last ? "the replica has changes that this agent's state knows nothing of"
+            : null;
+        if (isBaseline || distrust is not null)
+        {
+            foreach (var disk in disks)
+            {
+                disk.Marks.MarkAll();
+                disk.ComparesFirst = true;
+                // What it acknowledged counts from here on.
+                disk.Marks.DurableAtReplica = made.Durable;
+            }
+        }
+
+        var dirty = disks.Sum(d => d.Marks.DirtyBytes);
+        var decision = new LinkDecision(
+            (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10,
+            isBaseline ? "baseline" : disks.Any(d => d.ComparesFirst) ? "resync by digests" : "quick resync",
+            isBaseline ? "the replica has no point of this group yet" : distrust ?? (memory.Cause ?? "the link was lost"),
+            dirty);
+        memory.Note(decision, made.StoreId);
+        FollowLog.Decided(log, group.Name, decision.Decision, decision.Cause, dirty);
+    }
+
+    private void OnInSyncChanged(bool isInSync)
+    {
+        try
+        {
+            if (isInSync)
+            {
+                foreach (var disk in disks) disk.ComparesFirst = false;
+                memory.NoteInSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10, link?.State.FirstPointTimeUs ?? 0);
+                promise?.Begin(stream.Durable);
+                FollowLog.InSync(log, group.Name, stream.Durable);
+                lock (gate)
+                {
+                    var signalled = inSync;
+                    inSync = NewSignal();
+                    signalled.TrySetResult();
+                }
+            }
+            else
+            {
+                memory.NoteLostSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
+                FollowLog.LostSync(log, group.Name);
+            }
+        }
+        catch (IOException e)
+        {
+            lastError = new ReplicationException(group.Name, $"group {group.Name}: the agent's state cannot be written: {e.Message}", "Make room on the volume of the agent's state.", cause: e);
+            FollowLog.LinkGivenUp(log, group.Name, e.Message);
+        }
+    }
+}

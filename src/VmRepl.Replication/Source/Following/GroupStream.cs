@@ -1,0 +1,419 @@
+using VmRepl.Blocks;
+using VmRepl.Journal.Points;
+using VmRepl.Protocol.Records;
+
+namespace VmRepl.Replication.Source.Following;
+
+/// <summary>
+/// The one order of a group: every change gets its sequence and time here, under one lock, and goes either to the replica or, where there is no link, no room, or older contents still to be brought over, stays
+/// marked. What the replica acknowledges comes back here and takes its marks away. Does no I/O but the sequence's reservation; safe for concurrent use.
+/// <para>
+/// While anything is still to be brought over the stream is inside a baseline or a resync. The first change that finds no room begins a resync before anything later is stamped, so what lies between two points
+/// is always whole.
+/// </para>
+/// </summary>
+internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceReserve sequences, TimeProvider time, uint epoch, FollowOptions options)
+{
+    private readonly Lock gate = new();
+    private readonly Queue<SentRecord> waiting = [];
+    private readonly Queue<Flight> flights = [];
+    private TaskCompletionSource work = NewSignal();
+    private TaskCompletionSource changed = NewSignal();
+    private long heldBytes;
+    private long lastTimeUs;
+    private ulong lastResyncEnd;
+
+    /// <summary>How it stands; <see cref="StreamPhase.Following"/> as soon as the end of a resync is stamped.</summary>
+    public StreamPhase Phase { get; private set; }
+
+    /// <summary>Whether the replica has everything up to the end of the last resync, and follows.</summary>
+    public bool IsInSync { get; private set; }
+
+    /// <summary>Newest sequence known durable at the replica by this link.</summary>
+    public ulong Durable { get; private set; }
+
+    /// <summary>Newest sequence stamped.</summary>
+    public ulong Last { get; private set; }
+
+    /// <summary>Time of the newest record, microseconds since 1970.</summary>
+    public long LastTimeUs => Volatile.Read(ref lastTimeUs);
+
+    /// <summary>Bytes of records not yet durable at the replica.</summary>
+    public long LagBytes => Volatile.Read(ref heldBytes);
+
+    /// <summary>Bytes still to be brought over.</summary>
+    public long ToCopyBytes
+    {
+        get
+        {
+            lock (gate) return disks.Sum(d => d.ToCopy.Bytes);
+        }
+    }
+
+    /// <summary>When the oldest record that is not durable was stamped, microseconds since 1970; null where there is none.</summary>
+    public long? OldestFlightUs
+    {
+        get
+        {
+            lock (gate) return flights.TryPeek(out var oldest) ? oldest.TimeUs : null;
+        }
+    }
+
+    /// <summary>Times that a change found no room and was tracked instead.</summary>
+    public long Overflows { get; private set; }
+
+    /// <summary>Called under no lock when the replica is found in sync, and when it is no longer.</summary>
+    public Action<bool>? InSyncChanged { get; set; }
+
+    /// <summary>
+    /// Gives a change its place and takes it for the replica, chunk by chunk, where that may be. The range is held and marked.
+    /// </summary>
+    /// <param name="payload">Of a write: the extent's contents, in <paramref name="memory"/>.</param>
+    /// <param name="alone">Gets the parts that go to the local image only; their marks are to be ended, unclean, when they are there.</param>
+    /// <param name="isAwaited">Whether somebody will wait for durability.</param>
+    /// <returns>Completes when the last part that was taken is durable (true) or given up (false); null where none was taken or nobody waits.</returns>
+    public Task<bool>? Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, List<Extent> alone, bool isAwaited)
+    {
+        TaskCompletionSource<bool>? durable = null;
+        var lost = false;
+        lock (gate)
+        {
+            foreach (var watch in disk.Watches) watch.IsTouched |= watch.Region.Overlaps(extent);
+            if (Phase == StreamPhase.Alone)
+            {
+                alone.Add(extent);
+                return null;
+            }
+
+            // As they are before this change: a part that finds no room joins them.
+            var parts = disk.ToCopy.Overlaps(extent) ? disk.ToCopy.Runs(extent).ToList() : [(extent, false)];
+            foreach (var (part, isToCopy) in parts)
+            {
+                if (isToCopy || Phase == StreamPhase.Alone) alone.Add(part);
+                else TakePart(part);
+            }
+        }
+
+        if (lost) InSyncChanged?.Invoke(false);
+        return durable?.Task;
+
+        void TakePart(Extent part)
+        {
+            var weight = 128 + (kind == RecordKind.Write ? part.Length + part.Length / 1024 : 0);
+            if (heldBytes + weight > options.BufferBytes)
+            {
+                Overflows++;
+                lost |= Track(disk, part);
+                alone.Add(part);
+                return;
+            }
+
+            // Only the last part is waited for: acknowledgements are cumulative.
+            if (isAwaited) durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var content = kind == RecordKind.Write ? payload.Slice((int)(part.Offset - extent.Offset), (int)part.Length) : default;
+            Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
+        }
+    }
+
+    /// <summary>Says that what the local image holds in the extent is not known to be what was sent: it is brought over anew.</summary>
+    public void Doubt(FollowedDisk disk, Extent extent)
+    {
+        var lost = false;
+        lock (gate)
+        {
+            if (Phase != StreamPhase.Alone) lost = Track(disk, extent);
+        }
+
+        if (lost) InSyncChanged?.Invoke(false);
+    }
+
+    /// <summary>Takes contents that were read from the disk; the region is held, and the drafts' sectors are marked once more. They leave <see cref="FollowedDisk.ToCopy"/>.</summary>
+    /// <param name="region">Whole chunks, all of which the replica has when the drafts are there.</param>
+    /// <returns>False where the link was given up meanwhile: nothing was taken.</returns>
+    public bool TakeCopy(FollowedDisk disk, Extent region, List<RecordDraft> drafts)
+    {
+        lock (gate)
+        {
+            if (Phase is StreamPhase.Alone or StreamPhase.Following) return false;
+            foreach (var draft in drafts) Enqueue(draft, disk, new Extent(draft.Offset, draft.Length), draft.WeightBytes, null);
+            disk.ToCopy.Remove(region);
+            disk.ToCompare.Remove(region);
+            return true;
+        }
+    }
+
+    /// <summary>Takes a record that is no disk's: a bookmark, a value.</summary>
+    /// <returns>Its sequence and time, and its durability.</returns>
+    /// <exception cref="InvalidOperationException">There is no link.</exception>
+    public (ulong Sequence, long TimeUs, Task<bool> Durable) TakeFact(RecordDraft draft)
+    {
+        lock (gate)
+        {
+            if (Phase == StreamPhase.Alone) throw new InvalidOperationException("there is no link");
+            var durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            Enqueue(draft, null, default, draft.WeightBytes, durable);
+            return (Last, lastTimeUs, durable.Task);
+        }
+    }
+
+    /// <summary>A link is there: what is marked is to be brought over, and changes elsewhere are sent from now on.</summary>
+    /// <param name="durable">Newest sequence that the replica has.</param>
+    /// <param name="timeUs">Behind which the times go on.</param>
+    public void Attach(bool isBaseline, ulong durable, long timeUs)
+    {
+        lock (gate)
+        {
+            sequences.AdvanceTo(durable);
+            var gap = sequences.GapAfter(durable);
+            (Durable, lastTimeUs, lastResyncEnd) = (durable, Math.Max(lastTimeUs, timeUs), 0);
+            Phase = isBaseline ? StreamPhase.Baseline : StreamPhase.Resync;
+            foreach (var disk in disks)
+            {
+                disk.ToCopy.Clear();
+                disk.ToCompare.Clear();
+                foreach (var extent in disk.Marks.Dirty(new Extent(0, disk.Disk.Length))) disk.ToCopy.Add(extent);
+                if (!disk.ComparesFirst && !isBaseline) continue;
+                foreach (var (part, isIn) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
+                {
+                    if (isIn) disk.ToCompare.Add(part);
+                }
+            }
+
+            if (!isBaseline) Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default, gap), null, default, 128, null);
+            Signal(ref changed);
+        }
+    }
+
+    /// <summary>Where nothing is left to be brought over: ends the baseline or resync.</summary>
+    /// <param name="facts">Values that the replica does not have, taken before the end.</param>
+    public bool TryEnd(IReadOnlyList<RecordDraft> facts)
+    {
+        lock (gate)
+        {
+            if (Phase is not (StreamPhase.Baseline or StreamPhase.Resync) || disks.Any(d => d.ToCopy.Count > 0)) return false;
+            // Once for each link; the values are the same until the next.
+            foreach (var fact in facts) Enqueue(fact, null, default, fact.WeightBytes, null, isBaseline: false);
+            Enqueue(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }), null, default, 128, null, isBaseline: false, endsResync: true);
+            lastResyncEnd = Last;
+            Phase = StreamPhase.Following;
+            return true;
+        }
+    }
+
+    /// <summary>The link is given up: what was sent and not acknowledged stays marked.</summary>
+    public void Detach()
+    {
+        List<TaskCompletionSource<bool>> given = [];
+        bool wasInSync;
+        lock (gate)
+        {
+            wasInSync = IsInSync;
+            (Phase, IsInSync) = (StreamPhase.Alone, false);
+            while (flights.TryDequeue(out var flight))
+            {
+                flight.Disk?.Marks.End(flight.Extent, clean: false);
+                if (flight.Durable is { } durable) given.Add(durable);
+            }
+
+            while (waiting.TryDequeue(out var record)) record.Memory?.Release();
+            heldBytes = 0;
+            foreach (var disk in disks)
+            {
+                disk.ToCopy.Clear();
+                disk.ToCompare.Clear();
+            }
+
+            Signal(ref changed);
+            Signal(ref work);
+        }
+
+        foreach (var durable in given) durable.TrySetResult(false);
+        if (wasInSync) InSyncChanged?.Invoke(false);
+    }
+
+    /// <summary>The replica has said how far it is.</summary>
+    /// <param name="received">Newest sequence that it has in memory; 0 where it did not say.</param>
+    public void Acknowledge(ulong received, ulong durable)
+    {
+        List<TaskCompletionSource<bool>>? done = null;
+        var becameInSync = false;
+        lock (gate)
+        {
+            if (Phase == StreamPhase.Alone) return;
+            if (durable > Durable)
+            {
+                Durable = durable;
+                // Before any mark is taken away by it: whoever has less than this later has lost something.
+                foreach (var disk in disks) disk.Marks.DurableAtReplica = durable;
+            }
+
+            var before = flights.Count;
+            while (flights.TryPeek(out var flight) && flight.Sequence <= (flight.IsBaseline ? received : durable))
+            {
+                flights.Dequeue();
+                heldBytes -= flight.Weight;
+                if (flight.Disk is { } disk) End(disk, flight);
+                if (flight.Durable is { } awaited) (done ??= []).Add(awaited);
+                if (!flight.EndsResync) continue;
+                if (Phase == StreamPhase.Following && flight.Sequence == lastResyncEnd) becameInSync = IsInSync = true;
+                foreach (var settled in disks) Settle(settled);
+            }
+
+            if (flights.Count != before) Signal(ref changed);
+        }
+
+        foreach (var durableOne in done ?? []) durableOne.TrySetResult(true);
+        if (becameInSync) InSyncChanged?.Invoke(true);
+    }
+
+    /// <summary>Waits until there is something to send.</summary>
+    /// <returns>False where the link was given up.</returns>
+    public async Task<bool> WaitForWorkAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            Task signal;
+            lock (gate)
+            {
+                if (Phase == StreamPhase.Alone) return false;
+                if (waiting.Count > 0) return true;
+                signal = work.Task;
+            }
+
+            await signal.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>The next records to send, all of a baseline or none, in order; about a MiB at the most.</summary>
+    public List<SentRecord> NextBatch()
+    {
+        const long bytesMax = 1 << 20;
+        var batch = new List<SentRecord>();
+        long bytes = 0;
+        lock (gate)
+        {
+            while (waiting.TryPeek(out var next) && batch.Count < 4096 && (batch.Count == 0 || (next.IsBaseline == batch[0].IsBaseline && bytes + next.Record.PayloadLength <= bytesMax)))
+            {
+                bytes += next.Record.PayloadLength + 128;
+                batch.Add(waiting.Dequeue());
+            }
+        }
+
+        return batch;
+    }
+
+    /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first.</summary>
+    /// <returns>False where the link was given up.</returns>
+    public async Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            Task signal;
+            lock (gate)
+            {
+                if (Phase == StreamPhase.Alone) return false;
+                if (heldBytes == 0 || heldBytes + bytes <= options.BufferBytes / 2) return true;
+                signal = changed.Task;
+            }
+
+            await signal.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Waits until something is to be brought over.</summary>
+    /// <returns>False where the link was given up.</returns>
+    public async Task<bool> WaitForCopyAsync(CancellationToken cancellation)
+    {
+        while (true)
+        {
+            Task signal;
+            lock (gate)
+            {
+                if (Phase == StreamPhase.Alone) return false;
+                if (Phase != StreamPhase.Following) return true;
+                signal = changed.Task;
+            }
+
+            await signal.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Runs under the lock of the stream.</summary>
+    public T Under<T>(Func<T> look)
+    {
+        lock (gate) return look();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private static void Signal(ref TaskCompletionSource signal)
+    {
+        var signalled = signal;
+        signal = NewSignal();
+        signalled.TrySetResult();
+    }
+
+    /// <returns>Whether the replica was in sync before.</returns>
+    private bool Track(FollowedDisk disk, Extent extent)
+    {
+        var wasInSync = IsInSync;
+        if (Phase == StreamPhase.Following)
+        {
+            Phase = StreamPhase.Resync;
+            Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default), null, default, 128, null);
+            Signal(ref changed);
+        }
+
+        IsInSync = false;
+        disk.ToCopy.Add(extent);
+        // Records of these chunks may still be on their way: a digest would be of contents that they change.
+        disk.ToCompare.Remove(extent);
+        return wasInSync;
+    }
+
+    private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false)
+    {
+        lastTimeUs = Math.Max(lastTimeUs + 1, (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
+        Last = sequences.Next();
+        var record = Record.Create(
+            new RecordHeader
+            {
+                Kind = draft.Kind,
+                Sequence = Last,
+                TimeUs = lastTimeUs,
+                Epoch = epoch,
+                Disk = draft.Disk,
+                Offset = draft.Offset,
+                Length = draft.Length,
+                Attributes = draft.Attributes,
+            },
+            draft.Payload);
+        draft.Memory?.Hold();
+        var fills = isBaseline ?? Phase == StreamPhase.Baseline;
+        waiting.Enqueue(new SentRecord(record, fills, draft.Memory));
+        flights.Enqueue(new Flight(Last, lastTimeUs, fills, disk, marked, weight, durable, endsResync));
+        heldBytes += weight;
+        if (waiting.Count == 1) Signal(ref work);
+    }
+
+    /// <summary>A record is durable: its chunks are the same on both sides, unless more is to be brought over.</summary>
+    private static void End(FollowedDisk disk, Flight flight)
+    {
+        if (flight.IsBaseline || disk.ToCopy.Count == 0)
+        {
+            disk.Marks.End(flight.Extent, clean: !flight.IsBaseline);
+            return;
+        }
+
+        foreach (var (part, isToCopy) in disk.ToCopy.Runs(flight.Extent)) disk.Marks.End(part, clean: !isToCopy);
+    }
+
+    /// <summary>The end of a baseline or resync is durable: marks that nothing under way holds, and nothing to be copied, say nothing any more.</summary>
+    private static void Settle(FollowedDisk disk)
+    {
+        foreach (var (part, isToCopy) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
+        {
+            if (!isToCopy) disk.Marks.Clear(part);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using VmRepl.Blocks.Files;
+
+namespace VmRepl.Replication.Source.Following;
+
+/// <summary>
+/// The promise of a sync group: what was answered to the guest is at the replica. It begins when the replica is in sync, and ends only when the replica has not been heard of for the lease and the end is on stable
+/// storage; before that no write is answered without the replica. The file <c>promise.json</c>. Safe for concurrent use.
+/// </summary>
+internal sealed class SyncPromise
+{
+    private const string FileName = "promise.json";
+
+    private readonly IHostDirectory directory;
+    private readonly FollowOptions options;
+    private readonly TimeProvider time;
+    private readonly Func<ulong> durable;
+    private readonly Lock gate = new();
+    private TaskCompletionSource changed = NewSignal();
+    private long heardAt;
+    private long generation;
+
+    /// <param name="durable">Newest sequence known durable at the replica.</param>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> durable)
+    {
+        (this.directory, this.options, this.time, this.durable) = (directory, options, time, durable);
+        State = SourceJson.TryRead<PromiseState>(directory, FileName) ?? new PromiseState();
+        heardAt = time.GetTimestamp();
+    }
+
+    public PromiseState State { get; private set; }
+
+    /// <summary>A sign of life of the replica.</summary>
+    public void Heard() => Volatile.Write(ref heardAt, time.GetTimestamp());
+
+    /// <summary>The replica is in sync: from here on every answered write is there.</summary>
+    /// <exception cref="IOException">It cannot be recorded: then it is not promised.</exception>
+    public void Begin(ulong sequence)
+    {
+        lock (gate)
+        {
+            Heard();
+            if (!State.IsInForce) Save(new PromiseState { IsInForce = true, SinceUs = NowUs(), FromSequence = sequence, Ended = State.Ended });
+            generation++;
+            Signal();
+        }
+    }
+
+    /// <summary>Waits until a write may be answered: it is durable at the replica, or the guest may go on alone.</summary>
+    /// <param name="atReplica">Its durability there; null where it was not sent.</param>
+    public async ValueTask WaitAsync(Task<bool>? atReplica, CancellationToken cancellation)
+    {
+        var begun = Volatile.Read(ref generation);
+        while (true)
+        {
+            if (atReplica is { IsCompletedSuccessfully: true, Result: true }) return;
+            if (atReplica is { IsCompleted: true }) atReplica = null;
+            Task signal;
+            TimeSpan left;
+            lock (gate)
+            {
+                // What was tracked meanwhile was brought over before the promise began again.
+                if (generation != begun && atReplica is null) return;
+                if (!State.IsInForce && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
+                left = State.IsInForce ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
+                if (State.IsInForce && left <= TimeSpan.Zero)
+                {
+                    End();
+                    continue;
+                }
+
+                signal = changed.Task;
+            }
+
+            var pause = left == Timeout.InfiniteTimeSpan ? Task.Delay(left, time, cancellation) : Task.Delay(left + TimeSpan.FromMilliseconds(1), time, cancellation);
+            await (atReplica is null ? Task.WhenAny(signal, pause) : Task.WhenAny(signal, atReplica, pause));
+            cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <exception cref="IOException">It cannot be recorded: the guest does not go on.</exception>
+    private void End()
+    {
+        var now = NowUs();
+        Save(State with { IsInForce = false, Ended = new PromiseState.End(durable(), now, $"the replica was not heard of for {options.Lease.TotalSeconds:0.#} s") });
+        Signal();
+    }
+
+    private void Save(PromiseState next)
+    {
+        SourceJson.Write(directory, FileName, next);
+        State = next;
+    }
+
+    private long NowUs() => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
+
+    private void Signal()
+    {
+        var signalled = changed;
+        changed = NewSignal();
+        signalled.TrySetResult();
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

@@ -1,0 +1,179 @@
+using VmRepl.Images;
+using VmRepl.Protocol.Connections;
+using VmRepl.Replication.Replica;
+using VmRepl.Replication.Source.Following;
+using VmRepl.Replication.Tests.Stage;
+
+namespace VmRepl.Replication.Tests.Following;
+
+[Parallelizable(ParallelScope.All)]
+public class ServedGroupTests
+{
+    [Test]
+    public async Task Baseline_WhileTheGuestWrites_EndsInSyncAndEqual([Values] AcknowledgementMode mode)
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 64 << 20), ("sdb", ImageFormat.Qcow2, 16 << 20)], new FollowOptions { Acknowledgement = mode });
+        vm.Start();
+        await using (new Guest([vm.Device("sda"), vm.Device("sdb")], 1)) await vm.InSyncAsync();
+        await vm.CheckEqualAsync("after the baseline");
+        await using (var guest = new Guest([vm.Device("sda"), vm.Device("sdb")], 2))
+        {
+            while (guest.Writes < 2000) await Task.Delay(5);
+        }
+
+        await vm.CheckEqualAsync("after following");
+    }
+
+    [Test]
+    public async Task Link_CutAgainAndAgainUnderLoad_LosesNothing()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        for (var seed = 0; seed < 8; seed++)
+        {
+            var random = new Random(seed);
+            await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 16 << 20)], new FollowOptions { BufferBytes = 4 << 20 }, $"vm{seed}");
+            vm.Connector.Wrap = (n, inner) => n < 12 ? new CuttingTransport(inner, random.NextInt64(2000, 4 << 20), random.Next(3) == 0 ? random.Next(100, 4000) : long.MaxValue) : inner;
+            vm.Start();
+            await using (var guest = new Guest([vm.Device("sda")], seed))
+            {
+                while (vm.Connector.Connections < 12 || guest.Writes < 1000) await Task.Delay(5);
+            }
+
+            await vm.CheckEqualAsync($"seed {seed}");
+        }
+    }
+
+    [Test]
+    public async Task Buffer_Full_TracksAndBringsOverLater()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 32 << 20)], new FollowOptions { BufferBytes = 1 << 20 });
+        vm.Start();
+        await vm.InSyncAsync();
+        await using (new Guest([vm.Device("sda")], 7, depth: 8, bytesMax: 512 << 10))
+        {
+            while (vm.Group.Status.Following!.Overflows < 5) await Task.Delay(5);
+        }
+
+        await vm.CheckEqualAsync("after an overflow");
+    }
+
+    [Test]
+    public async Task Agent_StoppedAndStarted_NeedsNoComparison()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 32 << 20)]);
+        vm.Start();
+        await vm.InSyncAsync();
+        await using (var guest = new Guest([vm.Device("sda")], 3))
+        {
+            while (guest.Writes < 500) await Task.Delay(5);
+        }
+
+        await vm.CheckEqualAsync("before the stop");
+        await vm.Group.StopAsync();
+        vm.Start();
+        await vm.CheckEqualAsync("after the start");
+        var last = vm.Group.Decisions[^1];
+        Assert.That((last.Decision, last.MarkedBytes), Is.EqualTo(("quick resync", 0L)), last.Cause);
+    }
+
+    [Test]
+    public async Task Disk_WrittenWhileNobodyWatched_IsCompared()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 8 << 20)]);
+        vm.Start();
+        await using (var guest = new Guest([vm.Device("sda")], 3))
+        {
+            while (guest.Writes < 300) await Task.Delay(5);
+        }
+
+        await vm.CheckEqualAsync("before the stop");
+        await vm.Group.StopAsync();
+        await using (var file = File.OpenWrite(directory.File("vm-sda")))
+        {
+            file.Position = 3 << 20;
+            file.Write(new byte[12345].Select((_, i) => (byte)i).ToArray());
+        }
+
+        vm.Start();
+        await vm.CheckEqualAsync("after the start");
+        Assert.That(vm.Group.Decisions[^1].Decision, Is.EqualTo("resync by digests"), vm.Group.Decisions[^1].Cause);
+    }
+
+    [Test]
+    public async Task Sync_ReplicaLost_AnswersNothingBeforeTheLeaseAndRecordsTheEnd()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 8 << 20)], new FollowOptions { Acknowledgement = AcknowledgementMode.Sync, Lease = TimeSpan.FromSeconds(1) });
+        vm.Start();
+        await vm.InSyncAsync();
+        vm.Device("sda").Write(4096, new byte[] { 1, 2, 3 });
+        var at = vm.Group.Status.Following!.Durable;
+        Assert.That(vm.Group.Status.Following.Promise!.IsInForce);
+        await replica.StopAsync();
+        var started = TimeProvider.System.GetTimestamp();
+        vm.Device("sda").Write(8192, new byte[] { 4, 5, 6 });
+        Assert.That(TimeProvider.System.GetElapsedTime(started), Is.GreaterThan(TimeSpan.FromMilliseconds(500)));
+        var promise = vm.Group.Status.Following.Promise;
+        Assert.That(promise!.IsInForce, Is.False);
+        Assert.That(promise.Ended!.Sequence, Is.GreaterThanOrEqualTo(at));
+        replica.Store.Dispose();
+        replica.Open(directory.Host("store"));
+        await vm.CheckEqualAsync("when it is back");
+        Assert.That(vm.Group.Status.Following.Promise!.IsInForce);
+    }
+
+    [Test]
+    public async Task Sync_OnLossStop_WritesWaitUntilTheReplicaIsBack()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 8 << 20)], new FollowOptions { Acknowledgement = AcknowledgementMode.Sync, OnLoss = LossRule.Stop, Lease = TimeSpan.FromMilliseconds(300) });
+        vm.Start();
+        await vm.InSyncAsync();
+        await replica.StopAsync();
+        var write = Task.Run(() => vm.Device("sda").Write(8192, new byte[] { 4, 5, 6 }));
+        await Task.Delay(1500);
+        Assert.That(write.IsCompleted, Is.False);
+        replica.Store.Dispose();
+        replica.Open(directory.Host("store"));
+        await write.WaitAsync(TimeSpan.FromSeconds(30));
+        await vm.CheckEqualAsync("when it is back");
+    }
+
+    [Test]
+    public async Task Replica_RestoredFromAnOlderCopy_IsFoundOut()
+    {
+        using var directory = new TestDirectory();
+        var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 8 << 20)]);
+        vm.Start();
+        await vm.InSyncAsync();
+        await replica.StopAsync();
+        replica.Store.Dispose();
+        directory.CopyTree("store", "older");
+        replica.Open(directory.Host("store"));
+        await using (var guest = new Guest([vm.Device("sda")], 5))
+        {
+            while (guest.Writes < 300) await Task.Delay(5);
+        }
+
+        await vm.CheckEqualAsync("before");
+        await replica.StopAsync();
+        replica.Store.Dispose();
+        replica.Open(directory.Host("older"));
+        await vm.CheckEqualAsync("after");
+        Assert.That(vm.Group.Decisions[^1].Cause, Does.Contain("less than it had acknowledged"));
+        await vm.Group.StopAsync();
+        await replica.DisposeAsync();
+    }
+}
