@@ -185,8 +185,8 @@ Task("Windows")
     .Does(() => Publish("win-x64", selfContained: false));
 
 Task("Default")
-    .Description("Compiles, checks the format, tests, simulates 500 seeds, reads 20,000 damaged images, and publishes for Windows.")
-    .IsDependentOn("Format").IsDependentOn("Test").IsDependentOn("Simulate-Some").IsDependentOn("Fuzz-Some").IsDependentOn("Windows");
+    .Description("Compiles, checks the format, tests, simulates 500 seeds of the journal and 300 of the whole system, reads 20,000 damaged images, and publishes for Windows.")
+    .IsDependentOn("Format").IsDependentOn("Test").IsDependentOn("Simulate-Some").IsDependentOn("Simulate-System").IsDependentOn("Fuzz-Some").IsDependentOn("Windows");
 
 Task("Package")
     .Description("Publishes linux-x64 and win-x64, runtime included, into artifacts/.")
@@ -236,20 +236,22 @@ void RunSeeded(string project)
     if (plant is not null && project != "VmRepl.Simulation") throw new CakeException("--plant=NAME belongs to --target=Simulate.");
     var state = HasArgument("state") ? Argument<string>("state") : null;
     if (state is not null && project != "VmRepl.Fuzz") throw new CakeException("--state=FILE belongs to --target=Fuzz.");
-    Information("Seed {0}, {1} runs; again with: dotnet cake --target={2} --seed={0} --runs={1}{3}", seed, runs, target, plant is null ? "" : $" --plant={plant}");
-    RunProject(project, $"--seed {seed} --runs {runs}" + (plant is null ? "" : $" --plant {plant}") + (state is null ? "" : $" --state {state}"));
+    var system = HasArgument("system") ? " --system" : "";
+    if (system.Length > 0 && project != "VmRepl.Simulation") throw new CakeException("--system belongs to --target=Simulate.");
+    Information("Seed {0}, {1} runs; again with: dotnet cake --target={2} --seed={0} --runs={1}{3}{4}", seed, runs, target, system, plant is null ? "" : $" --plant={plant}");
+    RunProject(project, $"--seed {seed} --runs {runs}" + system + (plant is null ? "" : $" --plant {plant}") + (state is null ? "" : $" --state {state}"));
 }
 
 Task("Simulate")
-    .Description("The journal on simulated volumes, with seeded faults: --seed=N (unsigned, 64 bits) --runs=N [--plant=NAME].")
+    .Description("The journal on simulated volumes, or with --system a source, a replica and the network between them, with seeded faults: --seed=N (unsigned, 64 bits) --runs=N [--system] [--plant=NAME].")
     .Does(() => RunSeeded("VmRepl.Simulation"));
 
 // The seeds are the same in each run, so that a change is what makes the difference; --target=Simulate and --target=Fuzz draw others.
-void RunSome(string name, string project, int runs)
+void RunSome(string name, string project, int runs, string options = "")
 {
     try
     {
-        RunProject(project, $"--seed 1 --runs {runs}");
+        RunProject(project, $"--seed 1 --runs {runs}{options}");
         passed++;
     }
     catch (CakeException cause)
@@ -262,6 +264,11 @@ Task("Simulate-Some")
     .Description("500 seeds of Simulate, as a part of every run: about a minute on two cores.")
     .IsDependentOn("Build")
     .Does(() => RunSome("Simulate-Some", "VmRepl.Simulation", 500));
+
+Task("Simulate-System")
+    .Description("300 seeds of Simulate --system, as a part of every run: about two minutes.")
+    .IsDependentOn("Build")
+    .Does(() => RunSome("Simulate-System", "VmRepl.Simulation", 300, " --system"));
 
 Task("Fuzz")
     .Description("Damaged and hostile images for every reader: --seed=N (unsigned, 64 bits) --runs=N [--state=FILE].")

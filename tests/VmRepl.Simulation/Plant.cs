@@ -19,6 +19,13 @@ public static class Plant
 
     /// <summary>Of the source's marks.</summary>
     public const string DirtyBitClearedByFirstAck = "dirty-bit-cleared-by-first-ack";
+    public const string MarkAfterWrite = "mark-after-write";
+    public const string OverlapsUnordered = "overlaps-unordered";
+    public const string ClearBeforeRead = "clear-before-read";
+    public const string CopyWithoutHold = "copy-without-hold";
+    public const string TrustOldDigest = "trust-old-digest";
+    public const string ReuseSequences = "reuse-sequences";
+    public const string AcceptOldEpoch = "accept-old-epoch";
 
     public const string ScrubSkipsARegion = "scrub-skips-a-region";
     public const string ScrubSkipsUndo = "scrub-skips-undo";
@@ -31,8 +38,17 @@ public static class Plant
         [SkipPreImage, DropBeforeHandDown, AcknowledgeBeforeFlush, TrustTornTail, ViewWithoutSecondLook, FirstTouchBeforeRetirement, OldContentsAfterWrite, UndoForWholeExtent,
         NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush, GiveBackNeeded];
 
+    /// <summary>Those of the source's side, and of what both sides agree on, which the system's simulation finds.</summary>
+    public static readonly IReadOnlyList<string> OfSystem = [DirtyBitClearedByFirstAck, MarkAfterWrite, OverlapsUnordered, ClearBeforeRead, CopyWithoutHold, TrustOldDigest, ReuseSequences, AcceptOldEpoch];
+
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }
+
+    /// <summary>Told each sequence that a source gives out.</summary>
+    public static Action<ulong>? SequenceGiven { get; set; }
+
+    /// <summary>Lets others run, at places where other threads would.</summary>
+    public static global::System.Runtime.CompilerServices.YieldAwaitable Interleave() => Task.Yield();
 
     public static bool Is(string name) => Planted == name;
 }

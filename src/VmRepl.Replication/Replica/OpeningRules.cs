@@ -31,6 +31,9 @@ internal static class OpeningRules
     {
         if (present.SourceId != open.SourceId)
             return new Refusal(RefusalCode.GroupTaken, $"group {open.Group} is in use: it belongs to another agent", "Choose another group name.");
+#if SIMULATION_PLANTS
+        if (!Simulation.Plant.Is(Simulation.Plant.AcceptOldEpoch))
+#endif
         if (open.Epoch < present.Epoch)
             return new Refusal(RefusalCode.StaleEpoch, $"group {open.Group} is at epoch {present.Epoch}; this agent is at {open.Epoch} and has been fenced off", "The group runs elsewhere now.");
         if (!present.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize)).SequenceEqual(open.Disks.Select(d => (d.Id, d.Name, d.Length, d.SectorSize))))

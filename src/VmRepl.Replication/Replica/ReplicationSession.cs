@@ -348,6 +348,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 throw new ArgumentException($"{record} names {record.Header.Length} bytes, {RecordLimits.MaxEmptyBytes} is the most that a {record.Header.Kind} of a batch may name");
         }
 
+#if SIMULATION_PLANTS
+        if (!Simulation.Plant.Is(Simulation.Plant.AcceptOldEpoch))
+#endif
         if (batch.Find(r => r.Header.Epoch < group.Description.Epoch) is { } stale)
             throw new ArgumentException($"{stale} is of epoch {stale.Header.Epoch}; the group is at {group.Description.Epoch}");
         group.Append(batch, durable);

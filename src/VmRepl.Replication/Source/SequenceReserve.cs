@@ -22,6 +22,9 @@ internal sealed class SequenceReserve
         this.directory = directory;
         reservedTo = SourceJson.TryRead<Reservation>(directory, FileName)?.ReservedTo ?? 0;
         Last = reservedTo;
+#if SIMULATION_PLANTS
+        if (Simulation.Plant.Is(Simulation.Plant.ReuseSequences)) Last = Math.Max(BlockNumbers, reservedTo) - BlockNumbers;
+#endif
     }
 
     /// <summary>The newest number given out, or reserved by an earlier life of this source.</summary>
@@ -31,6 +34,9 @@ internal sealed class SequenceReserve
     public ulong Next()
     {
         if (Last == reservedTo) Reserve(checked(reservedTo + BlockNumbers));
+#if SIMULATION_PLANTS
+        Simulation.Plant.SequenceGiven?.Invoke(Last + 1);
+#endif
         return ++Last;
     }
 

@@ -119,6 +119,9 @@ public sealed class SimulatedDirectory : IHostDirectory
         return contents;
     }
 
+    /// <summary>The same into memory of the caller's, as long as the file.</summary>
+    public void CopyContents(string name, Span<byte> target) => _ = ((SimulatedInode)Here.Names[name]).Read(0, target);
+
     /// <summary>Flips one bit of a file, in the cache and on the medium, and flushes nothing by it.</summary>
     public void FlipBit(string name, long offset, int bit) => ((SimulatedInode)Here.Names[name]).FlipBit(offset, bit);
 

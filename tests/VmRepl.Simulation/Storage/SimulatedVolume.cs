@@ -20,6 +20,9 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
 
     public bool IsDown { get; private set; }
 
+    /// <summary>How it went down last; null while it is up.</summary>
+    public CrashKind? CrashedAs { get; private set; }
+
     public long CapacityBytes { get; set; } = capacityBytes;
 
     public long UsedBytes { get; private set; }
@@ -89,6 +92,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     public void Restart()
     {
         IsDown = false;
+        CrashedAs = null;
         LostFlushes = false;
         CrashAt = FillAt = long.MaxValue;
         CrashWhenGoes = null;
@@ -100,6 +104,7 @@ public sealed class SimulatedVolume(ulong seed, long capacityBytes)
     public void Crash(CrashKind kind)
     {
         IsDown = true;
+        CrashedAs = kind;
         Life++;
         if (kind == CrashKind.ProcessKill) return;
         // Some losses take all, some nothing, most a part.

@@ -1,0 +1,117 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Simulation.System;
+
+/// <summary>
+/// The oracle: every version that every sector of the source's disks ever had, in order, and which write made it. A write counts from the moment before it is carried out; what a crash made of a disk is a version as any
+/// other. Contents are kept as 64-bit digests.
+/// </summary>
+internal sealed class WriteHistory
+{
+    private readonly List<ulong>[][] versions;
+    private readonly List<GuestWrite> writes = [];
+    private long moment;
+
+    /// <param name="sectorCounts">Of each disk; all zeros in the beginning.</param>
+    public WriteHistory(IReadOnlyList<int> sectorCounts) => versions = [.. sectorCounts.Select(n => Enumerable.Range(0, n).Select(_ => new List<ulong> { ZeroDigest }).ToArray())];
+
+    public static ulong ZeroDigest { get; } = Digest(new byte[Sectors.Size]);
+
+    public IReadOnlyList<GuestWrite> Writes => writes;
+
+    public int DiskCount => versions.Length;
+
+    /// <summary>A moment later than all before.</summary>
+    public long Now() => ++moment;
+
+    public GuestWrite Issue()
+    {
+        var write = new GuestWrite(Now());
+        writes.Add(write);
+        return write;
+    }
+
+    /// <summary>A disk is about to change.</summary>
+    /// <param name="contents">Empty for zeros.</param>
+    public void Change(int disk, Extent extent, ReadOnlySpan<byte> contents, GuestWrite? write)
+    {
+        for (var (sector, at) = ((int)(extent.Offset / Sectors.Size), 0); sector < extent.End / Sectors.Size; sector++, at += Sectors.Size)
+        {
+            var known = versions[disk][sector];
+            known.Add(contents.IsEmpty ? ZeroDigest : Digest(contents.Slice(at, Sectors.Size)));
+            write?.Sectors.Add((disk, sector, known.Count - 1));
+        }
+    }
+
+    /// <summary>What a crash left of a disk. Nothing may be there that was never written, but for a sector of a write that was under way.</summary>
+    public void Found(int disk, ReadOnlySpan<byte> contents)
+    {
+        for (var sector = 0; sector < versions[disk].Length; sector++)
+        {
+            var digest = Digest(contents.Slice(sector * Sectors.Size, Sectors.Size));
+            if (versions[disk][sector][^1] != digest) versions[disk][sector].Add(digest);
+        }
+    }
+
+    /// <summary>
+    /// Whether contents of all disks are a moment of the group: every sector holds a version that was there, and where a write is in them, so is, whole, every write that had been answered before it was issued. One that was not answered by then may be
+    /// there in part, as after a loss of power.
+    /// </summary>
+    /// <param name="include">Writes answered before this moment have to be in them; 0 for none.</param>
+    /// <param name="exclude">Writes issued after this moment must not be; <see cref="long.MaxValue"/> for none.</param>
+    /// <returns>What is wrong, or null.</returns>
+    public string? FindFault(IReadOnlyList<byte[]> disks, long include = 0, long exclude = long.MaxValue, bool includesPromised = false)
+    {
+        var least = new int[disks.Count][];
+        var most = new int[disks.Count][];
+        for (var disk = 0; disk < disks.Count; disk++)
+        {
+            (least[disk], most[disk]) = (new int[versions[disk].Length], new int[versions[disk].Length]);
+            for (var sector = 0; sector < versions[disk].Length; sector++)
+            {
+                var digest = Digest(disks[disk].AsSpan(sector * Sectors.Size, Sectors.Size));
+                least[disk][sector] = versions[disk][sector].IndexOf(digest);
+                most[disk][sector] = versions[disk][sector].LastIndexOf(digest);
+                if (least[disk][sector] < 0) return $"disk {disk}, sector {sector}: what is there was never written";
+            }
+        }
+
+        var newest = 0L;
+        foreach (var write in writes)
+        {
+            if (!write.Sectors.Exists(s => least[s.Disk][s.Sector] >= s.Version)) continue;
+            newest = Math.Max(newest, write.IssuedAt);
+            if (write.IssuedAt > exclude && write.Sectors.Exists(s => least[s.Disk][s.Sector] == s.Version)) return $"a write issued at {write.IssuedAt} is there, of after {exclude}: {Describe(write)}";
+        }
+
+        foreach (var write in writes)
+        {
+            if (write.AnsweredAt >= newest && write.AnsweredAt >= include && !(includesPromised && write.IsPromised)) continue;
+            if (write.Sectors.FindIndex(s => most[s.Disk][s.Sector] < s.Version) is var missing and >= 0)
+            {
+                var why = write.AnsweredAt < newest ? $"one issued at {newest} is" : write.AnsweredAt < include ? $"everything before {include} has to be" : "it was promised";
+                return $"a write answered at {write.AnsweredAt} is not there (disk {write.Sectors[missing].Disk}, sector {write.Sectors[missing].Sector}) and {why}: {Describe(write)}";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A replica that lost what it had is not held to what was promised by it.</summary>
+    public void ForgetPromises() => writes.ForEach(w => w.IsPromised = false);
+
+    private static string Describe(GuestWrite write) => $"issued {write.IssuedAt}, answered {(write.AnsweredAt == long.MaxValue ? "never" : write.AnsweredAt)}, {write.Sectors.Count} sectors from disk {write.Sectors[0].Disk}, sector {write.Sectors[0].Sector}";
+
+    /// <summary>Of whole words.</summary>
+    public static ulong Digest(ReadOnlySpan<byte> contents)
+    {
+        var digest = 0x9E3779B97F4A7C15UL;
+        foreach (var word in global::System.Runtime.InteropServices.MemoryMarshal.Cast<byte, ulong>(contents))
+        {
+            digest = (digest ^ word) * 0xBF58476D1CE4E5B9;
+            digest ^= digest >> 29;
+        }
+
+        return digest;
+    }
+}
