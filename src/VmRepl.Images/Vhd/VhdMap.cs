@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhd;
 
-/// <summary>The allocation map of a dynamic or differencing VHD, block by block, down its chain.</summary>
+/// <summary>The allocation map of a dynamic or differencing VHD, block by block ("Block Allocation Table and Data Blocks"), down its chain.</summary>
 internal static class VhdMap
 {
     public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length)

@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhd;
 
-/// <summary>The parts of a dynamic or differencing disk that say where everything is, read and checked; and the arithmetic of its blocks.</summary>
+/// <summary>The parts of a dynamic or differencing disk that say where everything is ("Dynamic Disk Header Format", "Block Allocation Table and Data Blocks"), read and checked; and the arithmetic of its blocks.</summary>
 internal sealed class VhdStructure
 {
     private readonly long headerOffset;

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// A VHDX file as it reads once its log is replayed. Where the file may not be written, the log's sectors stay in memory and lie over it.
+/// A VHDX file as it reads once its log is replayed ([MS-VHDX] 2.3.3). Where the file may not be written, the log's sectors stay in memory and lie over it.
 /// A read that the file cannot fill is a typed error, never zeros.
 /// </summary>
 internal sealed class VhdxFile(IHostFile file)

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// An open VHDX: fixed, dynamic, or differencing with its parents. Reading is here; what writing adds is <see cref="VhdxWriting"/>'s.
+/// An open VHDX: fixed, dynamic, or differencing with its parents; what a read gives goes by the blocks' states ([MS-VHDX] 2.5.1.1). Reading is here; what writing adds is <see cref="VhdxWriting"/>'s.
 /// A log found at opening has been replayed, in the file or over it.
 /// </summary>
 internal sealed class VhdxImage : IDiskImage

@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>An extent made of grains of one size, found through tables of some kind. What it lacks comes from the parent, else it is zeros.</summary>
+/// <summary>An extent made of grains of one size, found through tables of some kind (Virtual Disk Format 5.0, "Grain Directory", "Grain Table"). What it lacks comes from the parent, else it is zeros.</summary>
 /// <param name="file">The extent's file; not owned.</param>
 /// <param name="start">Where the extent begins in the disk, bytes.</param>
 /// <param name="length">Bytes of the disk that it holds.</param>
