@@ -14,7 +14,7 @@ internal static class VhdMap
             var block = at / structure.BlockSize;
             if (table.Place(block) is not { } place)
             {
-                foreach (var run in Behind(parent, at, count)) yield return run;
+                foreach (var run in parent.MapBehind(at, count)) yield return run;
             }
             else
             {
@@ -24,20 +24,12 @@ internal static class VhdMap
                 {
                     var parts = isHere
                         ? structure.File.File.MapStored(new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset))
-                        : Behind(parent, start + run.Offset, run.Length);
+                        : parent.MapBehind(start + run.Offset, run.Length);
                     foreach (var part in parts) yield return part;
                 }
             }
 
             at += count;
         }
-    }
-
-    private static IEnumerable<MapExtent> Behind(VhdImage? parent, long at, long count)
-    {
-        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - at, 0, count);
-        if (inParent > 0)
-            foreach (var run in parent!.Map(at, inParent)) yield return run with { Depth = run.Depth + 1 };
-        if (inParent < count) yield return new MapExtent(at + inParent, count - inParent, BlockState.Unallocated);
     }
 }
