@@ -19,12 +19,12 @@ internal sealed class CertificateOptions
         command.Validators.Add(RequireAllOrNone);
     }
 
+    public IReadOnlyList<Option> All => [certificate, key, authority];
+
     public bool AnyGiven(SymbolResult result) => All.Any(o => result.GetResult(o) is not null);
 
     public CertificateFiles? Get(ParseResult parse) =>
         parse.GetValue(certificate) is { } file ? new CertificateFiles(file, parse.GetValue(key)!, parse.GetValue(authority)!) : null;
-
-    private Option[] All => [certificate, key, authority];
 
     private void RequireAllOrNone(CommandResult result)
     {

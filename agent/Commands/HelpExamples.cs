@@ -84,7 +84,10 @@ internal static class HelpExamples
             vmrepl image create disk.qcow2 --format qcow2 --size 20GiB
             vmrepl image create today.qcow2 --format qcow2 --backing base.vhdx --backing-format vhdx
             """,
-        "diff" => "vmrepl image diff monday.qcow2 tuesday.qcow2 changes.qcow2 --format qcow2",
+        "diff" => """
+            vmrepl image diff monday.qcow2 tuesday.qcow2 changes.qcow2 --format qcow2
+            vmrepl image diff before-upgrade latest changes.qcow2 --format qcow2 --group web1 --disk sda --backing before-upgrade.qcow2
+            """,
         "merge" => "vmrepl image merge today.qcow2 whole.vhdx --format vhdx",
         "resize" => "vmrepl image resize disk.vhdx --size 40GiB",
         _ => null,

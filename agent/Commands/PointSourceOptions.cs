@@ -34,6 +34,9 @@ internal sealed class PointSourceOptions
     /// <summary>Whether it is a store's directory.</summary>
     public bool IsStore(CommandResult result) => result.GetResult(store) is not null;
 
+    /// <summary>The options of these that are on the command line, by name.</summary>
+    public IEnumerable<string> Given(CommandResult result) => new Option[] { store, from, socket }.Concat(certificates.All).Where(o => result.GetResult(o) is { Implicit: false }).Select(o => o.Name);
+
     private void RequireOneSource(CommandResult result)
     {
         var hasFrom = result.GetResult(from) is not null;

@@ -9,7 +9,7 @@ namespace VmRepl.Agent.Commands.Image;
 internal sealed class BackingOptions
 {
     private readonly Option<string?> file = SharedOptions.Path("--backing", "Make an overlay over this image, which must not be written any more.", "FILE");
-    private readonly FormatOption format = new("--backing-format", "Format of the backing file; without it, its first bytes are looked at.");
+    private readonly FormatOption format = new("--backing-format", "Format of the backing file; without it, its first bytes are looked at, and its last sector.");
     private readonly Option<string[]> allow = SharedOptions.Allow();
 
     public void AddTo(Command command)

@@ -35,7 +35,8 @@ internal static class ImageDiffCommand
         {
             var isOfPoints = result.GetResult(group) is not null;
             if (isOfPoints != result.GetResult(backing) is not null) result.AddError("--group and --backing go together.");
-            if (!isOfPoints && (result.GetResult(disk) is not null || source.IsStore(result))) result.AddError("--disk and --store are for --group.");
+            if (isOfPoints) return;
+            foreach (var name in source.Given(result).Prepend(result.GetResult(disk) is null ? null : disk.Name).OfType<string>()) result.AddError($"{name} is for --group.");
         });
         context.SetAction(command, async (parse, output, cancellation) =>
         {

@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>One second-level table in memory, in the machine's own byte order.</summary>
+/// <summary>One second-level table in memory, in the machine's own byte order (specification, "Cluster mapping", "Extended L2 Entries").</summary>
 /// <param name="index">Its place in L1.</param>
 /// <param name="host">Where it stands in the file.</param>
 /// <param name="words">Its entries: one word each, two with extended L2.</param>

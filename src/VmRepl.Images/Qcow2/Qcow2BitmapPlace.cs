@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>What an entry of the bitmap directory says, unchecked.</summary>
+/// <summary>What an entry of the bitmap directory says (specification, "Bitmap directory"), unchecked.</summary>
 /// <param name="Name">Empty where it cannot be read.</param>
 /// <param name="EntryOffset">Where the entry stands in the file.</param>
 /// <param name="TableOffset">Where the bitmap's table stands.</param>

@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>How compressed clusters are stored; the numbers are the header's.</summary>
+/// <summary>How compressed clusters are stored; the numbers are the header's (specification, "Header", compression_type).</summary>
 internal enum Qcow2Compression
 {
     /// <summary>Raw deflate (RFC 1951) without a zlib header.</summary>

@@ -80,7 +80,7 @@ internal sealed record Qcow2Extensions
     {
         if (data.Length != BitmapsBytes) throw ImageFormatException.Mismatch(path, at - 4, "bitmaps extension length", $"{BitmapsBytes}", $"{data.Length}");
         var count = BinaryPrimitives.ReadUInt32BigEndian(data);
-        if (count > Qcow2Layout.BitmapsMax) throw new ImageFormatException(path, at, "nb_bitmaps", $"{count} exceeds {Qcow2Layout.BitmapsMax}");
+        if (count > Qcow2Layout.BitmapsMax) throw ImageFormatException.Mismatch(path, at, "nb_bitmaps", $"at most {Qcow2Layout.BitmapsMax}", $"{count}");
         return ((int)count, BinaryPrimitives.ReadInt64BigEndian(data[8..]), BinaryPrimitives.ReadInt64BigEndian(data[16..]));
     }
 }

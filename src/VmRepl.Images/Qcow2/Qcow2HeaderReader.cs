@@ -16,7 +16,7 @@ internal sealed class Qcow2HeaderReader
         this.file = file;
         Span<byte> head = stackalloc byte[Qcow2Layout.HeaderBytesV2];
         file.ReadField(0, head, "header");
-        if (BinaryPrimitives.ReadUInt32BigEndian(head) != Qcow2Layout.Magic) throw Bad(0, "magic", "is not that of QCOW2");
+        if (BinaryPrimitives.ReadUInt32BigEndian(head) != Qcow2Layout.Magic) throw Mismatch(0, "magic", $"0x{Qcow2Layout.Magic:x8}", $"0x{BinaryPrimitives.ReadUInt32BigEndian(head):x8}");
         var version = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.VersionAt..]);
         if (version is not (2 or 3)) throw Mismatch(Qcow2Layout.VersionAt, "version", "2 or 3", version);
         var clusterBits = BinaryPrimitives.ReadUInt32BigEndian(head[Qcow2Layout.ClusterBitsAt..]);
@@ -44,7 +44,7 @@ internal sealed class Qcow2HeaderReader
         var crypt = U32(Qcow2Layout.CryptAt);
         if (crypt != 0) throw Bad(Qcow2Layout.CryptAt, "crypt_method", $"the image is encrypted ({(crypt == 1 ? "AES" : crypt == 2 ? "LUKS" : "method " + crypt)}); encrypted images are not read");
         var size = U64(Qcow2Layout.SizeAt);
-        if (size > DiskImages.LengthMax) throw Bad(Qcow2Layout.SizeAt, "size", $"{size} exceeds {DiskImages.LengthMax} bytes");
+        if (size > DiskImages.LengthMax) throw Mismatch(Qcow2Layout.SizeAt, "size", $"at most {DiskImages.LengthMax} bytes", $"{size}");
         var version = (int)U32(Qcow2Layout.VersionAt);
         var headerLength = version == 2 ? Qcow2Layout.HeaderBytesV2 : U32(Qcow2Layout.HeaderLengthAt);
         if (version == 3 && (headerLength < Qcow2Layout.HeaderBytesV3Min || headerLength > cluster.Length || headerLength % 8 != 0))
@@ -79,7 +79,7 @@ internal sealed class Qcow2HeaderReader
         var offset = U64(Qcow2Layout.BackingOffsetAt);
         var length = U32(Qcow2Layout.BackingSizeAt);
         if (offset == 0) return (null, 1 << ClusterBits);
-        if (length > Qcow2Layout.BackingNameMax) throw Bad(Qcow2Layout.BackingSizeAt, "backing_file_size", $"{length} exceeds {Qcow2Layout.BackingNameMax}");
+        if (length > Qcow2Layout.BackingNameMax) throw Mismatch(Qcow2Layout.BackingSizeAt, "backing_file_size", $"at most {Qcow2Layout.BackingNameMax}", length);
         if (offset < (ulong)headerLength || offset > (ulong)cluster.Length || length > cluster.Length - (int)offset)
             throw Bad(Qcow2Layout.BackingOffsetAt, "backing_file_offset", $"{offset} with {length} bytes leaves the header cluster");
         return (length == 0 ? null : Qcow2Extensions.Text(file.Path, cluster.AsSpan((int)offset, (int)length), (int)offset, "backing file name"), (int)offset);
@@ -99,7 +99,7 @@ internal sealed class Qcow2HeaderReader
         if (hasType != (header.Compression != Qcow2Compression.Deflate) || !Enum.IsDefined(header.Compression))
             throw Bad(Qcow2Layout.CompressionAt, "compression_type", $"{(int)header.Compression} does not go with incompatible feature bit 3 {(hasType ? "set" : "clear")}");
         if (header.HasExtendedL2 && header.ClusterBits < Qcow2Layout.ExtendedClusterBitsMin)
-            throw Bad(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"extended L2 entries need at least {Qcow2Layout.ExtendedClusterBitsMin}, is {header.ClusterBits}");
+            throw Mismatch(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"at least {Qcow2Layout.ExtendedClusterBitsMin} for extended L2 entries", header.ClusterBits);
         var isRaw = (header.Autoclear & Qcow2Layout.RawExternal) != 0;
         if (isRaw && header.HasExternalData && header.BackingFile is not null)
             throw Bad(Qcow2Layout.AutoclearAt, "autoclear_features", "a raw external data file excludes a backing file");
@@ -112,9 +112,9 @@ internal sealed class Qcow2HeaderReader
     private void RequireTables(Qcow2Header header)
     {
         var needed = (header.Size + header.BytesPerL2 - 1) / header.BytesPerL2;
-        if (header.L1Entries < needed) throw Bad(Qcow2Layout.L1SizeAt, "l1_size", $"{needed} entries are needed for {header.Size} bytes, is {header.L1Entries}");
+        if (header.L1Entries < needed) throw Mismatch(Qcow2Layout.L1SizeAt, "l1_size", $"at least {needed} entries for {header.Size} bytes", header.L1Entries);
         RequireTable(header.L1Offset, (long)header.L1Entries * sizeof(ulong), Qcow2Layout.L1OffsetAt, "l1_table_offset");
-        if (header.RefcountTableClusters == 0) throw Bad(Qcow2Layout.RefcountTableClustersAt, "refcount_table_clusters", "must not be 0");
+        if (header.RefcountTableClusters == 0) throw Mismatch(Qcow2Layout.RefcountTableClustersAt, "refcount_table_clusters", "above 0", 0);
         RequireTable(header.RefcountTableOffset, (long)header.RefcountTableClusters << header.ClusterBits, Qcow2Layout.RefcountTableOffsetAt, "refcount_table_offset");
         if (header.SnapshotCount > 0) RequireTable(header.SnapshotsOffset, 0, Qcow2Layout.SnapshotsOffsetAt, "snapshots_offset");
     }
@@ -122,7 +122,7 @@ internal sealed class Qcow2HeaderReader
     private void RequireTable(long offset, long length, int at, string field)
     {
         if (length > 0 && offset == 0) throw Bad(at, field, "leads to the header");
-        if (!Sectors.IsAligned(offset, 1L << ClusterBits)) throw Bad(at, field, $"{offset} is no multiple of the cluster's size");
+        if (!Sectors.IsAligned(offset, 1L << ClusterBits)) throw Mismatch(at, field, $"a multiple of {1L << ClusterBits}, the cluster's size", offset);
         if (offset > file.Length || length > file.Length - offset) throw Bad(at, field, $"{length} bytes at {offset} pass the file's end at {file.Length}");
     }
 
@@ -135,14 +135,16 @@ internal sealed class Qcow2HeaderReader
     private int Count(int at, string field, int max)
     {
         var value = U32(at);
-        return value <= max ? (int)value : throw Bad(at, field, $"{value} exceeds {max}");
+        return value <= max ? (int)value : throw Mismatch(at, field, $"at most {max}", value);
     }
 
     private uint U32(int at) => BinaryPrimitives.ReadUInt32BigEndian(cluster.AsSpan(at));
 
     private ulong U64(int at) => BinaryPrimitives.ReadUInt64BigEndian(cluster.AsSpan(at));
 
-    private ImageFormatException Mismatch(int at, string field, string expected, long found) => ImageFormatException.Mismatch(file.Path, at, field, expected, found.ToString(CultureInfo.InvariantCulture));
+    private ImageFormatException Mismatch(int at, string field, string expected, long found) => Mismatch(at, field, expected, found.ToString(CultureInfo.InvariantCulture));
+
+    private ImageFormatException Mismatch(int at, string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, at, field, expected, found);
 
     private ImageFormatException Bad(int at, string field, string problem) => new(file.Path, at, field, problem);
 }

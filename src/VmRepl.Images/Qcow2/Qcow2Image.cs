@@ -169,9 +169,7 @@ internal sealed class Qcow2Image : IDiskImage
                 continue;
             }
 
-            var behind = Math.Clamp(parent.Length - run.Offset, 0, run.Length);
-            foreach (var extent in behind == 0 ? [] : parent.Map(run.Offset, behind)) yield return extent with { Depth = extent.Depth + 1 };
-            if (behind < run.Length) yield return new MapExtent(run.Offset + behind, run.Length - behind, BlockState.Unallocated);
+            foreach (var extent in parent.MapBehind(run.Offset, run.Length)) yield return extent;
         }
     }
 
@@ -222,10 +220,7 @@ internal sealed class Qcow2Image : IDiskImage
                 compressed.Read((ulong)run.Host, (int)(run.Offset & (header.ClusterSize - 1)), buffer);
                 break;
             case ClusterKind.Unallocated when parent is not null:
-                // A parent may be shorter: past its end the disk reads as zeros.
-                var behind = (int)Math.Clamp(parent.Length - run.Offset, 0, buffer.Length);
-                if (behind > 0) parent.Read(run.Offset, buffer[..behind]);
-                buffer[behind..].Clear();
+                parent.ReadBehind(run.Offset, buffer);
                 break;
             default:
                 buffer.Clear();

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>One block of reference counts in memory, as on disk. Entries of 2^order bits; narrower than a byte they stand from the low bits up.</summary>
+/// <summary>One block of reference counts in memory, as on disk (specification, "Host cluster management"). Entries of 2^order bits; narrower than a byte they stand from the low bits up.</summary>
 internal sealed class RefcountBlock(long host, byte[] bytes, int order)
 {
     public long Host => host;

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Qcow2;
 
 /// <summary>
-/// The reference counts of an image open for writing, and the allocator over them. Not safe for concurrent use: the writer holds its lock.
+/// The reference counts of an image open for writing (specification, "Host cluster management"), and the allocator over them. Not safe for concurrent use: the writer holds its lock.
 /// Changes stay in memory until <see cref="WriteBlocks"/>; a new block is written and durable before the table names it, so a crash leaves space lost and nothing else.
 /// </summary>
 internal sealed class RefcountTable

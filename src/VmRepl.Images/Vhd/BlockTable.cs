@@ -5,7 +5,7 @@ using VmRepl.Blocks;
 namespace VmRepl.Images.Vhd;
 
 /// <summary>
-/// The block allocation table, whole and in memory: four bytes a block, 4 MiB for the largest disk in its usual blocks. Safe for concurrent use.
+/// The block allocation table ("Block Allocation Table and Data Blocks"), whole and in memory: four bytes a block, 4 MiB for the largest disk in its usual blocks. Safe for concurrent use.
 /// Every entry was looked at once: one that places its block outside the file, over structures or over another block makes reading that block a typed error, and no other.
 /// </summary>
 internal sealed class BlockTable

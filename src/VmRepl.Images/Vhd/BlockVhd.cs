@@ -101,13 +101,6 @@ internal sealed class BlockVhd : VhdImage
 
     public override IEnumerable<ImageFinding> Check() => [.. VhdCheck.Run(structure, table, parent), .. parent?.Check() ?? []];
 
-    /// <summary>Whether what is behind this file's own sectors is known to be zeros in the range.</summary>
-    public bool IsZeroBehind(Extent range)
-    {
-        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - range.Offset, 0, range.Length);
-        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
-    }
-
     public override void Dispose()
     {
         try
@@ -126,7 +119,7 @@ internal sealed class BlockVhd : VhdImage
         var block = offset / structure.BlockSize;
         if (table.Place(block) is not { } place)
         {
-            ReadBehind(offset, buffer);
+            parent.ReadBehind(offset, buffer);
             return;
         }
 
@@ -141,15 +134,7 @@ internal sealed class BlockVhd : VhdImage
         {
             var part = buffer.Slice((int)(run.Offset - inBlock), (int)run.Length);
             if (isHere) File.Read(data + run.Offset, part, "block");
-            else ReadBehind(offset + (run.Offset - inBlock), part);
+            else parent.ReadBehind(offset + (run.Offset - inBlock), part);
         }
-    }
-
-    /// <summary>A parent may be smaller: behind its end are zeros.</summary>
-    private void ReadBehind(long offset, Span<byte> buffer)
-    {
-        var inParent = parent is null ? 0 : (int)Math.Clamp(parent.Length - offset, 0, buffer.Length);
-        if (inParent > 0) parent!.Read(offset, buffer[..inParent]);
-        buffer[inParent..].Clear();
     }
 }

@@ -54,7 +54,7 @@ internal sealed class DifferencingSectors(VhdStructure structure, SectorBitmaps 
     }
 
     /// <summary>Whether the parent is known to have nothing but zeros there.</summary>
-    public bool IsZeroBehind(long block, long inBlock, long count) => image.IsZeroBehind(new Extent((block * structure.BlockSize) + inBlock, count));
+    public bool IsZeroBehind(long block, long inBlock, long count) => image.Parent.IsZeroBehind(new Extent((block * structure.BlockSize) + inBlock, count));
 
     private void WriteSectors(long block, long place, long inBlock, ReadOnlySpan<byte> data)
     {

@@ -16,7 +16,7 @@ internal sealed class FixedVhd : VhdImage
         : base(file, footers)
     {
         this.stamp = stamp;
-        if (Length > footers.End) throw file.Bad(footers.End + 48, "Current Size", $"is {Length}, only {footers.End} bytes lie before the footer");
+        if (Length > footers.End) throw file.Mismatch(footers.End + 48, "Current Size", $"at most {footers.End}, the bytes before the footer", $"{Length}");
         Files = [file.File];
     }
 

@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Vhd;
 
-/// <summary>Looks at both footers (one that is sound is enough: a cut write can leave the other torn), at every entry of the table, at space that nothing names, and at what is known of the parent's age.</summary>
+/// <summary>Looks at both footers (one that is sound is enough: a cut write can leave the other torn), at every entry of the table ("Block Allocation Table and Data Blocks"), at space that nothing names, and at what is known of the parent's age.</summary>
 internal static class VhdCheck
 {
     private const int FindingsMax = 100;

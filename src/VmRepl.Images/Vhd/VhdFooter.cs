@@ -108,10 +108,10 @@ internal sealed class VhdFooter
     public void Require(VhdFile file, long offset)
     {
         var major = BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(12));
-        if (major != VhdLayout.VersionMajor) throw file.Bad(offset + 12, "File Format Version", $"has the major version {major}, only {VhdLayout.VersionMajor} is known");
-        if (Type is not (VhdType.Fixed or VhdType.Dynamic or VhdType.Differencing)) throw file.Bad(offset + 60, "Disk Type", $"is {(int)Type}: 2 is fixed, 3 dynamic, 4 differencing, the rest is reserved");
-        if (CurrentSize > (ulong)VhdLayout.LengthMax) throw file.Bad(offset + 48, "Current Size", $"is {CurrentSize}, at most {VhdLayout.LengthMax} is possible");
-        if (CurrentSize == 0 || CurrentSize % VhdLayout.SectorBytes != 0) throw file.Bad(offset + 48, "Current Size", $"is {CurrentSize}, a multiple of {VhdLayout.SectorBytes} is expected");
+        if (major != VhdLayout.VersionMajor) throw file.Mismatch(offset + 12, "File Format Version", $"{VhdLayout.VersionMajor}.x", $"{major}.x");
+        if (Type is not (VhdType.Fixed or VhdType.Dynamic or VhdType.Differencing)) throw file.Mismatch(offset + 60, "Disk Type", "2 (fixed), 3 (dynamic) or 4 (differencing)", $"{(int)Type}");
+        if (CurrentSize > (ulong)VhdLayout.LengthMax) throw file.Mismatch(offset + 48, "Current Size", $"at most {VhdLayout.LengthMax}", $"{CurrentSize}");
+        if (CurrentSize == 0 || CurrentSize % VhdLayout.SectorBytes != 0) throw file.Mismatch(offset + 48, "Current Size", $"a multiple of {VhdLayout.SectorBytes} above 0", $"{CurrentSize}");
     }
 
     private static void PutGeometry(byte[] bytes, long length)

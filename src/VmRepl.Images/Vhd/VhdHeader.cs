@@ -48,13 +48,13 @@ internal sealed record VhdHeader
     /// <exception cref="ImageFormatException">Cookie, checksum or version is wrong, or the block size is no power of two from 512.</exception>
     public static VhdHeader Parse(VhdFile file, long offset, ReadOnlySpan<byte> bytes)
     {
-        if (!bytes.StartsWith(VhdLayout.HeaderCookie)) throw file.Bad(offset, "dynamic disk header Cookie", "is not \"cxsparse\"");
+        if (!bytes.StartsWith(VhdLayout.HeaderCookie)) throw file.Mismatch(offset, "dynamic disk header Cookie", "\"cxsparse\"", Convert.ToHexStringLower(bytes[..VhdLayout.HeaderCookie.Length]));
         var (found, expected) = (BinaryPrimitives.ReadUInt32BigEndian(bytes[ChecksumField..]), VhdChecksum.Compute(bytes, ChecksumField));
-        if (found != expected) throw file.Bad(offset + ChecksumField, "dynamic disk header Checksum", $"is {found:x8}, the bytes give {expected:x8}");
+        if (found != expected) throw file.Mismatch(offset + ChecksumField, "dynamic disk header Checksum", $"{expected:x8}, which the bytes give", $"{found:x8}");
         var major = BinaryPrimitives.ReadUInt16BigEndian(bytes[24..]);
-        if (major != VhdLayout.VersionMajor) throw file.Bad(offset + 24, "Header Version", $"has the major version {major}, only {VhdLayout.VersionMajor} is known");
+        if (major != VhdLayout.VersionMajor) throw file.Mismatch(offset + 24, "Header Version", $"{VhdLayout.VersionMajor}.x", $"{major}.x");
         var blockSize = BinaryPrimitives.ReadUInt32BigEndian(bytes[32..]);
-        if (!BitOperations.IsPow2(blockSize) || blockSize is < VhdLayout.SectorBytes) throw file.Bad(offset + 32, "Block Size", $"is {blockSize}, a power of two from {VhdLayout.SectorBytes} on is expected");
+        if (!BitOperations.IsPow2(blockSize) || blockSize is < VhdLayout.SectorBytes) throw file.Mismatch(offset + 32, "Block Size", $"a power of two from {VhdLayout.SectorBytes} on", $"{blockSize}");
         var locators = new List<VhdLocator>();
         for (var i = 0; i < VhdLayout.Locators; i++)
         {

@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhd;
 
-/// <summary>The parts of a dynamic or differencing disk that say where everything is, read and checked; and the arithmetic of its blocks.</summary>
+/// <summary>The parts of a dynamic or differencing disk that say where everything is ("Dynamic Disk Header Format", "Block Allocation Table and Data Blocks"), read and checked; and the arithmetic of its blocks.</summary>
 internal sealed class VhdStructure
 {
     private readonly long headerOffset;
@@ -92,7 +92,7 @@ internal sealed class VhdStructure
     private Extent RequireTable()
     {
         if (Blocks > VhdLayout.BlocksMax) throw File.Bad(headerOffset + 32, "Block Size", $"is {BlockSize}, which makes {Blocks} blocks of {Length} bytes; at most {VhdLayout.BlocksMax} are supported");
-        if (Header.TableEntries < Blocks) throw File.Bad(headerOffset + 28, "Max Table Entries", $"is {Header.TableEntries}, the disk has {Blocks} blocks");
+        if (Header.TableEntries < Blocks) throw File.Mismatch(headerOffset + 28, "Max Table Entries", $"at least {Blocks}, the blocks of the disk", $"{Header.TableEntries}");
         var length = (long)Header.TableEntries * VhdLayout.TableEntryBytes;
         if (Header.TableOffset > (ulong)Footers.End || (ulong)length > (ulong)Footers.End - Header.TableOffset)
             throw File.Bad(headerOffset + 16, "Table Offset", $"places a table of {length} bytes at {Header.TableOffset}, outside the {Footers.End} bytes before the footer");

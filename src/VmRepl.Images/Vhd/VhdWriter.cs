@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhd;
 
-/// <summary>Lays a new VHD into an empty file. Nothing is flushed but by the caller.</summary>
+/// <summary>Lays a new VHD into an empty file ("Fixed Hard Disk Image", "Implementing a Dynamic Disk", "Implementing a Differencing Hard Disk"). Nothing is flushed but by the caller.</summary>
 internal static class VhdWriter
 {
     private const int HeaderOffset = VhdLayout.FooterBytes;

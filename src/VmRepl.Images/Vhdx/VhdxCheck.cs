@@ -1,6 +1,6 @@
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>Looks at every entry of the table: places outside the file, over structures or over each other, states that do not exist, space that nothing names.</summary>
+/// <summary>Looks at every entry of the table ([MS-VHDX] 2.5.1.1, 2.5.1.2): places outside the file, over structures or over each other, states that do not exist, space that nothing names.</summary>
 internal static class VhdxCheck
 {
     private const int FindingsMax = 100;

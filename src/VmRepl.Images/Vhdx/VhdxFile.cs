@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// A VHDX file as it reads once its log is replayed. Where the file may not be written, the log's sectors stay in memory and lie over it.
+/// A VHDX file as it reads once its log is replayed ([MS-VHDX] 2.3.3). Where the file may not be written, the log's sectors stay in memory and lie over it.
 /// A read that the file cannot fill is a typed error, never zeros.
 /// </summary>
 internal sealed class VhdxFile(IHostFile file)
@@ -68,4 +68,7 @@ internal sealed class VhdxFile(IHostFile file)
     public void OverlayLength(long length) => lengthFromLog = Math.Max(lengthFromLog, length);
 
     public ImageFormatException Bad(long offset, string field, string problem) => new(file.Path, offset, field, problem);
+
+    /// <summary>A field whose value is not one of those that it may have (<see cref="ImageFormatException.Mismatch"/>).</summary>
+    public ImageFormatException Mismatch(long offset, string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, offset, field, expected, found);
 }

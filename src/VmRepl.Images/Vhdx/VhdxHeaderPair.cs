@@ -26,7 +26,7 @@ internal sealed class VhdxHeaderPair
     {
         var identifier = new byte[VhdxLayout.FileSignature.Length];
         file.Read(0, identifier, "file identifier");
-        if (!identifier.AsSpan().SequenceEqual(VhdxLayout.FileSignature)) throw file.Bad(0, "file identifier", "is not \"vhdxfile\"");
+        if (!identifier.AsSpan().SequenceEqual(VhdxLayout.FileSignature)) throw file.Mismatch(0, "file identifier", "\"vhdxfile\"", Convert.ToHexStringLower(identifier));
         var raw = new byte[2][];
         var parsed = new VhdxHeader?[2];
         for (var i = 0; i < 2; i++)
@@ -69,14 +69,14 @@ internal sealed class VhdxHeaderPair
 
     private static void Validate(VhdxFile file, VhdxHeader header, long at)
     {
-        if (header.Version != 1) throw file.Bad(at + 66, "Version", $"is {header.Version}, only 1 is known");
-        if (header.LogGuid != Guid.Empty && header.LogVersion != 0) throw file.Bad(at + 64, "LogVersion", $"is {header.LogVersion}, only 0 is known");
-        if (header.LogLength % VhdxLayout.MiB != 0) throw file.Bad(at + 68, "LogLength", $"is {header.LogLength}: not a multiple of 1 MiB");
+        if (header.Version != 1) throw file.Mismatch(at + 66, "Version", "1", $"{header.Version}");
+        if (header.LogGuid != Guid.Empty && header.LogVersion != 0) throw file.Mismatch(at + 64, "LogVersion", "0", $"{header.LogVersion}");
+        if (header.LogLength % VhdxLayout.MiB != 0) throw file.Mismatch(at + 68, "LogLength", "a multiple of 1 MiB", $"{header.LogLength}");
         if (header.LogLength > VhdxLayout.LogBytesMax && header.LogGuid != Guid.Empty)
             throw file.Bad(at + 68, "LogLength", $"is {header.LogLength} and the log is in use: at most {VhdxLayout.LogBytesMax} are replayed");
         if (header.LogLength == 0 && header.LogGuid != Guid.Empty) throw file.Bad(at + 68, "LogLength", "is zero although the log is in use");
         if (header.LogLength == 0) return;
-        if (header.LogOffset < VhdxLayout.MiB || header.LogOffset % VhdxLayout.MiB != 0) throw file.Bad(at + 72, "LogOffset", $"is {header.LogOffset}: not a multiple of 1 MiB from 1 MiB on");
+        if (header.LogOffset < VhdxLayout.MiB || header.LogOffset % VhdxLayout.MiB != 0) throw file.Mismatch(at + 72, "LogOffset", "a multiple of 1 MiB from 1 MiB on", $"{header.LogOffset}");
         if (header.LogOffset > (ulong)file.Length || header.LogLength > (ulong)file.Length - header.LogOffset)
             throw file.Bad(at + 72, "LogOffset", $"the log at {header.LogOffset} of {header.LogLength} bytes passes the file's end at {file.Length}");
     }

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// An open VHDX: fixed, dynamic, or differencing with its parents. Reading is here; what writing adds is <see cref="VhdxWriting"/>'s.
+/// An open VHDX: fixed, dynamic, or differencing with its parents; what a read gives goes by the blocks' states ([MS-VHDX] 2.5.1.1). Reading is here; what writing adds is <see cref="VhdxWriting"/>'s.
 /// A log found at opening has been replayed, in the file or over it.
 /// </summary>
 internal sealed class VhdxImage : IDiskImage
@@ -112,13 +112,6 @@ internal sealed class VhdxImage : IDiskImage
 
     public IEnumerable<ImageFinding> Check() => [.. VhdxCheck.Run(file, structure, table, hadLog), .. parent?.Check() ?? []];
 
-    /// <summary>Whether the parent's map says that it has nothing but zeros in the range.</summary>
-    internal bool IsZeroBehind(Extent range)
-    {
-        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - range.Offset, 0, range.Length);
-        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
-    }
-
     public void Dispose()
     {
         try
@@ -157,12 +150,12 @@ internal sealed class VhdxImage : IDiskImage
                 {
                     var part = buffer.Slice((int)(run.Offset - offset), (int)run.Length);
                     if (isHere) file.Read(place + inBlock + (run.Offset - offset), part, "block");
-                    else ReadParent(run.Offset, part);
+                    else parent.ReadBehind(run.Offset, part);
                 }
 
                 break;
             case PayloadState.NotPresent:
-                ReadParent(offset, buffer);
+                parent.ReadBehind(offset, buffer);
                 break;
             case PayloadState.Undefined or PayloadState.Zero or PayloadState.Unmapped or PayloadState.UnmappedDraft:
                 buffer.Clear();
@@ -170,14 +163,6 @@ internal sealed class VhdxImage : IDiskImage
             default:
                 throw structure.BadState(file, entry, index);
         }
-    }
-
-    /// <summary>A parent may be smaller: behind its end are zeros.</summary>
-    private void ReadParent(long offset, Span<byte> buffer)
-    {
-        var inParent = parent is null ? 0 : (int)Math.Clamp(parent.Length - offset, 0, buffer.Length);
-        if (inParent > 0) parent!.Read(offset, buffer[..inParent]);
-        buffer[inParent..].Clear();
     }
 
     private void RequireInside(long offset, long length) => DiskRange.RequireInside(this, file.Path, offset, length);

@@ -52,7 +52,7 @@ internal static class VhdxMap
         switch (entry.State)
         {
             case PayloadState.NotPresent:
-                return Behind(parent, at, count);
+                return parent.MapBehind(at, count);
             case PayloadState.Undefined or PayloadState.Zero or PayloadState.Unmapped or PayloadState.UnmappedDraft:
                 return [new MapExtent(at, count, BlockState.Zero)];
             case PayloadState.PartiallyPresent:
@@ -61,17 +61,9 @@ internal static class VhdxMap
                 return SectorBitmap.Runs(file, structure, table, at, count, changes)
                     .SelectMany(r => r.IsHere
                         ? file.MapStored(new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize)))
-                        : Behind(parent, r.Run.Offset, r.Run.Length));
+                        : parent.MapBehind(r.Run.Offset, r.Run.Length));
             default:
                 throw structure.BadState(file, entry, index);
         }
-    }
-
-    private static IEnumerable<MapExtent> Behind(VhdxImage? parent, long at, long count)
-    {
-        var inParent = parent is null ? 0 : Math.Clamp(parent.Length - at, 0, count);
-        if (inParent > 0)
-            foreach (var run in parent!.Map(at, inParent)) yield return run with { Depth = run.Depth + 1 };
-        if (inParent < count) yield return new MapExtent(at + inParent, count - inParent, BlockState.Unallocated);
     }
 }

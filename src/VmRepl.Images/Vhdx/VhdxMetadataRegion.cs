@@ -29,12 +29,12 @@ internal static class VhdxMetadataRegion
         var blockSize = BinaryPrimitives.ReadUInt32LittleEndian(parameters);
         var flags = BinaryPrimitives.ReadUInt32LittleEndian(parameters.AsSpan(4));
         if (blockSize is < VhdxLayout.BlockSizeMin or > VhdxLayout.BlockSizeMax || !uint.IsPow2(blockSize))
-            throw file.Bad(Offset(VhdxLayout.FileParameters), "BlockSize", $"is {blockSize}: not a power of two from 1 MiB to 256 MiB");
+            throw file.Mismatch(Offset(VhdxLayout.FileParameters), "BlockSize", "a power of two from 1 MiB to 256 MiB", $"{blockSize}");
         var logical = SectorSize(VhdxLayout.LogicalSectorSize, "logical sector size");
         var physical = SectorSize(VhdxLayout.PhysicalSectorSize, "physical sector size");
         var length = BinaryPrimitives.ReadUInt64LittleEndian(Item(VhdxLayout.VirtualDiskSize, "virtual disk size", 8));
         if (length is 0 or > (ulong)VhdxLayout.LengthMax || length % (uint)logical != 0)
-            throw file.Bad(Offset(VhdxLayout.VirtualDiskSize), "VirtualDiskSize", $"is {length}: not a multiple of {logical} up to 64 TiB");
+            throw file.Mismatch(Offset(VhdxLayout.VirtualDiskSize), "VirtualDiskSize", $"a multiple of {logical} up to 64 TiB", $"{length}");
         var hasParent = (flags & 2) != 0;
         if (hasParent != items.ContainsKey(VhdxLayout.ParentLocator))
             throw file.Bad(Offset(VhdxLayout.FileParameters) + 4, "HasParent", hasParent ? "is set, and there is no parent locator" : "is clear, and there is a parent locator");
@@ -53,13 +53,13 @@ internal static class VhdxMetadataRegion
         int SectorSize(Guid id, string name)
         {
             var value = BinaryPrimitives.ReadUInt32LittleEndian(Item(id, name, 4));
-            return value is 512 or 4096 ? (int)value : throw file.Bad(Offset(id), name, $"is {value}, neither 512 nor 4096");
+            return value is 512 or 4096 ? (int)value : throw file.Mismatch(Offset(id), name, "512 or 4096", $"{value}");
         }
 
         byte[] Item(Guid id, string name, int size)
         {
             var bytes = Load(id, name);
-            return bytes.Length == size ? bytes : throw file.Bad(Offset(id), name, $"has {bytes.Length} bytes instead of {size}");
+            return bytes.Length == size ? bytes : throw file.Mismatch(Offset(id), name, $"of {size} bytes", $"of {bytes.Length}");
         }
 
         long Offset(Guid id) => region.Offset + items[id].Offset;
@@ -120,9 +120,9 @@ internal static class VhdxMetadataRegion
     {
         var table = new byte[VhdxLayout.TableBytes];
         file.Read(region.Offset, table, "metadata table");
-        if (!table.AsSpan().StartsWith(VhdxLayout.MetadataSignature)) throw file.Bad(region.Offset, "metadata table", "does not begin with \"metadata\"");
+        if (!table.AsSpan().StartsWith(VhdxLayout.MetadataSignature)) throw file.Mismatch(region.Offset, "metadata table Signature", "\"metadata\"", Convert.ToHexStringLower(table.AsSpan(0, VhdxLayout.MetadataSignature.Length)));
         var count = BinaryPrimitives.ReadUInt16LittleEndian(table.AsSpan(10));
-        if (count > VhdxLayout.TableEntriesMax) throw file.Bad(region.Offset + 10, "metadata EntryCount", $"is {count}, at most {VhdxLayout.TableEntriesMax}");
+        if (count > VhdxLayout.TableEntriesMax) throw file.Mismatch(region.Offset + 10, "metadata EntryCount", $"at most {VhdxLayout.TableEntriesMax}", $"{count}");
         var system = new Dictionary<Guid, Extent>();
         var seen = new HashSet<(Guid, bool)>();
         var used = new ExtentSet();

@@ -21,7 +21,7 @@ internal sealed record VhdxParentLocator(Guid Linkage, Guid? Linkage2, string? R
     {
         if (item.Length < EntriesOffset) throw file.Bad(offset, "parent locator", $"has {item.Length} bytes, at least {EntriesOffset} are needed");
         var type = new Guid(item[..16]);
-        if (type != VhdxLayout.ParentLocatorType) throw file.Bad(offset, "parent locator type", $"is {type}, only VHDX parents are known");
+        if (type != VhdxLayout.ParentLocatorType) throw file.Mismatch(offset, "parent locator type", $"{VhdxLayout.ParentLocatorType} (VHDX)", $"{type}");
         var count = BinaryPrimitives.ReadUInt16LittleEndian(item[18..]);
         if (count > EntriesMax || EntriesOffset + (count * EntryBytes) > item.Length) throw file.Bad(offset + 18, "parent locator KeyValueCount", $"is {count}, which does not fit");
         var pairs = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -95,7 +95,7 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
     private static VhdxRegions Parse(VhdxFile file, VhdxHeader header, ReadOnlySpan<byte> bytes, long tableOffset)
     {
         var count = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]);
-        if (count > VhdxLayout.TableEntriesMax) throw file.Bad(tableOffset + 8, "region table EntryCount", $"is {count}, at most {VhdxLayout.TableEntriesMax}");
+        if (count > VhdxLayout.TableEntriesMax) throw file.Mismatch(tableOffset + 8, "region table EntryCount", $"at most {VhdxLayout.TableEntriesMax}", $"{count}");
         // The log is compared like a region: none may lie in another.
         var used = new List<(Extent Place, string Name)>();
         if (header.LogLength > 0) used.Add((new Extent((long)header.LogOffset, header.LogLength), "the log"));
@@ -129,8 +129,8 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
     {
         var offset = BinaryPrimitives.ReadUInt64LittleEndian(entry[16..]);
         var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[24..]);
-        if (offset < VhdxLayout.MiB || offset % VhdxLayout.MiB != 0) throw file.Bad(at, "region FileOffset", $"is {offset}: not a multiple of 1 MiB from 1 MiB on");
-        if (length == 0 || length % VhdxLayout.MiB != 0) throw file.Bad(at + 8, "region Length", $"is {length}: not a multiple of 1 MiB");
+        if (offset < VhdxLayout.MiB || offset % VhdxLayout.MiB != 0) throw file.Mismatch(at, "region FileOffset", "a multiple of 1 MiB from 1 MiB on", $"{offset}");
+        if (length == 0 || length % VhdxLayout.MiB != 0) throw file.Mismatch(at + 8, "region Length", "a multiple of 1 MiB above 0", $"{length}");
         if (offset > (ulong)file.Length || length > (ulong)file.Length - offset) throw file.Bad(at, "region FileOffset", $"{length} bytes at {offset} pass the file's end at {file.Length}");
         return new Extent((long)offset, length);
     }

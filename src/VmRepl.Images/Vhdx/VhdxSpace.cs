@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>Which parts of a file are taken, in units of 1 MiB, one bit each. Not safe for concurrent use.</summary>
+/// <summary>Which parts of a file are taken, in units of 1 MiB, one bit each: regions, log and blocks do not overlap ([MS-VHDX] 2.2.3.2). Not safe for concurrent use.</summary>
 internal sealed class VhdxSpace
 {
     /// <summary>Longest file that is kept account of: twice the largest disk, in 16 MiB of bits.</summary>

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhdx;
 
-/// <summary>Lays a new VHDX into an empty file: identifier, headers, region tables, log, metadata. The table of blocks is left zero and the caller's.</summary>
+/// <summary>Lays a new VHDX into an empty file ([MS-VHDX] 2.2, 2.6): identifier, headers, region tables, log, metadata. The table of blocks is left zero and the caller's.</summary>
 internal static class VhdxWriter
 {
     private const string Creator = "VmRepl";

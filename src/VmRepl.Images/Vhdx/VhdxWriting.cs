@@ -50,7 +50,7 @@ internal sealed class VhdxWriting
         space = VhdxSpace.Read(file, structure, table, damage => throw damage);
         log = new VhdxLogWriter(file, structure.Headers, newGuid);
         this.bitmaps = bitmaps;
-        if (bitmaps is not null) overlay = new DifferencingBlocks(file, structure, table, bitmaps, new DifferencingBlocks.Surroundings(image.Read, image.IsZeroBehind, Allocate, Clear));
+        if (bitmaps is not null) overlay = new DifferencingBlocks(file, structure, table, bitmaps, new DifferencingBlocks.Surroundings(image.Read, range => image.Parent.IsZeroBehind(range), Allocate, Clear));
     }
 
     public void Write(long offset, ReadOnlySpan<byte> data)

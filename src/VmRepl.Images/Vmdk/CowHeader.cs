@@ -33,22 +33,22 @@ internal sealed record CowHeader(long CapacitySectors, int GrainSectors, long Di
     /// <exception cref="ImageFormatException">A field is out of its bounds.</exception>
     public static CowHeader Parse(string path, ReadOnlySpan<byte> bytes, long fileLength)
     {
-        if (!bytes.StartsWith(VmdkLayout.CowMagic)) throw Bad(0, "magic", "is not \"COWD\"");
+        if (!bytes.StartsWith(VmdkLayout.CowMagic)) throw Mismatch(0, "magic", "\"COWD\"", Convert.ToHexStringLower(bytes[..VmdkLayout.CowMagic.Length]));
         var version = U32(bytes, 4);
-        if (version != 1) throw ImageFormatException.Mismatch(path, 4, "version", "1", $"{version}");
+        if (version != 1) throw Mismatch(4, "version", "1", $"{version}");
         var capacity = U32(bytes, 12);
-        if (capacity == 0) throw Bad(12, "capacity", "is zero");
+        if (capacity == 0) throw Mismatch(12, "capacity", "above 0", "0");
         var grain = U32(bytes, 16);
-        if (grain is 0 or > VmdkLayout.GrainSectorsMax || !uint.IsPow2(grain)) throw Bad(16, "grainSize", $"is {grain} sectors: not a power of two from 1 to {VmdkLayout.GrainSectorsMax}");
+        if (grain is 0 or > VmdkLayout.GrainSectorsMax || !uint.IsPow2(grain)) throw Mismatch(16, "grainSize", $"a power of two from 1 to {VmdkLayout.GrainSectorsMax} sectors", $"{grain}");
         var perTable = (long)grain * TableEntries;
         var needed = (capacity + perTable - 1) / perTable;
         var (directory, entries) = (U32(bytes, 20), U32(bytes, 24));
-        if (entries < needed) throw Bad(24, "numGDEntries", $"is {entries}, {needed} are needed for {capacity} sectors");
+        if (entries < needed) throw Mismatch(24, "numGDEntries", $"at least {needed} for {capacity} sectors", $"{entries}");
         if (directory < Bytes / VmdkLayout.SectorBytes || needed * sizeof(uint) > fileLength - ((long)directory * VmdkLayout.SectorBytes))
-            throw Bad(20, "gdOffset", $"is sector {directory}: {needed} entries there are in the header or behind the file's end at {fileLength}");
+            throw new ImageFormatException(path, 20, "gdOffset", $"is sector {directory}: {needed} entries there are in the header or behind the file's end at {fileLength}");
         return new CowHeader(capacity, (int)grain, directory, needed);
 
-        ImageFormatException Bad(int field, string name, string problem) => new(path, field, name, problem);
+        ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(path, field, name, expected, found);
     }
 
     private static uint U32(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt32LittleEndian(bytes[at..]);

@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>An extent whose bytes stand as they are in a file, from an offset on (FLAT, VMFS).</summary>
+/// <summary>An extent whose bytes stand as they are in a file, from an offset on (FLAT, VMFS; Virtual Disk Format 5.0, "The Extent Description").</summary>
 internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, long length) : VmdkExtent(start, length)
 {
     private const int PieceBytes = 1 << 20;

@@ -3,7 +3,7 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>An extent made of grains of one size, found through tables of some kind. What it lacks comes from the parent, else it is zeros.</summary>
+/// <summary>An extent made of grains of one size, found through tables of some kind (Virtual Disk Format 5.0, "Grain Directory", "Grain Table"). What it lacks comes from the parent, else it is zeros.</summary>
 /// <param name="file">The extent's file; not owned.</param>
 /// <param name="start">Where the extent begins in the disk, bytes.</param>
 /// <param name="length">Bytes of the disk that it holds.</param>
@@ -21,7 +21,7 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
             var part = buffer[..(int)run.Length];
             if (run.State == BlockState.Compressed) ReadCompressed(offset / grainBytes, run.FileOffset, (int)(offset % grainBytes), part);
             else if (run.State == BlockState.Data) ReadStored(run.FileOffset, part);
-            else if (run.State == BlockState.Unallocated && parent is not null) ReadParent(offset, part);
+            else if (run.State == BlockState.Unallocated && parent is not null) parent.ReadBehind(Start + offset, part);
             else part.Clear();
             buffer = buffer[(int)run.Length..];
             offset += run.Length;
@@ -75,28 +75,13 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
     {
         if (run.State == BlockState.Compressed) return [run with { Offset = diskOffset, FileOffset = -1 }];
         if (run.State == BlockState.Data) return file.MapStored(run with { Offset = diskOffset });
-        if (run.State == BlockState.Unallocated && parent is not null) return Behind(diskOffset, run.Length);
+        if (run.State == BlockState.Unallocated && parent is not null) return parent.MapBehind(diskOffset, run.Length);
         return [new MapExtent(diskOffset, run.Length, run.State)];
-    }
-
-    private IEnumerable<MapExtent> Behind(long at, long length)
-    {
-        var inParent = Math.Clamp(parent!.Length - at, 0, length);
-        if (inParent > 0)
-            foreach (var run in parent.Map(at, inParent)) yield return run with { Depth = run.Depth + 1 };
-        if (inParent < length) yield return new MapExtent(at + inParent, length - inParent, BlockState.Unallocated);
     }
 
     private void ReadStored(long fileOffset, Span<byte> buffer)
     {
         var read = file.Read(fileOffset, buffer);
         if (read < buffer.Length) throw new ImageFormatException(file.Path, fileOffset + read, "grain", "the file ended while it was read");
-    }
-
-    private void ReadParent(long offset, Span<byte> buffer)
-    {
-        var inParent = (int)Math.Clamp(parent!.Length - (Start + offset), 0, buffer.Length);
-        if (inParent > 0) parent.Read(Start + offset, buffer[..inParent]);
-        buffer[inParent..].Clear();
     }
 }

@@ -6,17 +6,8 @@ namespace VmRepl.Images.Vmdk;
 internal sealed class GrainsBehind(IBlockDevice parent, long start)
 {
     /// <summary>Fills <paramref name="buffer"/> from <paramref name="offset"/> of the extent.</summary>
-    public void Read(long offset, Span<byte> buffer)
-    {
-        var inParent = (int)Math.Clamp(parent.Length - (start + offset), 0, buffer.Length);
-        if (inParent > 0) parent.Read(start + offset, buffer[..inParent]);
-        buffer[inParent..].Clear();
-    }
+    public void Read(long offset, Span<byte> buffer) => parent.ReadBehind(start + offset, buffer);
 
     /// <summary>Whether the parent's map says that it has nothing but zeros there.</summary>
-    public bool IsZero(Extent range)
-    {
-        var inParent = Math.Clamp(parent.Length - (start + range.Offset), 0, range.Length);
-        return inParent == 0 || !parent.Map(start + range.Offset, inParent).Any(r => r.HasData);
-    }
+    public bool IsZero(Extent range) => parent.IsZeroBehind(new Extent(start + range.Offset, range.Length));
 }

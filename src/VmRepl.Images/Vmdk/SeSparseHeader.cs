@@ -45,19 +45,19 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
     /// <exception cref="ImageFormatException">A field is out of its bounds, or the extent was not closed and its journal would have to be replayed.</exception>
     public static SeSparseHeader Read(IHostFile file, byte[] head)
     {
-        if (U64(head, 0) != Magic) throw Bad(0, "magic", $"is 0x{U64(head, 0):x}, not that of seSparse");
+        if (U64(head, 0) != Magic) throw Mismatch(0, "magic", $"0x{Magic:x} (seSparse)", $"0x{U64(head, 0):x}");
         if (U64(head, 8) != Version) throw Mismatch(8, "version", $"0x{Version:x}", $"0x{U64(head, 8):x}");
         var capacity = U64(head, 16);
-        if (capacity is 0 or > CapacityMax) throw Bad(16, "capacity", $"is {capacity} sectors");
+        if (capacity is 0 or > CapacityMax) throw Mismatch(16, "capacity", $"1 to {CapacityMax} sectors", $"{capacity}");
         if (U64(head, 24) != GrainSectors) throw Mismatch(24, "grainSize", $"{GrainSectors} sectors", $"{U64(head, 24)}");
         if (U64(head, 32) != TableSectors) throw Mismatch(32, "grainTableSize", $"{TableSectors} sectors", $"{U64(head, 32)}");
-        if (U64(head, 40) != 0) throw Bad(40, "flags", $"are 0x{U64(head, 40):x}, none is known");
+        if (U64(head, 40) != 0) throw Mismatch(40, "flags", "0", $"0x{U64(head, 40):x}");
         if (head.AsSpan(ReservedAt, ReservedBytes).ContainsAnyExcept((byte)0)) throw Bad(ReservedAt, "reserved", "is not zero");
         if (head.AsSpan(PaddingAt).ContainsAnyExcept((byte)0)) throw Bad(PaddingAt, "padding", "is not zero");
         CheckVolatile(file, Place(80, "volatileHeader", 1));
         var needed = ((long)capacity + (GrainSectors * TableEntries) - 1) / (GrainSectors * TableEntries);
         var directorySectors = Sectors.AlignUp(needed * sizeof(ulong), VmdkLayout.SectorBytes) / VmdkLayout.SectorBytes;
-        if (U64(head, 136) < (ulong)directorySectors) throw Bad(136, "grainDirectorySize", $"is {U64(head, 136)} sectors, {directorySectors} are needed");
+        if (U64(head, 136) < (ulong)directorySectors) throw Mismatch(136, "grainDirectorySize", $"at least {directorySectors} sectors", $"{U64(head, 136)}");
         return new SeSparseHeader((long)capacity, Place(128, "grainDirectory", directorySectors), Place(144, "grainTables", 0), Place(192, "grains", 0));
 
         long Place(int field, string name, long sectors)

@@ -4,7 +4,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// Looks at every table of an extent and every entry in them: places outside the file, over structures, over each other; and at the unclean flag. What a table's place is wrong for is not followed, so the work is
+/// Looks at every table of an extent and every entry in them (Virtual Disk Format 5.0, "Grain Directory", "Grain Table"): places outside the file, over structures, over each other; and at the unclean flag. What a table's place is wrong for is not followed, so the work is
 /// bounded by what the file holds.
 /// </summary>
 internal static class SparseCheck

@@ -68,17 +68,17 @@ internal sealed record SparseHeader
     /// <exception cref="ImageFormatException">A field is out of its bounds.</exception>
     public static SparseHeader Parse(string path, long at, ReadOnlySpan<byte> bytes, long fileLength)
     {
-        if (!bytes.StartsWith(VmdkLayout.SparseMagic)) throw Bad(0, "magic", "is not \"KDMV\"");
+        if (!bytes.StartsWith(VmdkLayout.SparseMagic)) throw Mismatch(0, "magic", "\"KDMV\"", Convert.ToHexStringLower(bytes[..VmdkLayout.SparseMagic.Length]));
         var version = U32(bytes, 4);
-        if (version is < 1 or > 3) throw ImageFormatException.Mismatch(path, at + 4, "version", "1 to 3", $"{version}");
+        if (version is < 1 or > 3) throw Mismatch(4, "version", "1 to 3", $"{version}");
         var flags = (SparseFlags)U32(bytes, 8);
         if (flags.HasFlag(SparseFlags.NewlineTest) && !bytes.Slice(73, 4).SequenceEqual("\n \r\n"u8)) throw Bad(73, "newline bytes", "are changed: the file was sent as text");
         var capacity = U64(bytes, 12);
-        if (capacity is 0 or > (ulong)(DiskImages.LengthMax / VmdkLayout.SectorBytes)) throw Bad(12, "capacity", $"is {capacity} sectors");
+        if (capacity is 0 or > (ulong)(DiskImages.LengthMax / VmdkLayout.SectorBytes)) throw Mismatch(12, "capacity", $"1 to {DiskImages.LengthMax / VmdkLayout.SectorBytes} sectors", $"{capacity}");
         var grain = U64(bytes, 20);
-        if (grain is < VmdkLayout.GrainSectorsMin or > VmdkLayout.GrainSectorsMax || !ulong.IsPow2(grain)) throw Bad(20, "grainSize", $"is {grain} sectors: not a power of two from 8 to {VmdkLayout.GrainSectorsMax}");
+        if (grain is < VmdkLayout.GrainSectorsMin or > VmdkLayout.GrainSectorsMax || !ulong.IsPow2(grain)) throw Mismatch(20, "grainSize", $"a power of two from {VmdkLayout.GrainSectorsMin} to {VmdkLayout.GrainSectorsMax} sectors", $"{grain}");
         var entries = U32(bytes, 44);
-        if (entries is 0 or > VmdkLayout.TableEntriesMax) throw Bad(44, "numGTEsPerGT", $"is {entries}, 1 to {VmdkLayout.TableEntriesMax} are known");
+        if (entries is 0 or > VmdkLayout.TableEntriesMax) throw Mismatch(44, "numGTEsPerGT", $"1 to {VmdkLayout.TableEntriesMax}", $"{entries}");
         var compression = BinaryPrimitives.ReadUInt16LittleEndian(bytes[77..]);
         if (compression > 1 || (compression == 1) != flags.HasFlag(SparseFlags.Compressed)) throw Bad(77, "compressAlgorithm", $"is {compression}, and the flags are {flags}");
         var directory = U64(bytes, 56);
@@ -104,6 +104,8 @@ internal sealed record SparseHeader
         }
 
         ImageFormatException Bad(int field, string name, string problem) => new(path, at + field, name, problem);
+
+        ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(path, at + field, name, expected, found);
     }
 
     public byte[] ToBytes()

@@ -30,6 +30,7 @@ internal sealed record VmdkDescriptor
     /// <exception cref="ImageFormatException">A line is malformed or a key is missing.</exception>
     public static VmdkDescriptor Parse(string path, long at, ReadOnlySpan<byte> bytes)
     {
+        if (bytes.StartsWith(DescriptorProbe.Utf8Mark)) bytes = bytes[DescriptorProbe.Utf8Mark.Length..];
         var end = bytes.IndexOf((byte)0);
         var text = Text(end < 0 ? bytes : bytes[..end]);
         var keys = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);

@@ -1,4 +1,3 @@
-using System.Text;
 using VmRepl.Blocks.Files;
 using VmRepl.Images.Opening;
 
@@ -12,7 +11,7 @@ internal sealed class VmdkDriver : IImageDriver
     public bool Recognizes(ReadOnlySpan<byte> head) =>
         head.StartsWith(VmdkLayout.SparseMagic) || head.StartsWith(VmdkLayout.CowMagic) || head.StartsWith(VmdkLayout.SeSparseMagic)
         || head.StartsWith(VmdkLayout.ChangeTrackingMagic)
-        || (head.Length >= VmdkLayout.DescriptorMagic.Length && Ascii.EqualsIgnoreCase(head[..VmdkLayout.DescriptorMagic.Length], VmdkLayout.DescriptorMagic));
+        || DescriptorProbe.Recognizes(head);
 
     public IDiskImage Open(IHostFile file, ImageContext context) => new VmdkOpening(file, context).Open();
 

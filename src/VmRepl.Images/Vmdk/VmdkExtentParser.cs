@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>Cuts an extent line into its parts. Strict: a quotation mark must close on its line, and nothing unknown may follow.</summary>
+/// <summary>Cuts an extent line into its parts (Virtual Disk Format 5.0, "The Extent Description"). Strict: a quotation mark must close on its line, and nothing unknown may follow.</summary>
 internal static class VmdkExtentParser
 {
     private static readonly string[] Accesses = ["RW", "RDONLY", "NOACCESS"];

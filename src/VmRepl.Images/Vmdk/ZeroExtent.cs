@@ -2,7 +2,7 @@ using VmRepl.Blocks;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>An extent of zeros, without a file.</summary>
+/// <summary>An extent of zeros, without a file (Virtual Disk Format 5.0, "The Extent Description").</summary>
 internal sealed class ZeroExtent(string path, long start, long length) : VmdkExtent(start, length)
 {
     public override void Read(long offset, Span<byte> buffer) => buffer.Clear();

@@ -38,6 +38,13 @@ internal sealed class UsageTests
     [TestCase("image create a --format raw --size much", "\"much\" is no size")]
     [TestCase("image diff a b c", "'--format' is required")]
     [TestCase("image diff a b --format qcow2", "Required argument missing")]
+    [TestCase("image diff a b c --format raw --group g", "--group and --backing go together")]
+    [TestCase("image diff a b c --format raw --backing g", "--group and --backing go together")]
+    [TestCase("image diff a b c --format raw --disk d", "--disk is for --group")]
+    [TestCase("image diff a b c --format raw --store d", "--store is for --group")]
+    [TestCase("image diff a b c --format raw --from h:1", "--from is for --group")]
+    [TestCase("image diff a b c --format raw --socket s", "--socket is for --group")]
+    [TestCase("image diff a b c --format raw --from h:1 --certificate c --key k --authority a", "--certificate is for --group")]
     [TestCase("image merge a --format qcow2", "Required argument missing")]
     [TestCase("image resize a", "'--size' is required")]
     public void CommandLine_NotUnderstood_IsStatus2WithTheReasonOnStandardError(string line, string expected)

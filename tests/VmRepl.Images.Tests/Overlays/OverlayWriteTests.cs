@@ -104,7 +104,7 @@ internal sealed class OverlayWriteTests
         Read(top, ImageFormat.Vmdk).MustBe(mirror);
     }
 
-    [Variant("VHDX", "differencing, created and written, 512 and 4096-byte sectors", Referee = "7zz, a reader of the tests", IsWritten = true)]
+    [Variant("VHDX", "differencing, created and written, 512 and 4096-byte sectors", Referee = "7-Zip, a reader of the tests", IsWritten = true)]
     [Test]
     public void VhdxDifferencing_AfterRandomWork_IsTheSameDiskToOthers([Values(512, 4096)] int sectorSize)
     {

@@ -25,7 +25,7 @@ internal sealed class VhdxGeneratedTests
         DiskContents.RequireSame(DiskContents.ReadByQemu(folder, "vhdx", path), disk.Contents(null), "qemu");
     }
 
-    [Variant("VHDX", "logical sectors of 4096 bytes", Referee = "generator, 7zz", Map = "generator")]
+    [Variant("VHDX", "logical sectors of 4096 bytes", Referee = "generator, 7-Zip", Map = "generator")]
     [Test]
     public void Read_ADiskOf4096ByteSectors_IsWhatWasGenerated([Values(1, 8, 32)] int blockMiB)
     {
@@ -38,7 +38,7 @@ internal sealed class VhdxGeneratedTests
         DiskContents.RequireSame(DiskContents.ReadBy7Zip(folder, path), disk.Contents(null), "7-Zip");
     }
 
-    [Variant("VHDX", "differencing chain of three, every payload state, sector bitmaps, 512 and 4096-byte sectors", Referee = "generator, 7zz", Map = "generator")]
+    [Variant("VHDX", "differencing chain of three, every payload state, sector bitmaps, 512 and 4096-byte sectors", Referee = "generator, 7-Zip", Map = "generator")]
     [Variant("VHDX", "allocation of a differencing disk as changes over its parent", Referee = "generator")]
     [Test]
     public void Read_AChainOfThree_MixesSectorsOfAll([Values(512, 4096)] int sectorSize, [Values(1, 2, 4)] int childMiB)

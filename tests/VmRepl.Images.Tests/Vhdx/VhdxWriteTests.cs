@@ -13,7 +13,7 @@ internal sealed class VhdxWriteTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
-    [Variant("VHDX", "dynamic, created and written", Referee = "qemu-img, 7zz, vhdiinfo", IsWritten = true)]
+    [Variant("VHDX", "dynamic, created and written", Referee = "qemu-img, 7-Zip, vhdiinfo", IsWritten = true)]
     [Test]
     public void Create_ThenWritten_IsReadByQemu7ZipAndLibvhdi()
     {
@@ -26,7 +26,7 @@ internal sealed class VhdxWriteTests
         Assert.That(ExternalTool.Run("vhdiinfo", path), Does.Contain("Dynamic").And.Contain($"({expected.Length} bytes)"));
     }
 
-    [Variant("VHDX", "dynamic with 4096-byte sectors", Referee = "7zz", IsWritten = true)]
+    [Variant("VHDX", "dynamic with 4096-byte sectors", Referee = "7-Zip", IsWritten = true)]
     [Test]
     public void Create_With4096ByteSectors_IsReadBy7Zip()
     {

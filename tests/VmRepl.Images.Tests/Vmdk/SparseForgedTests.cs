@@ -119,6 +119,35 @@ internal sealed class SparseForgedTests
         image.ReadAll().MustBe(flat);
     }
 
+    [Variant("VMDK", "descriptor that does not begin with VMware's comment, probed", Referee = "generator")]
+    [TestCase("blank", "\r\n\n# Disk DescriptorFile\nversion=1\n")]
+    [TestCase("comment", "# made elsewhere\n# Disk DescriptorFile\nversion=1\n")]
+    [TestCase("none", "Version = \"2\"\r\n")]
+    [TestCase("mark", "\uFEFF# Disk DescriptorFile\nversion=1\n")]
+    [TestCase("indented", "  #Disk DescriptorFile\n\tversion=1\n")]
+    public void Probe_OfADescriptorWithAnotherStart_IsVmdk(string name, string start)
+    {
+        var flat = DiskContents.Random(7, MiB);
+        File.WriteAllBytes(folder.File($"{name}-flat.bin"), flat);
+        var path = folder.File($"{name}.vmdk");
+        File.WriteAllText(path, $"{start}CID=7a3b5c9d\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"{name}-flat.bin\" 0\n");
+        using var image = DiskImages.Open(path);
+        Assert.That(image.Format, Is.EqualTo(ImageFormat.Vmdk));
+        image.ReadAll().MustBe(flat);
+    }
+
+    [TestCase("# a shell's script\nversion=4\n")]
+    [TestCase("# a shell's script\necho\nversion=1\n")]
+    [TestCase("versions=1\n")]
+    [TestCase("#\n#")]
+    public void Probe_OfOtherText_IsRaw(string text)
+    {
+        var path = folder.File("text");
+        File.WriteAllText(path, text);
+        using var image = DiskImages.Open(path);
+        Assert.That(image.Format, Is.EqualTo(ImageFormat.Raw));
+    }
+
     private static Dictionary<int, byte[]> Grains(byte[] disk, int grainBytes, bool hasZeroed, int seed)
     {
         var random = new Random(seed);

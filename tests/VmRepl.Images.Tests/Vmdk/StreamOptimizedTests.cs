@@ -22,7 +22,7 @@ internal sealed class StreamOptimizedTests
     public void Remove() => folder?.Dispose();
 
     // One table is 32 MiB of disk: none, a part of one, several with a gap of a whole one, and a short last grain.
-    [Variant("VMDK", "streamOptimized, written from start to end", Referee = "qemu-img, 7zz, vmdkinfo", IsWritten = true)]
+    [Variant("VMDK", "streamOptimized, written from start to end", Referee = "qemu-img, 7-Zip, vmdkinfo", IsWritten = true)]
     [TestCase(512)]
     [TestCase(70 * MiB)]
     [TestCase((100 * MiB) + 512)]

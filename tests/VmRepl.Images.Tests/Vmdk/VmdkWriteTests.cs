@@ -12,7 +12,7 @@ internal sealed class VmdkWriteTests
     [OneTimeTearDown]
     public void RemoveFolder() => folder.Dispose();
 
-    [Variant("VMDK", "monolithicSparse, created and written", Referee = "qemu-img, 7zz, vmdkinfo", IsWritten = true)]
+    [Variant("VMDK", "monolithicSparse, created and written", Referee = "qemu-img, 7-Zip, vmdkinfo", IsWritten = true)]
     [TestCase(70 * MiB)]
     [TestCase((70 * MiB) + 512)]
     [TestCase(512)]

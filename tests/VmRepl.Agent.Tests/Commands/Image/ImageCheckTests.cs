@@ -2,20 +2,12 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageCheckTests
+internal sealed class ImageCheckTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [Test]
     public void Check_CleanImage_IsStatus0()
     {
-        var run = CommandRun.Of("image", "check", SampleImages.Qcow2(directory), "--json");
+        var run = CommandRun.Of("image", "check", SampleImages.Qcow2(Directory), "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(JsonDocument.Parse(run.Output).RootElement.GetProperty("corruptions").GetInt32(), Is.Zero);
     }
@@ -23,7 +15,7 @@ internal sealed class ImageCheckTests
     [Test]
     public void Check_ReferenceCountZeroed_IsStatus1AndTellsWhatIsDamaged()
     {
-        var path = SampleImages.Qcow2(directory);
+        var path = SampleImages.Qcow2(Directory);
         // QCOW2 as qemu-img lays it out: refcount block in the third cluster of 64 KiB. The data cluster's count goes.
         using (var file = File.OpenWrite(path))
         {
@@ -41,7 +33,7 @@ internal sealed class ImageCheckTests
     [Test]
     public void Check_Unreadable_IsStatus1()
     {
-        var path = directory.File("bad.qcow2");
+        var path = Directory.File("bad.qcow2");
         File.WriteAllBytes(path, [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3]);
         Assert.That(CommandRun.Of("image", "check", path).Status, Is.EqualTo(1));
     }

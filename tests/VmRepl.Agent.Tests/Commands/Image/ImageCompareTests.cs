@@ -2,21 +2,13 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageCompareTests
+internal sealed class ImageCompareTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [Test]
     public void Compare_SameContentsInOtherContainer_IsStatus0()
     {
-        var a = SampleImages.Qcow2(directory);
-        var b = SampleImages.As(directory, a, "raw");
+        var a = SampleImages.Qcow2(Directory);
+        var b = SampleImages.As(Directory, a, "raw");
         var run = CommandRun.Of("image", "compare", a, b, "--target-format", "raw");
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(run.Output, Does.Contain("equal"));
@@ -25,8 +17,8 @@ internal sealed class ImageCompareTests
     [Test]
     public void Compare_OneByteDiffers_IsStatus1WithItsOffset()
     {
-        var a = SampleImages.Qcow2(directory);
-        var b = SampleImages.As(directory, a, "raw");
+        var a = SampleImages.Qcow2(Directory);
+        var b = SampleImages.As(Directory, a, "raw");
         using (var file = File.OpenWrite(b))
         {
             file.Position = 5_000_001;
@@ -43,7 +35,7 @@ internal sealed class ImageCompareTests
     [Test]
     public void Compare_MissingFile_IsStatus4()
     {
-        var run = CommandRun.Of("image", "compare", SampleImages.Qcow2(directory), directory.File("none"));
+        var run = CommandRun.Of("image", "compare", SampleImages.Qcow2(Directory), Directory.File("none"));
         Assert.That(run.Status, Is.EqualTo(4));
         Assert.That(run.Error, Does.Contain("no such file"));
     }
@@ -53,7 +45,7 @@ internal sealed class ImageCompareTests
     {
         using var elsewhere = new TempDirectory();
         var backing = SampleImages.Qcow2(elsewhere);
-        var top = SampleImages.Overlay(directory, backing);
+        var top = SampleImages.Overlay(Directory, backing);
         Assert.That(CommandRun.Of("image", "compare", top, backing).Status, Is.EqualTo(4));
     }
 }

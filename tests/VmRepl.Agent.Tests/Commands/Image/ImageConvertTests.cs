@@ -2,16 +2,8 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageConvertTests
+internal sealed class ImageConvertTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [TestCase("raw")]
     [TestCase("qcow2")]
     [TestCase("vhdx")]
@@ -19,8 +11,8 @@ internal sealed class ImageConvertTests
     [TestCase("vhd")]
     public void Convert_Chain_IsTheSameDiskToQemuImg(string format)
     {
-        var source = SampleImages.Overlay(directory, Path.GetFileName(SampleImages.Qcow2(directory)));
-        var target = directory.File($"out.{format}");
+        var source = SampleImages.Overlay(Directory, Path.GetFileName(SampleImages.Qcow2(Directory)));
+        var target = Directory.File($"out.{format}");
         var run = CommandRun.Of("image", "convert", source, target, "--format", format, "--flush");
         Assert.That(run.Status, Is.Zero, run.Error);
         ExternalTool.Run("qemu-img", "compare", "-f", "qcow2", "-F", format == "vhd" ? "vpc" : format, source, target);
@@ -29,20 +21,20 @@ internal sealed class ImageConvertTests
     [Test]
     public void Convert_Snapshot_IsTheDiskAsItWas()
     {
-        var path = SampleImages.Qcow2(directory);
-        var before = SampleImages.As(directory, path, "raw");
+        var path = SampleImages.Qcow2(Directory);
+        var before = SampleImages.As(Directory, path, "raw");
         ExternalTool.Run("qemu-img", "snapshot", "-c", "before", path);
         ExternalTool.Run("qemu-io", "-f", "qcow2", "-c", "write -P 9 0 4M", path);
-        var run = CommandRun.Of("image", "convert", path, directory.File("then.raw"), "--format", "raw", "--snapshot", "before");
+        var run = CommandRun.Of("image", "convert", path, Directory.File("then.raw"), "--format", "raw", "--snapshot", "before");
         Assert.That(run.Status, Is.Zero, run.Error);
-        Assert.That(File.ReadAllBytes(directory.File("then.raw")).AsSpan().SequenceEqual(File.ReadAllBytes(before)));
-        Assert.That(CommandRun.Of("image", "convert", path, directory.File("other.raw"), "--format", "raw", "--snapshot", "none").Error, Does.Contain("\"none\""));
+        Assert.That(File.ReadAllBytes(Directory.File("then.raw")).AsSpan().SequenceEqual(File.ReadAllBytes(before)));
+        Assert.That(CommandRun.Of("image", "convert", path, Directory.File("other.raw"), "--format", "raw", "--snapshot", "none").Error, Does.Contain("\"none\""));
     }
 
     [Test]
     public void Convert_Json_TellsWhatWasMoved()
     {
-        var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("out.raw"), "--format", "raw", "--json");
+        var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(Directory), Directory.File("out.raw"), "--format", "raw", "--json");
         var report = JsonDocument.Parse(run.Output).RootElement;
         Assert.That(report.GetProperty("size").GetInt64(), Is.EqualTo(8 << 20));
         Assert.That(report.GetProperty("bytesWritten").GetInt64(), Is.EqualTo(200 << 10));
@@ -52,8 +44,8 @@ internal sealed class ImageConvertTests
     [Test]
     public void Convert_TargetExists_IsRefusedAndLeftAlone()
     {
-        var source = SampleImages.Qcow2(directory);
-        var target = directory.File("there");
+        var source = SampleImages.Qcow2(Directory);
+        var target = Directory.File("there");
         File.WriteAllText(target, "mine");
         var run = CommandRun.Of("image", "convert", source, target, "--format", "raw");
         Assert.That(run.Status, Is.EqualTo(3));
@@ -63,20 +55,20 @@ internal sealed class ImageConvertTests
     [Test]
     public void Convert_TargetIsADanglingLink_IsRefused()
     {
-        var source = SampleImages.Qcow2(directory);
-        var target = directory.File("link");
-        File.CreateSymbolicLink(target, directory.File("nowhere"));
+        var source = SampleImages.Qcow2(Directory);
+        var target = Directory.File("link");
+        File.CreateSymbolicLink(target, Directory.File("nowhere"));
         Assert.That(CommandRun.Of("image", "convert", source, target, "--format", "raw").Status, Is.EqualTo(3));
-        Assert.That(File.Exists(directory.File("nowhere")), Is.False);
+        Assert.That(File.Exists(Directory.File("nowhere")), Is.False);
     }
 
     [Test]
     public void Convert_DamagedSource_FailsAndLeavesNoTarget()
     {
-        var source = SampleImages.Qcow2(directory);
+        var source = SampleImages.Qcow2(Directory);
         // The data lies beyond the end then; the structure before it is whole.
         using (var file = File.OpenWrite(source)) file.SetLength(0x60000);
-        var target = directory.File("out.raw");
+        var target = Directory.File("out.raw");
         var run = CommandRun.Of("image", "convert", source, target, "--format", "raw");
         Assert.That(run.Status, Is.EqualTo(1), run.Output);
         Assert.That(run.Error, Does.Contain("base.qcow2"));
@@ -86,8 +78,8 @@ internal sealed class ImageConvertTests
     [Test]
     public void Convert_Stopped_FailsAndLeavesNoTarget()
     {
-        var source = SampleImages.Qcow2(directory);
-        var target = directory.File("out.raw");
+        var source = SampleImages.Qcow2(Directory);
+        var target = Directory.File("out.raw");
         var run = CommandRun.With(new RecordingCommands(), [], new CancellationToken(canceled: true), "image", "convert", source, target, "--format", "raw");
         Assert.That(run.Status, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("Stopped"));
@@ -96,5 +88,5 @@ internal sealed class ImageConvertTests
 
     [Test]
     public void Convert_NoSuchDirectory_Fails() =>
-        Assert.That(CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("none/out.raw"), "--format", "raw").Status, Is.EqualTo(1));
+        Assert.That(CommandRun.Of("image", "convert", SampleImages.Qcow2(Directory), Directory.File("none/out.raw"), "--format", "raw").Status, Is.EqualTo(1));
 }

@@ -2,16 +2,8 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageCreateTests
+internal sealed class ImageCreateTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [TestCase("raw")]
     [TestCase("qcow2")]
     [TestCase("vhdx")]
@@ -19,7 +11,7 @@ internal sealed class ImageCreateTests
     public void Create_OfASize_IsADiskToQemuImg(string format)
     {
         ExternalTool.Require("qemu-img");
-        var path = directory.File("new");
+        var path = Directory.File("new");
         var run = CommandRun.Of("image", "create", path, "--format", format, "--size", "20MiB", "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         var report = JsonDocument.Parse(run.Output).RootElement;
@@ -34,8 +26,8 @@ internal sealed class ImageCreateTests
     [TestCase("vmdk")]
     public void Create_OverABackingFile_IsTheSameDisk(string format)
     {
-        var backing = SampleImages.As(directory, SampleImages.Qcow2(directory), format);
-        var path = directory.File("top");
+        var backing = SampleImages.As(Directory, SampleImages.Qcow2(Directory), format);
+        var path = Directory.File("top");
         var run = CommandRun.Of("image", "create", path, "--format", format, "--backing", backing, "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(JsonDocument.Parse(run.Output).RootElement.GetProperty("backing").GetString(), Is.EqualTo(Path.GetFileName(backing)));
@@ -47,7 +39,7 @@ internal sealed class ImageCreateTests
     [Test]
     public void Create_OverAProbedBackingFile_SaysWhatWasFound()
     {
-        var run = CommandRun.Of("image", "create", directory.File("top"), "--format", "qcow2", "--backing", SampleImages.Qcow2(directory));
+        var run = CommandRun.Of("image", "create", Directory.File("top"), "--format", "qcow2", "--backing", SampleImages.Qcow2(Directory));
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("probed, the format is qcow2"));
     }
@@ -57,7 +49,7 @@ internal sealed class ImageCreateTests
     {
         using var elsewhere = new TempDirectory();
         var backing = SampleImages.Qcow2(elsewhere);
-        var path = directory.File("top.qcow2");
+        var path = Directory.File("top.qcow2");
         var run = CommandRun.Of("image", "create", path, "--format", "qcow2", "--backing", backing, "--backing-format", "qcow2");
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(run.Error, Does.Contain("--allow"));
@@ -69,7 +61,7 @@ internal sealed class ImageCreateTests
     [Test]
     public void Create_TargetExists_IsRefusedAndLeftAlone()
     {
-        var path = directory.File("there");
+        var path = Directory.File("there");
         File.WriteAllText(path, "mine");
         Assert.That(CommandRun.Of("image", "create", path, "--format", "raw", "--size", "1MiB").Status, Is.EqualTo(3));
         Assert.That(File.ReadAllText(path), Is.EqualTo("mine"));
@@ -80,7 +72,7 @@ internal sealed class ImageCreateTests
     [TestCase("vmdk", "100TiB")]
     public void Create_OfASizeThatTheFormatCannotSay_FailsAndLeavesNoFile(string format, string size)
     {
-        var path = directory.File("none");
+        var path = Directory.File("none");
         var run = CommandRun.Of("image", "create", path, "--format", format, "--size", size);
         Assert.That(run.Status, Is.EqualTo(1));
         Assert.That(run.Error, Does.Not.Contain("Unexpected").And.Not.Contain("Parameter"));
@@ -90,8 +82,8 @@ internal sealed class ImageCreateTests
     [Test]
     public void Create_OverAMissingBackingFile_FailsAndLeavesNoFile()
     {
-        var path = directory.File("top");
-        Assert.That(CommandRun.Of("image", "create", path, "--format", "qcow2", "--backing", directory.File("none"), "--backing-format", "raw").Status, Is.EqualTo(1));
+        var path = Directory.File("top");
+        Assert.That(CommandRun.Of("image", "create", path, "--format", "qcow2", "--backing", Directory.File("none"), "--backing-format", "raw").Status, Is.EqualTo(1));
         Assert.That(File.Exists(path), Is.False);
     }
 }

@@ -2,22 +2,14 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageDiffTests
+internal sealed class ImageDiffTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [Test]
     public void Diff_OfTwoImages_IsAnOverlayThatQemuImgReadsAsTheNewOne()
     {
-        var old = SampleImages.Qcow2(directory);
-        var changed = SampleImages.Overlay(directory, Path.GetFileName(old));
-        var path = directory.File("diff.qcow2");
+        var old = SampleImages.Qcow2(Directory);
+        var changed = SampleImages.Overlay(Directory, Path.GetFileName(old));
+        var path = Directory.File("diff.qcow2");
         var run = CommandRun.Of("image", "diff", old, changed, path, "--format", "qcow2", "--flush", "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         var report = JsonDocument.Parse(run.Output).RootElement;
@@ -32,10 +24,10 @@ internal sealed class ImageDiffTests
     [TestCase("vmdk")]
     public void Diff_InOtherFormats_IsTheNewDisk(string format)
     {
-        var first = SampleImages.Qcow2(directory);
-        var old = SampleImages.As(directory, first, format);
-        var changed = SampleImages.Overlay(directory, Path.GetFileName(first));
-        var path = directory.File("diff");
+        var first = SampleImages.Qcow2(Directory);
+        var old = SampleImages.As(Directory, first, format);
+        var changed = SampleImages.Overlay(Directory, Path.GetFileName(first));
+        var path = Directory.File("diff");
         var run = CommandRun.Of("image", "diff", old, changed, path, "--format", format, "--old-format", format, "--new-format", "qcow2");
         Assert.That(run.Status, Is.Zero, run.Error);
         Assert.That(run.Output, Does.Contain("100 KiB changed"));
@@ -45,19 +37,19 @@ internal sealed class ImageDiffTests
     [Test]
     public void Diff_OverAnImageOfAnotherKind_FailsByNameAndLeavesNoTarget()
     {
-        var old = SampleImages.Qcow2(directory);
-        var run = CommandRun.Of("image", "diff", old, old, directory.File("diff.vhdx"), "--format", "vhdx");
+        var old = SampleImages.Qcow2(Directory);
+        var run = CommandRun.Of("image", "diff", old, old, Directory.File("diff.vhdx"), "--format", "vhdx");
         Assert.That(run.Status, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("behind a differencing VHDX is a VHDX"));
-        Assert.That(File.Exists(directory.File("diff.vhdx")), Is.False);
+        Assert.That(File.Exists(Directory.File("diff.vhdx")), Is.False);
     }
 
     [Test]
     public void Merge_OfAChain_StandsAlone()
     {
-        var backing = SampleImages.Qcow2(directory);
-        var top = SampleImages.Overlay(directory, Path.GetFileName(backing));
-        var path = directory.File("whole.vhdx");
+        var backing = SampleImages.Qcow2(Directory);
+        var top = SampleImages.Overlay(Directory, Path.GetFileName(backing));
+        var path = Directory.File("whole.vhdx");
         var run = CommandRun.Of("image", "merge", top, path, "--format", "vhdx", "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         var report = JsonDocument.Parse(run.Output).RootElement;
@@ -71,16 +63,16 @@ internal sealed class ImageDiffTests
     [Test]
     public void Merge_IntoAMember_IsRefused()
     {
-        var backing = SampleImages.Qcow2(directory);
-        var top = SampleImages.Overlay(directory, Path.GetFileName(backing));
+        var backing = SampleImages.Qcow2(Directory);
+        var top = SampleImages.Overlay(Directory, Path.GetFileName(backing));
         Assert.That(CommandRun.Of("image", "merge", top, backing, "--format", "qcow2").Status, Is.EqualTo(3));
     }
 
     [Test]
     public void Convert_ToStreamOptimized_IsTheSameDiskToQemuImg()
     {
-        var source = SampleImages.Qcow2(directory);
-        var path = directory.File("out.vmdk");
+        var source = SampleImages.Qcow2(Directory);
+        var path = Directory.File("out.vmdk");
         var run = CommandRun.Of("image", "convert", source, path, "--format", "vmdk", "--subformat", "streamOptimized");
         Assert.That(run.Status, Is.Zero, run.Error);
         ExternalTool.Run("qemu-img", "compare", "-f", "qcow2", "-F", "vmdk", source, path);
@@ -92,9 +84,9 @@ internal sealed class ImageDiffTests
     [TestCase("vhdx", "nonsense")]
     public void Convert_ToASubformatThatThereIsNot_FailsByName(string format, string subformat)
     {
-        var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(directory), directory.File("out"), "--format", format, "--subformat", subformat);
+        var run = CommandRun.Of("image", "convert", SampleImages.Qcow2(Directory), Directory.File("out"), "--format", format, "--subformat", subformat);
         Assert.That(run.Status, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain(subformat));
-        Assert.That(File.Exists(directory.File("out")), Is.False);
+        Assert.That(File.Exists(Directory.File("out")), Is.False);
     }
 }

@@ -2,36 +2,28 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageInfoTests
+internal sealed class ImageInfoTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
+    [Test]
+    public void Info_Qcow2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(Directory));
 
     [Test]
-    public void Info_Qcow2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(directory));
-
-    [Test]
-    public void Info_Qcow2Version2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(directory, "v2.qcow2", "-o", "compat=0.10"));
+    public void Info_Qcow2Version2_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.Qcow2(Directory, "v2.qcow2", "-o", "compat=0.10"));
 
     [Test]
     public void Info_Overlay_HasQemuImgsKeysAndValues()
     {
-        var backing = SampleImages.Qcow2(directory);
-        AssertAsQemuImg(SampleImages.Overlay(directory, Path.GetFileName(backing)));
+        var backing = SampleImages.Qcow2(Directory);
+        AssertAsQemuImg(SampleImages.Overlay(Directory, Path.GetFileName(backing)));
     }
 
     [Test]
-    public void Info_Raw_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.As(directory, SampleImages.Qcow2(directory), "raw"));
+    public void Info_Raw_HasQemuImgsKeysAndValues() => AssertAsQemuImg(SampleImages.As(Directory, SampleImages.Qcow2(Directory), "raw"));
 
     [Test]
     public void Info_Vhdx_HasQemuImgsSizes()
     {
-        var path = SampleImages.As(directory, SampleImages.Qcow2(directory), "vhdx");
+        var path = SampleImages.As(Directory, SampleImages.Qcow2(Directory), "vhdx");
         var ours = Json(CommandRun.Of("image", "info", path, "--json"));
         var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
         foreach (var key in new[] { "filename", "format", "virtual-size", "actual-size", "cluster-size", "dirty-flag" })
@@ -41,7 +33,7 @@ internal sealed class ImageInfoTests
     [Test]
     public void Info_Vmdk_HasQemuImgsSizesAndIdentity()
     {
-        var path = SampleImages.As(directory, SampleImages.Qcow2(directory), "vmdk");
+        var path = SampleImages.As(Directory, SampleImages.Qcow2(Directory), "vmdk");
         var ours = Json(CommandRun.Of("image", "info", path, "--json"));
         var theirs = JsonDocument.Parse(ExternalTool.Run("qemu-img", "info", "--output=json", path)).RootElement;
         foreach (var key in new[] { "filename", "format", "virtual-size", "actual-size", "cluster-size", "dirty-flag" })
@@ -55,7 +47,7 @@ internal sealed class ImageInfoTests
     [Test]
     public void Info_SourceFormatRaw_IsNotProbed()
     {
-        var path = SampleImages.Qcow2(directory);
+        var path = SampleImages.Qcow2(Directory);
         var run = CommandRun.Of("image", "info", path, "--source-format", "raw", "--json");
         Assert.That(Json(run).GetProperty("format").GetString(), Is.EqualTo("raw"));
     }
@@ -63,7 +55,7 @@ internal sealed class ImageInfoTests
     [Test]
     public void Info_Human_SaysWhatWasProbed()
     {
-        var path = SampleImages.Qcow2(directory);
+        var path = SampleImages.Qcow2(Directory);
         var run = CommandRun.Of("image", "info", path);
         Assert.That(run.Status, Is.Zero);
         Assert.That(run.Output, Does.Contain("virtual size: 8 MiB (8388608 bytes)").And.Contain("file format: qcow2"));
@@ -75,7 +67,7 @@ internal sealed class ImageInfoTests
     {
         using var elsewhere = new TempDirectory();
         var backing = SampleImages.Qcow2(elsewhere);
-        var top = SampleImages.Overlay(directory, backing);
+        var top = SampleImages.Overlay(Directory, backing);
         var refused = CommandRun.Of("image", "info", top);
         Assert.That(refused.Status, Is.EqualTo(3));
         Assert.That(refused.Error, Does.Contain(backing).And.Contain("--allow"));
@@ -85,7 +77,7 @@ internal sealed class ImageInfoTests
     [Test]
     public void Info_SnapshotsAndChangeTracking_AreListed()
     {
-        var top = SampleImages.Overlay(directory, Path.GetFileName(SampleImages.Qcow2(directory)));
+        var top = SampleImages.Overlay(Directory, Path.GetFileName(SampleImages.Qcow2(Directory)));
         ExternalTool.Run("qemu-img", "snapshot", "-c", "before", top);
         ExternalTool.Run("qemu-img", "bitmap", "--add", "-g", "4096", top, "monday");
         ExternalTool.Run("qemu-img", "bitmap", "--add", "--disable", top, "sunday");
@@ -102,18 +94,18 @@ internal sealed class ImageInfoTests
     [Test]
     public void Info_MissingFile_Fails()
     {
-        var run = CommandRun.Of("image", "info", directory.File("none.raw"));
+        var run = CommandRun.Of("image", "info", Directory.File("none.raw"));
         Assert.That(run.Status, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("none.raw").And.Contain("no such file"));
     }
 
     [Test]
-    public void Info_Directory_Fails() => Assert.That(CommandRun.Of("image", "info", directory.Path).Status, Is.EqualTo(1));
+    public void Info_Directory_Fails() => Assert.That(CommandRun.Of("image", "info", Directory.Path).Status, Is.EqualTo(1));
 
     [Test]
     public void Info_CorruptHeader_FailsNamingTheField()
     {
-        var path = directory.File("bad.qcow2");
+        var path = Directory.File("bad.qcow2");
         File.WriteAllBytes(path, [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 9, .. new byte[4096]]);
         var run = CommandRun.Of("image", "info", path, "--json");
         Assert.That(run.Status, Is.EqualTo(1));

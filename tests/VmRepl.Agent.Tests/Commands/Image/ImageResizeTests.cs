@@ -2,24 +2,16 @@ using System.Text.Json;
 
 namespace VmRepl.Agent.Tests.Commands.Image;
 
-internal sealed class ImageResizeTests
+internal sealed class ImageResizeTests : ImageCommandTests
 {
-    private TempDirectory directory = null!;
-
-    [SetUp]
-    public void SetUp() => directory = new TempDirectory();
-
-    [TearDown]
-    public void TearDown() => directory.Dispose();
-
     [TestCase("raw")]
     [TestCase("qcow2")]
     [TestCase("vhdx")]
     [TestCase("vmdk")]
     public void Resize_Longer_IsTheSameDiskWithZerosBehindIt(string format)
     {
-        var source = SampleImages.Qcow2(directory);
-        var path = SampleImages.As(directory, source, format);
+        var source = SampleImages.Qcow2(Directory);
+        var path = SampleImages.As(Directory, source, format);
         var run = CommandRun.Of("image", "resize", path, "--size", "50MiB", "--source-format", format, "--json");
         Assert.That(run.Status, Is.Zero, run.Error);
         var report = JsonDocument.Parse(run.Output).RootElement;
@@ -32,7 +24,7 @@ internal sealed class ImageResizeTests
     [Test]
     public void Resize_Shorter_IsRefusedUnlessAskedForAndNothingIsLost()
     {
-        var path = SampleImages.Qcow2(directory);
+        var path = SampleImages.Qcow2(Directory);
         var before = File.ReadAllBytes(path);
         var unasked = CommandRun.Of("image", "resize", path, "--size", "4MiB");
         Assert.That(unasked.Status, Is.EqualTo(3), unasked.Output);
@@ -47,7 +39,7 @@ internal sealed class ImageResizeTests
     public void Resize_OfAnImageThatQemuHasOpen_IsRefused()
     {
         ExternalTool.Require("qemu-io");
-        var path = SampleImages.Qcow2(directory);
+        var path = SampleImages.Qcow2(Directory);
         using var holder = ExternalTool.Start("qemu-io", "-f", "qcow2", path);
         try
         {

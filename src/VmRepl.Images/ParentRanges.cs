@@ -1,0 +1,33 @@
+using VmRepl.Blocks;
+
+namespace VmRepl.Images;
+
+/// <summary>What lies behind an overlay where it holds nothing itself: its parent's, and zeros behind the end of a parent that is shorter, or where there is none.</summary>
+internal static class ParentRanges
+{
+    /// <summary>Fills <paramref name="buffer"/> from <paramref name="offset"/> of the disk on.</summary>
+    public static void ReadBehind(this IBlockDevice? parent, long offset, Span<byte> buffer)
+    {
+        var inParent = (int)Inside(parent, offset, buffer.Length);
+        if (inParent > 0) parent!.Read(offset, buffer[..inParent]);
+        buffer[inParent..].Clear();
+    }
+
+    /// <summary>The parent's map, each run a layer deeper; what the parent does not have is unallocated.</summary>
+    public static IEnumerable<MapExtent> MapBehind(this IBlockDevice? parent, long offset, long length)
+    {
+        var inParent = Inside(parent, offset, length);
+        if (inParent > 0)
+            foreach (var run in parent!.Map(offset, inParent)) yield return run with { Depth = run.Depth + 1 };
+        if (inParent < length) yield return new MapExtent(offset + inParent, length - inParent, BlockState.Unallocated);
+    }
+
+    /// <summary>Whether the parent's map says that there is nothing but zeros in the range.</summary>
+    public static bool IsZeroBehind(this IBlockDevice? parent, Extent range)
+    {
+        var inParent = Inside(parent, range.Offset, range.Length);
+        return inParent == 0 || !parent!.Map(range.Offset, inParent).Any(r => r.HasData);
+    }
+
+    private static long Inside(IBlockDevice? parent, long offset, long length) => parent is null ? 0 : Math.Clamp(parent.Length - offset, 0, length);
+}
