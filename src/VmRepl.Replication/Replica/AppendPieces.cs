@@ -26,6 +26,11 @@ internal static class AppendPieces
 
             piece.Add(record);
             bytes += needed;
+            if (record.Header.Kind != RecordKind.ResyncEnd) continue;
+            // What follows the end of a baseline is journaled: the end has to be there first.
+            yield return piece;
+            piece = [];
+            bytes = 0;
         }
 
         if (piece.Count > 0) yield return piece;

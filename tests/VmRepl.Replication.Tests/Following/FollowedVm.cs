@@ -59,6 +59,13 @@ internal sealed class FollowedVm : IAsyncDisposable
         }
 
         var found = replica.Store.Find(Definition.Name)!;
+        // Durable comes before applied.
+        for (var i = 0; found.Journal.Position.Applied < Group.Status.Following!.Last; i++)
+        {
+            Assert.That(i, Is.LessThan(3000), $"{because}: it is not applied: {found.Journal.Position}");
+            await Task.Delay(10);
+        }
+
         foreach (var disk in Definition.Disks)
             Assert.That(Hash(found.Live[disk.Id]), Is.EqualTo(Hash(Device(disk.Name))), $"{because}: disk {disk.Name}");
         Assert.That(Group.Status.Following!.DirtyBytes, Is.Zero, $"{because}: marks are left");

@@ -277,6 +277,11 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             }
 
             if (flights.Count != before) Signal(ref changed);
+            // Marks that were made coarser outlive the writes that held them; at rest they say nothing any more.
+            if (flights.Count == 0 && before > 0 && IsInSync)
+            {
+                foreach (var rested in disks.Where(d => d.ToCopy.Count == 0 && d.Marks.SegmentDirtyBytes > 0)) Settle(rested);
+            }
         }
 
         foreach (var durableOne in done ?? []) durableOne.TrySetResult(true);

@@ -103,7 +103,8 @@ internal sealed class ServedGroup : IProtectedGroup
             await Task.WhenAny(follower.WaitInSyncAsync(cancellation), Task.Delay(TimeSpan.FromMilliseconds(250), time, cancellation));
             cancellation.ThrowIfCancellationRequested();
             var now = follower.Status;
-            if (now.IsInSync)
+            // The promise of a sync group is recorded a moment after the replica is found in sync.
+            if (now is { IsInSync: true, InSyncSinceUs: not 0, Promise: null or { IsInForce: true } })
                 return new RoundResult(now.Durable, now.LastTimeUs, Guid.Empty, before.FirstPointTimeUs == 0, now.BytesSent - before.BytesSent, 0, 0, time.GetElapsedTime(started));
             if (now.LastError is { } error && now.Phase == "tracking") throw new ReplicationException(Definition.Name, error, now.NextStep ?? "", now.IsRefused);
             if (now.LinkDown is { } down && time.GetElapsedTime(started) > linkOptions.RetryFor)
