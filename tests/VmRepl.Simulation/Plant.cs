@@ -22,7 +22,6 @@ public static class Plant
     public const string MarkAfterWrite = "mark-after-write";
     public const string OverlapsUnordered = "overlaps-unordered";
     public const string ClearBeforeRead = "clear-before-read";
-    public const string CopyWithoutHold = "copy-without-hold";
     public const string TrustOldDigest = "trust-old-digest";
     public const string ReuseSequences = "reuse-sequences";
     public const string AcceptOldEpoch = "accept-old-epoch";
@@ -39,7 +38,7 @@ public static class Plant
         NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush, GiveBackNeeded];
 
     /// <summary>Those of the source's side, and of what both sides agree on, which the system's simulation finds.</summary>
-    public static readonly IReadOnlyList<string> OfSystem = [DirtyBitClearedByFirstAck, MarkAfterWrite, OverlapsUnordered, ClearBeforeRead, CopyWithoutHold, TrustOldDigest, ReuseSequences, AcceptOldEpoch];
+    public static readonly IReadOnlyList<string> OfSystem = [DirtyBitClearedByFirstAck, MarkAfterWrite, OverlapsUnordered, ClearBeforeRead, TrustOldDigest, ReuseSequences, AcceptOldEpoch];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }

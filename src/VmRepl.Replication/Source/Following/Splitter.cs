@@ -72,6 +72,9 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
     public bool Copy(FollowedDisk disk, Extent region, Func<Extent, IEnumerable<Extent>> wanted, bool skipZeros, FollowProgress progress)
     {
         var parts = stream.Under(() => disk.ToCopy.Runs(region).Where(r => r.IsIn).Select(r => r.Part).ToList());
+#if SIMULATION_PLANTS
+        if (Simulation.Plant.Is(Simulation.Plant.ClearBeforeRead)) parts.ForEach(disk.Marks.Clear);
+#endif
         var drafts = new List<RecordDraft>();
         var buffers = new List<RegionBuffer>();
         try
@@ -112,13 +115,25 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
         {
             var data = contents is null ? default : contents.Memory[..(int)whole.Length];
             if (named != whole) ReadEdges(disk, whole, named, data.Span);
+#if SIMULATION_PLANTS
+            // Others come in between, as they do with many threads.
+            await Simulation.Plant.Interleave();
+            if (!Simulation.Plant.Is(Simulation.Plant.MarkAfterWrite))
+#endif
             if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
             var taken = default(GroupStream.Taken);
             var isDone = false;
             try
             {
                 taken = stream.Take(disk, kind, whole, data, contents, answers.Waits);
+#if SIMULATION_PLANTS
+                await Simulation.Plant.Interleave();
+#endif
                 disk.Apply(kind, whole, data.Span);
+#if SIMULATION_PLANTS
+                await Simulation.Plant.Interleave();
+                if (Simulation.Plant.Is(Simulation.Plant.MarkAfterWrite)) _ = disk.Marks.TryBegin(whole);
+#endif
                 disk.Marks.NoteLocalEnd();
                 isDone = true;
                 return taken.Durable;
