@@ -7,7 +7,8 @@ namespace VmRepl.Journal.Scrub;
 /// Which digests of one live image's regions may be believed.
 /// <para>A digest is believed only while nothing wrote its region since. In memory it is forgotten before each write. In the file it is forgotten when the live image is flushed:
 /// the two are durable together. So a crash may leave a digest in the file of a region that was written since the last flush, and just those regions are written again by whoever opens the
-/// live image for writing (the journal redoes everything since its last checkpoint, and a checkpoint follows a flush), which forgets them; whoever opens it for reading says them with <see cref="Forget"/>.</para>
+/// live image for writing (the journal redoes everything since its last checkpoint, and a checkpoint follows a flush), which forgets them, and clears them whether it found them or not;
+/// whoever opens it for reading says them with <see cref="Forget"/>. A file that cannot be used is removed, durably, before anything is written.</para>
 /// <para>Before the end of a baseline there are no digests: what it writes is not redone.</para>
 /// Safe for concurrent use.
 /// </summary>
@@ -28,13 +29,17 @@ internal sealed class RegionDigests : IDisposable
     // For each chunk looked at so far: which regions have an entry in the file that may be believed.
     private readonly Dictionary<long, System.Collections.BitArray> present = [];
 
-    // Regions that have an entry in the file and were written since.
+    // Regions that have an entry in the file, or may have, and were written since.
     private readonly SortedSet<long> stale = [];
 
     private RegionDigestFile? file;
     private bool isUnflushed;
 
+    // Before the first flush an entry that reads as none may be one on the disk: whoever cleared it was killed before that was flushed.
+    private bool wasFlushed;
+
     /// <param name="areKept">Whether whoever wrote the live image kept its digests; where not, those that are there are removed, or passed over by a reader.</param>
+    /// <exception cref="IOException">What is not to be believed could not be removed.</exception>
     public RegionDigests(IHostDirectory directory, string disk, long diskBytes, bool isReadOnly, bool areKept)
     {
         this.directory = directory;
@@ -49,9 +54,11 @@ internal sealed class RegionDigests : IDisposable
 
         file = RegionDigestFile.TryOpen(directory, name, diskBytes, isReadOnly ? HostFileAccess.Read : HostFileAccess.ReadWrite, out var fault);
         Fault = fault;
+        // What is not known of cannot be forgotten: the next opening may be able to read it, and would believe it of regions that this one writes (simulation, seed 20286).
+        if (fault is not null && !isReadOnly) Remove();
     }
 
-    /// <summary>Why the file that was found could not be used, or null.</summary>
+    /// <summary>Why the file that was found could not be used, or null. Whoever writes has removed it.</summary>
     public string? Fault { get; private set; }
 
     public long Regions => RegionDigestFile.RegionsOf(diskBytes);
@@ -152,6 +159,7 @@ internal sealed class RegionDigests : IDisposable
                 file.Flush();
                 stale.Clear();
                 isUnflushed = false;
+                wasFlushed = true;
             }
             catch (IOException)
             {
@@ -200,7 +208,7 @@ internal sealed class RegionDigests : IDisposable
         {
             var chunk = Chunk(region);
             var i = (int)(region % ChunkRegions);
-            if (!chunk[i]) continue;
+            if (!chunk[i] && wasFlushed) continue;
             chunk[i] = false;
             stale.Add(region);
         }

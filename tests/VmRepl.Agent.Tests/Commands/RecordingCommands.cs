@@ -19,6 +19,10 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
 
     public Task<int> UnprotectAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(("unprotect", arguments));
 
+    public Task<int> ServeAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(("serve", arguments));
+
+    public Task<int> WhyAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(("why", arguments));
+
     public Task<int> SyncAsync(GroupArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(("sync", arguments));
 
     public Task<int> BookmarkAsync(BookmarkArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);

@@ -35,6 +35,10 @@ public class SimulationTests
         Assert.That(counters[SimulationCounters.Retirements], Is.GreaterThan(0));
     }
 
+    /// <summary>A loss of power, then an opening that cannot read the digests and redoes what they are of, then a failed flush and an opening that can read them.</summary>
+    [Test]
+    public void Journal_Seed20286DigestsUnreadableInARecovery_AreNotBelievedByTheNext() => Assert.That(() => new JournalSimulation(20286).Run(), Throws.Nothing);
+
     /// <summary>Two of the plants are bugs that the simulation found: a segment given up on the word of a checkpoint that was not durable yet, and a flush that failed trusted after the next one.</summary>
     [TestCaseSource(typeof(Plant), nameof(Plant.All))]
     public void Journal_WithABugPlanted_IsFoundOut(string plant)

@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Images;
 using VmRepl.Protocol.Records;
 using VmRepl.Replication.Source.Tracking;
 
@@ -47,6 +48,9 @@ internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyReg
                 Image.Punch(extent.Offset, extent.Length);
                 break;
         }
+
+        // What is answered is in the file, and images with tables keep changes of these in memory until they are flushed.
+        if (Disk.Format != ImageFormat.Raw) Image.Flush();
     }
 
     /// <summary>A region under comparison.</summary>
