@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace VmRepl.Blocks.Files;
 
 /// <summary>Tells one start of the host from another: in between, what was written and not flushed is gone.</summary>
@@ -15,6 +17,21 @@ public static class HostBoot
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return Guid.NewGuid();
+        }
+    }
+
+    /// <summary>When the host started, by its clock as it is now, so a step of the clock moves it along; null where the system does not say.</summary>
+    public static DateTimeOffset? Time(TimeProvider time)
+    {
+        if (!OperatingSystem.IsLinux()) return null;
+        try
+        {
+            var text = File.ReadAllText("/proc/uptime");
+            return time.GetUtcNow() - TimeSpan.FromSeconds(double.Parse(text.AsSpan(0, text.IndexOf(' ')), CultureInfo.InvariantCulture));
+        }
+        catch (Exception e) when (e is IOException or FormatException or ArgumentException)
+        {
+            return null;
         }
     }
 }

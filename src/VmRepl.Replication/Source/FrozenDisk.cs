@@ -64,6 +64,14 @@ internal sealed class FrozenDisk : IDisposable
     /// <summary>Whether some process may write the file, by QEMU's locks.</summary>
     public static bool IsOpenForWriting(IHostFile file) => file.IsLockedByOther(WriteLockByte) || file.IsLockedByOther(ResizeLockByte);
 
+    /// <summary>What the file of that name is now.</summary>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public static FileIdentity IdentityNow(string path)
+    {
+        using var file = HostFile.Open(path, HostFileAccess.Read);
+        return file.Identity;
+    }
+
     /// <exception cref="ReplicationException">Something changed since the round began: what was read may be of no one moment.</exception>
     public void VerifyUnchanged()
     {
@@ -75,8 +83,7 @@ internal sealed class FrozenDisk : IDisposable
             try
             {
                 // By its name, not by the open file: a file put in its place would go unseen otherwise.
-                using var again = HostFile.Open(path, HostFileAccess.Read);
-                now = again.Identity;
+                now = IdentityNow(path);
             }
             catch (IOException e)
             {

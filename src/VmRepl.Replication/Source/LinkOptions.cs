@@ -15,8 +15,8 @@ public sealed record LinkOptions
     /// <summary>Default 10 s.</summary>
     public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Where in the pause's range the jitter puts it: a number from 0 to 1. A simulation's is its seed's.</summary>
-    public Func<double> Jitter { get; init; } = Random.Shared.NextDouble;
+    /// <summary>Where in the pause's range the jitter puts it: a number from 0 to 1; null for Polly's own. A simulation's is its seed's.</summary>
+    public Func<double>? Jitter { get; init; }
 
     /// <summary>How long an attempt to connect may take. Default 10 s.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);

@@ -20,7 +20,7 @@ internal sealed class ReplicaDialer(IReplicaConnector connector, OpenGroup openi
             MaxRetryAttempts = int.MaxValue,
             BackoffType = DelayBackoffType.Exponential,
             UseJitter = true,
-            Randomizer = options.Jitter,
+            Randomizer = options.Jitter ?? new RetryStrategyOptions().Randomizer,
             Delay = options.RetryDelay,
             MaxDelay = options.RetryDelayMax,
             ShouldHandle = new PredicateBuilder().Handle<IOException>().Handle<ProtocolException>(),

@@ -20,7 +20,7 @@ internal sealed class ReportJsonTests
         var group = JsonDocument.Parse(text).RootElement.GetProperty("groups")[0];
         Assert.That(group.EnumerateObject().Select(p => p.Name), Is.EqualTo(new[]
         {
-            "name", "phase", "inSync", "lagBytes", "lagSeconds", "replica", "disks", "lastPoint", "recoveryRange", "promise", "waiting", "scrub", "lastError",
+            "name", "phase", "inSync", "lagBytes", "lagSeconds", "replica", "disks", "lastPoint", "recoveryRange", "promise", "waiting", "scrub", "lastError", "capture", "following",
         }));
         Assert.That(group.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size" }));
         Assert.That(group.GetProperty("lastPoint").GetRawText().Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal),

@@ -46,7 +46,7 @@ internal sealed class ServedDisk : IDisposable
             try
             {
                 var known = SourceJson.TryRead<HeldFiles>(directory, HeldName(disk));
-                var trust = DiskTrust.Judge(marks.OpenedAfter, known, [.. image.Files.Where(f => !f.IsReadOnly).Select(f => f.Identity)], marks.LastBegun, BootTime.Of(time));
+                var trust = DiskTrust.Judge(marks.OpenedAfter, known, [.. image.Files.Where(f => !f.IsReadOnly).Select(f => f.Identity)], marks.LastBegun, HostBoot.Time(time));
                 if (trust.Way == DiskTrust.Way.Everything) marks.MarkAll();
                 var served = new ServedDisk(directory, disk, image, marks, trust, time);
                 served.Record(isLetGo: false);
@@ -85,13 +85,7 @@ internal sealed class ServedDisk : IDisposable
 
     private void Record(bool isLetGo)
     {
-        var files = new List<FileIdentity>();
-        foreach (var path in image.Files.Where(f => !f.IsReadOnly).Select(f => f.Path))
-        {
-            using var file = HostFile.Open(path, HostFileAccess.Read);
-            files.Add(file.Identity);
-        }
-
+        var files = image.Files.Where(f => !f.IsReadOnly).Select(f => FrozenDisk.IdentityNow(f.Path)).ToList();
         SourceJson.Write(directory, HeldName(Disk.Disk), new HeldFiles { Files = files, IsLetGo = isLetGo, Taken = time.GetUtcNow() });
     }
 }
