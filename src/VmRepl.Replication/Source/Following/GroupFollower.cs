@@ -35,9 +35,7 @@ internal sealed class GroupFollower
     private readonly AnswerRule answers;
     private readonly Splitter splitter;
     private readonly FollowProgress progress;
-    private readonly Lock gate = new();
 
-    private TaskCompletionSource inSync = NewSignal();
     private ReplicaLink? link;
     private volatile ReplicationException? lastError;
     private volatile string? waiting;
@@ -53,7 +51,7 @@ internal sealed class GroupFollower
         this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
         memory = new FollowMemory(directory) { Cause = cause };
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
-        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Durable) : null;
+        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable) : null;
         answers = new AnswerRule(stream, promise, options, time);
         splitter = new Splitter(stream, answers);
         progress = new FollowProgress(time);
@@ -176,18 +174,6 @@ internal sealed class GroupFollower
         }
     }
 
-    /// <summary>Waits until the replica is in sync.</summary>
-    public async Task WaitInSyncAsync(CancellationToken cancellation)
-    {
-        while (!stream.IsInSync)
-        {
-            Task signal;
-            lock (gate) signal = inSync.Task;
-            if (stream.IsInSync) return;
-            await signal.WaitAsync(cancellation);
-        }
-    }
-
     /// <summary>Names the present moment, or makes a point of it.</summary>
     /// <exception cref="ReplicationException">The replica is not in sync, or was lost before it had the bookmark.</exception>
     public async Task<Journal.Points.RecoveryPoint> BookmarkAsync(string name, CancellationToken cancellation)
@@ -205,8 +191,6 @@ internal sealed class GroupFollower
         }
     }
 
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
     /// <summary>One link, from its making to its end.</summary>
     /// <returns>Whether it came to be followed.</returns>
     private async Task<bool> FollowAsync(CancellationToken cancellation)
@@ -223,6 +207,7 @@ internal sealed class GroupFollower
             {
                 promise?.Heard();
                 stream.Acknowledge(received, durable);
+                NotePromise();
             },
             Heard = () => promise?.Heard(),
         };
@@ -317,6 +302,24 @@ internal sealed class GroupFollower
         FollowLog.Decided(log, group.Name, decision.Decision, decision.Cause, dirty);
     }
 
+    private void NotePromise()
+    {
+        try
+        {
+            promise?.Note(stream.IsInSync);
+        }
+        catch (IOException e)
+        {
+            NoteStateFailed(e);
+        }
+    }
+
+    private void NoteStateFailed(IOException e)
+    {
+        lastError = new ReplicationException(group.Name, $"group {group.Name}: the agent's state cannot be written: {e.Message}", "Make room on the volume of the agent's state.", cause: e);
+        FollowLog.LinkGivenUp(log, group.Name, e.Message);
+    }
+
     private void OnInSyncChanged(bool isInSync)
     {
         try
@@ -325,25 +328,18 @@ internal sealed class GroupFollower
             {
                 foreach (var disk in disks) disk.ComparesFirst = false;
                 memory.NoteInSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10, link?.State.FirstPointTimeUs ?? 0);
-                promise?.Begin(stream.Durable);
                 FollowLog.InSync(log, group.Name, stream.Durable);
-                lock (gate)
-                {
-                    var signalled = inSync;
-                    inSync = NewSignal();
-                    signalled.TrySetResult();
-                }
             }
             else
             {
+                promise?.Lost();
                 memory.NoteLostSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
                 FollowLog.LostSync(log, group.Name);
             }
         }
         catch (IOException e)
         {
-            lastError = new ReplicationException(group.Name, $"group {group.Name}: the agent's state cannot be written: {e.Message}", "Make room on the volume of the agent's state.", cause: e);
-            FollowLog.LinkGivenUp(log, group.Name, e.Message);
+            NoteStateFailed(e);
         }
     }
 }

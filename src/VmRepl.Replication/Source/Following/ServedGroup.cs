@@ -8,6 +8,8 @@ namespace VmRepl.Replication.Source.Following;
 /// <summary>One group whose disks the agent serves: it holds the images from its start to its stop and follows them.</summary>
 internal sealed class ServedGroup : IProtectedGroup
 {
+    private static readonly TimeSpan SyncPoll = TimeSpan.FromMilliseconds(20);
+
     private readonly IHostDirectory directory;
     private readonly Guid sourceId;
     private readonly LinkOptions linkOptions;
@@ -100,8 +102,6 @@ internal sealed class ServedGroup : IProtectedGroup
         var before = follower!.Status;
         while (true)
         {
-            await Task.WhenAny(follower.WaitInSyncAsync(cancellation), Task.Delay(TimeSpan.FromMilliseconds(250), time, cancellation));
-            cancellation.ThrowIfCancellationRequested();
             var now = follower.Status;
             // The promise of a sync group is recorded a moment after the replica is found in sync.
             if (now is { IsInSync: true, InSyncSinceUs: not 0, Promise: null or { IsInForce: true } })
@@ -109,6 +109,7 @@ internal sealed class ServedGroup : IProtectedGroup
             if (now.LastError is { } error && now.Phase == "tracking") throw new ReplicationException(Definition.Name, error, now.NextStep ?? "", now.IsRefused);
             if (now.LinkDown is { } down && time.GetElapsedTime(started) > linkOptions.RetryFor)
                 throw new ReplicationException(Definition.Name, $"group {Definition.Name}: the replica {Connector.Peer} could not be reached for {linkOptions.RetryFor.TotalSeconds:0} s: {down}", "The disks are served and changes are tracked; the replica is brought level as soon as it can be reached.");
+            await Task.Delay(SyncPoll, time, cancellation);
         }
     }
 

@@ -13,17 +13,26 @@ internal sealed class SyncPromise
     private readonly IHostDirectory directory;
     private readonly FollowOptions options;
     private readonly TimeProvider time;
+    private readonly Func<ulong> stamped;
     private readonly Func<ulong> durable;
     private readonly Lock gate = new();
     private TaskCompletionSource changed = NewSignal();
     private long heardAt;
     private long generation;
 
+    // Whether writes wait already though the promise has not begun: then it begins when everything stamped before is durable, what was answered without waiting among it.
+    private bool isArmed;
+    private ulong armedAt;
+
+    // Since the last time that it was found in sync; at first, too: a promise of an earlier life is in force, and the replica is not there yet.
+    private bool wasLost = true;
+
+    /// <param name="stamped">Newest sequence stamped.</param>
     /// <param name="durable">Newest sequence known durable at the replica.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> durable)
+    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable)
     {
-        (this.directory, this.options, this.time, this.durable) = (directory, options, time, durable);
+        (this.directory, this.options, this.time, this.stamped, this.durable) = (directory, options, time, stamped, durable);
         State = SourceJson.TryRead<PromiseState>(directory, FileName) ?? new PromiseState();
         heardAt = time.GetTimestamp();
     }
@@ -33,15 +42,46 @@ internal sealed class SyncPromise
     /// <summary>A sign of life of the replica.</summary>
     public void Heard() => Volatile.Write(ref heardAt, time.GetTimestamp());
 
-    /// <summary>The replica is in sync: from here on every answered write is there.</summary>
-    /// <exception cref="IOException">It cannot be recorded: then it is not promised.</exception>
-    public void Begin(ulong sequence)
+    /// <summary>The replica has said how far it is.</summary>
+    /// <param name="isInSync">Whether it is in sync.</param>
+    /// <exception cref="IOException">The promise's begin cannot be recorded: then it is not promised.</exception>
+    public void Note(bool isInSync)
     {
+        if (!isInSync) return;
         lock (gate)
         {
             Heard();
-            if (!State.IsInForce) Save(new PromiseState { IsInForce = true, SinceUs = NowUs(), FromSequence = sequence, Ended = State.Ended });
+            if (State.IsInForce)
+            {
+                if (!wasLost) return;
+                // Found again within the lease; what was tracked meanwhile has been brought over.
+                wasLost = false;
+                generation++;
+                Signal();
+                return;
+            }
+
+            if (!isArmed)
+            {
+                // In this order: a write that did not wait was stamped before.
+                isArmed = true;
+                armedAt = stamped();
+            }
+
+            if (durable() < armedAt) return;
+            Save(new PromiseState { IsInForce = true, SinceUs = NowUs(), FromSequence = durable(), Ended = State.Ended });
+            (isArmed, wasLost) = (false, false);
             generation++;
+            Signal();
+        }
+    }
+
+    /// <summary>The replica is no longer in sync.</summary>
+    public void Lost()
+    {
+        lock (gate)
+        {
+            (isArmed, wasLost) = (false, true);
             Signal();
         }
     }
@@ -61,11 +101,13 @@ internal sealed class SyncPromise
             {
                 // What was tracked meanwhile was brought over before the promise began again.
                 if (generation != begun && atReplica is null) return;
-                if (!State.IsInForce && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
-                left = State.IsInForce ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
-                if (State.IsInForce && left <= TimeSpan.Zero)
+                var isHeld = State.IsInForce || isArmed;
+                if (!isHeld && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
+                left = isHeld ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
+                if (isHeld && left <= TimeSpan.Zero)
                 {
-                    End();
+                    if (State.IsInForce) End();
+                    isArmed = false;
                     continue;
                 }
 
