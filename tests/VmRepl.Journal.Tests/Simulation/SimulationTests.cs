@@ -39,6 +39,10 @@ public class SimulationTests
     [Test]
     public void Journal_Seed20286DigestsUnreadableInARecovery_AreNotBelievedByTheNext() => Assert.That(() => new JournalSimulation(20286).Run(), Throws.Nothing);
 
+    /// <summary>Everything but the last record of a run is retired, and that is named as the point that it is.</summary>
+    [Test]
+    public void Journal_Seed1878225950556StartOfTheRangeInARun_CanBeNamed() => Assert.That(() => new JournalSimulation(1878225950556).Run(), Throws.Nothing);
+
     /// <summary>Two of the plants are bugs that the simulation found: a segment given up on the word of a checkpoint that was not durable yet, and a flush that failed trusted after the next one.</summary>
     [TestCaseSource(typeof(Plant), nameof(Plant.All))]
     public void Journal_WithABugPlanted_IsFoundOut(string plant)

@@ -134,7 +134,8 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
             var target = header.Attributes!.TryGetValue(RecordAttribute.Point, out var text) ? ulong.Parse(text, CultureInfo.InvariantCulture) : header.Sequence;
             if (!points.TryGetValue(target, out var names))
             {
-                if (isOpen || target != header.Sequence) continue;
+                // What lies in a run is a point that can be named while it is the start of the range; the journal refuses it otherwise.
+                if (target == header.Sequence ? isOpen : !Runs(0, header.Sequence).Exists(r => r.Contains(target))) continue;
                 points[target] = names = [];
             }
 
