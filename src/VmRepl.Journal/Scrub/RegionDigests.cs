@@ -115,6 +115,8 @@ internal sealed class RegionDigests : IDisposable
             if (file is null || !Chunk(watch.Region)[(int)(watch.Region % ChunkRegions)]) return null;
             Span<byte> entry = stackalloc byte[RegionDigest.EntryBytes];
             file.Read(watch.Region, entry);
+            // Where the entries could not be read at first, each counts as one that may be there (simulation, seed 23310).
+            if (Sectors.IsZero(entry)) return null;
             isDamaged = !RegionDigest.TryRead(entry, watch.Region, out var digest);
             return isDamaged ? null : digest;
         }

@@ -1,17 +1,17 @@
-using VmRepl.Protocol.Records;
-
 namespace VmRepl.Replication.Source;
 
-/// <summary>Gives drafts their sequence and time and sends them. The sequence is never used twice, the time never goes back.</summary>
+/// <summary>Gives drafts their sequence and time and sends them.</summary>
 internal sealed class RecordStream(ReplicaLink link, SequenceReserve sequences, TimeProvider time, uint epoch, long lastTimeUs)
 {
     private const int PayloadBytesMax = 1 << 20;
 
+    private readonly RecordStamp stamp = new(sequences, time, epoch, lastTimeUs);
+
     /// <summary>Time of the newest record, microseconds since 1970.</summary>
-    public long LastTimeUs { get; private set; } = lastTimeUs;
+    public long LastTimeUs => stamp.LastTimeUs;
 
     /// <summary>Sequence of the newest record.</summary>
-    public ulong Last { get; private set; }
+    public ulong Last => stamp.Last;
 
     /// <summary>Sends the drafts in order, cut into batches of about 1 MiB.</summary>
     public async Task SendAsync(IReadOnlyList<RecordDraft> drafts, bool isBaseline, CancellationToken cancellation)
@@ -26,26 +26,7 @@ internal sealed class RecordStream(ReplicaLink link, SequenceReserve sequences, 
                 batch.Add(drafts[next++]);
             }
 
-            await link.SendAsync(() => [.. batch.Select(draft => new SentRecord(Build(draft), isBaseline, draft.Memory))], weight, cancellation);
+            await link.SendAsync(() => [.. batch.Select(draft => new SentRecord(stamp.Stamp(draft), isBaseline, draft.Memory))], weight, cancellation);
         }
-    }
-
-    private Record Build(RecordDraft draft)
-    {
-        LastTimeUs = Math.Max(LastTimeUs + 1, (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
-        Last = sequences.Next();
-        return Record.Create(
-            new RecordHeader
-            {
-                Kind = draft.Kind,
-                Sequence = Last,
-                TimeUs = LastTimeUs,
-                Epoch = epoch,
-                Disk = draft.Disk,
-                Offset = draft.Offset,
-                Length = draft.Length,
-                Attributes = draft.Attributes,
-            },
-            draft.Payload);
     }
 }

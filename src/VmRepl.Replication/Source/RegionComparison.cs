@@ -144,11 +144,8 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
 
     private async Task CompareAsync(List<Region> regions, ExtentSet zeros, CancellationToken cancellation)
     {
-        foreach (var region in regions) region.SetLeaves(digest);
-        List<Extent> differing = [.. regions.Select(r => r.Extent)];
-        for (var level = BlockDigest.RegionBytes; level > 0 && differing.Count > 0; level = BlockDigest.Below(level))
-            differing = await AskAsync(regions, differing, level, cancellation);
-
+        var leaves = regions.ConvertAll(r => RegionLeaves.Of(r.Extent, r.Contents.Memory.Span, digest));
+        var differing = await RegionLeaves.AskDifferingAsync(leaves, disk.Id, link, digest, cancellation);
         var drafts = new List<RecordDraft>();
         foreach (var extent in differing)
         {
@@ -161,38 +158,6 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
         foreach (var region in regions) region.Contents.Release();
     }
 
-    /// <summary>Asks for one level which blocks of <paramref name="extents"/> differ; neighbours that do are returned as one extent, within a region.</summary>
-    private async Task<List<Extent>> AskAsync(List<Region> regions, List<Extent> extents, int level, CancellationToken cancellation)
-    {
-        var digests = new byte[extents.Sum(e => BlockDigest.Count(e.Length, level)) * BlockDigest.Size];
-        var at = 0;
-        foreach (var extent in extents)
-        {
-            var own = regions.Find(r => r.Extent.Contains(extent))!.Digests(digest, extent, level);
-            own.CopyTo(digests.AsSpan(at));
-            at += own.Length;
-        }
-
-        var result = await link.AskAsync<DigestResult>(id => new DigestCompare(id, disk.Id, level, [.. extents], digests), cancellation);
-        if (result.Differing.Length != ((digests.Length / BlockDigest.Size) + 7) / 8) throw new Protocol.ProtocolException("differing", 0, "a bit for each block", $"{result.Differing.Length} bytes");
-        var differing = new List<Extent>();
-        var index = 0;
-        foreach (var extent in extents)
-        {
-            var first = true;
-            for (var offset = extent.Offset; offset < extent.End; offset += level, index++)
-            {
-                if ((result.Differing[index / 8] & (1 << (index % 8))) == 0) continue;
-                var block = new Extent(offset, Math.Min(level, extent.End - offset));
-                if (!first && differing[^1].End == offset) differing[^1] = Extent.FromEnds(differing[^1].Offset, block.End);
-                else differing.Add(block);
-                first = false;
-            }
-        }
-
-        return differing;
-    }
-
     private RegionBuffer Read(Extent extent)
     {
         var contents = new RegionBuffer((int)extent.Length);
@@ -203,31 +168,6 @@ internal sealed class RegionComparison(SourceDisk disk, IDiskImage image, Replic
     private Extent AlignToSectors(Extent extent) =>
         Extent.FromEnds(Sectors.AlignDown(extent.Offset, Sectors.Size), Math.Min(disk.Length, Sectors.AlignUp(extent.End, Sectors.Size)));
 
-    /// <summary>A region that was read and hashed, until its differences are known.</summary>
-    private sealed class Region(Extent extent, RegionBuffer contents)
-    {
-        private byte[] leaves = [];
-
-        public Extent Extent { get; } = extent;
-
-        public RegionBuffer Contents { get; } = contents;
-
-        public void SetLeaves(BlockDigest digest)
-        {
-            // The hash has one state and groups run side by side.
-            lock (digest) leaves = digest.Leaves(Contents.Memory.Span);
-        }
-
-        public byte[] Digests(BlockDigest digest, Extent part, int level)
-        {
-            var first = (int)((part.Offset - Extent.Offset) / BlockDigest.LeafBytes) * BlockDigest.Size;
-            var digests = leaves.AsSpan(first, BlockDigest.Count(part.Length, BlockDigest.LeafBytes) * BlockDigest.Size).ToArray();
-            lock (digest)
-            {
-                for (var size = BlockDigest.LeafBytes; size < level; size *= 16) digests = digest.Parents(digests);
-            }
-
-            return digests;
-        }
-    }
+    /// <summary>A region that was read, until its differences are known.</summary>
+    private sealed record Region(Extent Extent, RegionBuffer Contents);
 }

@@ -67,7 +67,7 @@ internal sealed partial class ReplicaLink
             State = state;
             backlog.Rebase(Durable, state.CreditBytes);
             headway = NewSignal();
-            Signal();
+            progress.Set();
         }
 
         Acknowledged?.Invoke(0, state.Durable);

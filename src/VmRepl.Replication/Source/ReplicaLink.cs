@@ -30,7 +30,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     // Under the gate.
     private readonly LinkBacklog backlog = new();
     private readonly LinkQuestions questions = new();
-    private TaskCompletionSource progress = NewSignal();
+    private readonly WakeUp progress = new();
     private TaskCompletionSource headway = NewSignal();
     private Exception? fault;
     private FramedConnection? connection;
@@ -106,7 +106,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     /// <summary>The time behind which records go on: this side's newest, or the replica's where a rewind put one there; no clock of a replica's takes it beyond a day from now.</summary>
     public long BeginTimeUs(long ownNewestTimeUs)
     {
-        var bound = (time.GetUtcNow() + TimeSpan.FromDays(1) - DateTimeOffset.UnixEpoch).Ticks / 10;
+        var bound = time.NowUs() + (long)TimeSpan.FromDays(1).TotalMicroseconds;
         return Math.Max(ownNewestTimeUs, Math.Min(State.NewestTimeUs, bound));
     }
 
@@ -261,12 +261,12 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
             backlog.Take(ack);
             if ((Durable, backlog.UnacknowledgedCount) == before)
             {
-                Signal();
+                progress.Set();
                 return;
             }
 
             headway.TrySetResult();
-            Signal();
+            progress.Set();
         }
 
         room.GoOn();
@@ -291,18 +291,11 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
             {
                 if (condition()) return;
                 if (fault is not null) throw Rethrow(fault);
-                changed = progress.Task;
+                changed = progress.Next;
             }
 
             await changed.WaitAsync(cancellation);
         }
-    }
-
-    private void Signal()
-    {
-        var signalled = progress;
-        progress = NewSignal();
-        signalled.TrySetResult();
     }
 
     private void Fail(Exception e)
@@ -311,7 +304,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
         {
             fault ??= e;
             questions.Fail(() => Rethrow(e));
-            Signal();
+            progress.Set();
         }
 
         faulted.TrySetException(Rethrow(e));

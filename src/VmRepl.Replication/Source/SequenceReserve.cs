@@ -30,10 +30,17 @@ internal sealed class SequenceReserve
     /// <summary>The newest number given out, or reserved by an earlier life of this source.</summary>
     public ulong Last { get; private set; }
 
+    /// <summary>Reserves so many numbers, up to a block of them: giving them out cannot fail.</summary>
+    /// <exception cref="IOException">The reservation cannot be written.</exception>
+    public void Ensure(int count)
+    {
+        if (reservedTo - Last < (ulong)count) Reserve(checked(reservedTo + BlockNumbers));
+    }
+
     /// <exception cref="IOException">The reservation cannot be written; no number was given out.</exception>
     public ulong Next()
     {
-        if (Last == reservedTo) Reserve(checked(reservedTo + BlockNumbers));
+        Ensure(1);
 #if SIMULATION_PLANTS
         Simulation.Plant.SequenceGiven?.Invoke(Last + 1);
 #endif

@@ -39,6 +39,10 @@ public class SimulationTests
     [Test]
     public void Journal_Seed20286DigestsUnreadableInARecovery_AreNotBelievedByTheNext() => Assert.That(() => new JournalSimulation(20286).Run(), Throws.Nothing);
 
+    /// <summary>Entries of the digests that cannot be read at first, one of which is none.</summary>
+    [Test]
+    public void Journal_Seed23310EntriesUnreadableAtFirst_AreNoDamageWhereThereAreNone() => Assert.That(() => new JournalSimulation(23310).Run(), Throws.Nothing);
+
     /// <summary>Everything but the last record of a run is retired, and that is named as the point that it is.</summary>
     [Test]
     public void Journal_Seed1878225950556StartOfTheRangeInARun_CanBeNamed() => Assert.That(() => new JournalSimulation(1878225950556).Run(), Throws.Nothing);

@@ -1,5 +1,4 @@
 using VmRepl.Blocks;
-using VmRepl.Protocol;
 using VmRepl.Protocol.Messages;
 using VmRepl.Replication.Digests;
 
@@ -23,10 +22,8 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
     public async Task<bool> RunAsync(CancellationToken cancellation)
     {
         progress.Begin(stream.ToCopyBytes);
-        while (true)
+        while (stream.ToCopyBytes > 0)
         {
-            var before = stream.ToCopyBytes;
-            if (before == 0) return true;
             foreach (var disk in disks)
             {
                 for (long at = 0; at >= 0 && at < disk.Disk.Length;)
@@ -39,6 +36,8 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
                 }
             }
         }
+
+        return true;
     }
 
     private async Task<bool> WindowAsync(FollowedDisk disk, Extent window, long from, CancellationToken cancellation)
@@ -48,11 +47,14 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
         var compared = new List<Extent>();
         for (var at = from; at < window.End;)
         {
-            var (next, mayCompare) = stream.Under(() => (disk.ToCopy.FirstFrom(at), disk.ToCompare.Count > 0));
+            var (next, compares) = stream.Under(() =>
+            {
+                var first = disk.ToCopy.FirstFrom(at);
+                return (first, first >= 0 && disk.ToCompare.Overlaps(Region(disk, first)));
+            });
             if (next < 0 || next >= window.End) break;
             var region = Region(disk, next);
-            var compare = mayCompare && stream.Under(() => disk.ToCompare.Overlaps(region));
-            if (compare)
+            if (compares)
             {
                 allocated ??= new ExtentSet((await link.AskAsync<AllocationResult>(id => new AllocationQuery(id, disk.Disk.Id, [window]), cancellation)).Allocated);
                 if (allocated.Overlaps(region)) compared.Add(region);
@@ -103,8 +105,7 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
         try
         {
             foreach (var extent in extents) regions.Add(await BeginAsync(disk, extent));
-            var differing = regions.Select(r => r.Watch.Region).ToList();
-            for (var level = RegionBytes; level > 0 && differing.Count > 0; level = BlockDigest.Below(level)) differing = await AskAsync(disk, regions, differing, level, cancellation);
+            var differing = await RegionLeaves.AskDifferingAsync(regions.ConvertAll(r => r.Leaves), disk.Disk.Id, link, digest, cancellation);
             foreach (var region in regions)
             {
                 if (!await stream.WaitForRoomAsync(region.Watch.Region.Length + 4096, cancellation)) return false;
@@ -146,45 +147,9 @@ internal sealed class CopyScanner(IReadOnlyList<FollowedDisk> disks, GroupStream
         disk.Ranges.Exit(held);
         var contents = new byte[extent.Length];
         disk.Image.Read(extent.Offset, contents);
-        return new ComparedRegion(watch, digest.Leaves(contents));
-    }
-
-    /// <summary>Asks for one level which blocks of the extents differ.</summary>
-    private async Task<List<Extent>> AskAsync(FollowedDisk disk, List<ComparedRegion> regions, List<Extent> extents, int level, CancellationToken cancellation)
-    {
-        var digests = new byte[extents.Sum(e => BlockDigest.Count(e.Length, level)) * BlockDigest.Size];
-        var at = 0;
-        foreach (var extent in extents)
-        {
-            var own = regions.Find(r => r.Watch.Region.Contains(extent))!.Digests(digest, extent, level);
-            own.CopyTo(digests.AsSpan(at));
-            at += own.Length;
-        }
-
-        var result = await link.AskAsync<DigestResult>(id => new DigestCompare(id, disk.Disk.Id, level, [.. extents], digests), cancellation);
-        if (result.Differing.Length != ((digests.Length / BlockDigest.Size) + 7) / 8) throw new ProtocolException("differing", 0, "a bit for each block", $"{result.Differing.Length} bytes");
-        var differing = new List<Extent>();
-        var index = 0;
-        foreach (var extent in extents)
-        {
-            for (var offset = extent.Offset; offset < extent.End; offset += level, index++)
-            {
-                if ((result.Differing[index / 8] & (1 << (index % 8))) != 0) differing.Add(new Extent(offset, Math.Min(level, extent.End - offset)));
-            }
-        }
-
-        return differing;
+        return new ComparedRegion(watch, RegionLeaves.Of(extent, contents, digest));
     }
 
     /// <summary>A region that was read and hashed.</summary>
-    private sealed record ComparedRegion(FollowedDisk.RegionWatch Watch, byte[] Leaves)
-    {
-        public byte[] Digests(BlockDigest digest, Extent part, int level)
-        {
-            var first = (int)((part.Offset - Watch.Region.Offset) / BlockDigest.LeafBytes) * BlockDigest.Size;
-            var digests = Leaves.AsSpan(first, BlockDigest.Count(part.Length, BlockDigest.LeafBytes) * BlockDigest.Size).ToArray();
-            for (var size = BlockDigest.LeafBytes; size < level; size *= 16) digests = digest.Parents(digests);
-            return digests;
-        }
-    }
+    private sealed record ComparedRegion(FollowedDisk.RegionWatch Watch, RegionLeaves Leaves);
 }

@@ -53,6 +53,55 @@ internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyReg
         if (Disk.Format != ImageFormat.Raw) Image.Flush();
     }
 
+    /// <summary>A link is there: what is marked is to be brought over. Under the stream's lock, as the next three.</summary>
+    public void CopyWhatIsMarked(bool isBaseline)
+    {
+        CopyNothing();
+        var whole = new Extent(0, Disk.Length);
+        foreach (var extent in Marks.Dirty(whole).Extents) ToCopy.Add(extent);
+        if (!ComparesFirst && !isBaseline) return;
+        foreach (var (part, isIn) in ToCopy.Runs(whole))
+        {
+            if (isIn) ToCompare.Add(part);
+        }
+    }
+
+    /// <summary>The link is gone; what is marked stays marked.</summary>
+    public void CopyNothing()
+    {
+        ToCopy.Clear();
+        ToCompare.Clear();
+    }
+
+    /// <summary>The replica has a record: its chunks are the same on both sides, unless more is to be brought over, or its baseline is not whole yet.</summary>
+    public void EndAtReplica(Extent extent, bool isBaseline)
+    {
+        if (isBaseline || ToCopy.Count == 0)
+        {
+            Marks.End(extent, clean: !isBaseline);
+            return;
+        }
+
+        foreach (var (part, isToCopy) in ToCopy.Runs(extent)) Marks.End(part, clean: !isToCopy);
+    }
+
+    /// <summary>The end of a baseline or resync is durable: marks that nothing under way holds, and nothing to be copied, say nothing any more.</summary>
+    public void Settle()
+    {
+        var whole = new Extent(0, Disk.Length);
+        if (ToCopy.Count == 0)
+        {
+            // At once: marks that were made coarser go by whole segments only.
+            Marks.Clear(whole);
+            return;
+        }
+
+        foreach (var (part, isToCopy) in ToCopy.Runs(whole))
+        {
+            if (!isToCopy) Marks.Clear(part);
+        }
+    }
+
     /// <summary>A region under comparison.</summary>
     public sealed class RegionWatch(Extent region)
     {

@@ -294,7 +294,7 @@ internal sealed class GroupFollower
 
         var dirty = disks.Sum(d => d.Marks.DirtyBytes);
         var decision = new LinkDecision(
-            (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10,
+            time.NowUs(),
             isBaseline ? "baseline" : disks.Any(d => d.ComparesFirst) ? "resync by digests" : "quick resync",
             isBaseline ? "the replica has no point of this group yet" : distrust ?? (memory.Cause ?? "the link was lost"),
             dirty);
@@ -327,13 +327,13 @@ internal sealed class GroupFollower
             if (isInSync)
             {
                 foreach (var disk in disks) disk.ComparesFirst = false;
-                memory.NoteInSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10, link?.State.FirstPointTimeUs ?? 0);
+                memory.NoteInSync(time.NowUs(), link?.State.FirstPointTimeUs ?? 0);
                 FollowLog.InSync(log, group.Name, stream.Durable);
             }
             else
             {
                 promise?.Lost();
-                memory.NoteLostSync((time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
+                memory.NoteLostSync(time.NowUs());
                 FollowLog.LostSync(log, group.Name);
             }
         }

@@ -15,16 +15,17 @@ namespace VmRepl.Replication.Source.Following;
 internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceReserve sequences, TimeProvider time, uint epoch, FollowOptions options)
 {
     private readonly Lock gate = new();
-    private readonly Queue<SentRecord> waiting = [];
-    private readonly Queue<Flight> flights = [];
-    private TaskCompletionSource work = NewSignal();
-    private TaskCompletionSource changed = NewSignal();
-    private long heldBytes;
-    private long lastTimeUs;
+    private readonly StreamQueue queue = new();
+    private readonly RecordStamp stamp = new(sequences, time, epoch, 0);
+    private readonly WakeUp work = new();
+    private readonly WakeUp changed = new();
     private ulong lastResyncEnd;
 
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
     private long links;
+
+    // Why the link was given up on this side; told to whoever waits for something of it.
+    private IOException? failure;
 
     /// <summary>How it stands; <see cref="StreamPhase.Following"/> as soon as the end of a resync is stamped.</summary>
     public StreamPhase Phase { get; private set; }
@@ -36,13 +37,13 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     public ulong Durable { get; private set; }
 
     /// <summary>Newest sequence stamped.</summary>
-    public ulong Last { get; private set; }
+    public ulong Last => stamp.Last;
 
     /// <summary>Time of the newest record, microseconds since 1970.</summary>
-    public long LastTimeUs => Volatile.Read(ref lastTimeUs);
+    public long LastTimeUs => stamp.LastTimeUs;
 
     /// <summary>Bytes of records not yet durable at the replica.</summary>
-    public long LagBytes => Volatile.Read(ref heldBytes);
+    public long LagBytes => queue.HeldBytes;
 
     /// <summary>Bytes still to be brought over.</summary>
     public long ToCopyBytes
@@ -58,7 +59,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     {
         get
         {
-            lock (gate) return flights.TryPeek(out var oldest) ? oldest.TimeUs : null;
+            lock (gate) return queue.OldestUs;
         }
     }
 
@@ -74,7 +75,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <param name="payload">Of a write: the extent's contents, in <paramref name="memory"/>.</param>
     /// <param name="isAwaited">Whether somebody will wait for durability.</param>
     /// <returns>What <see cref="EndLocally"/> is to be told.</returns>
-    public Taken Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, bool isAwaited)
+    public TakenChange Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, bool isAwaited)
     {
         ulong last = 0;
         long link;
@@ -84,23 +85,23 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         {
             link = links;
             foreach (var watch in disk.Watches) watch.IsTouched |= watch.Region.Overlaps(extent);
-            if (Phase == StreamPhase.Alone) return new Taken(0, link, null);
+            if (Phase == StreamPhase.Alone) return new TakenChange(0, link, null);
 
             // As they are before this change: a part that finds no room joins them.
             var parts = disk.ToCopy.Overlaps(extent) ? disk.ToCopy.Runs(extent).ToList() : [(extent, false)];
-            foreach (var (part, isToCopy) in parts)
+            foreach (var (part, isToCopy) in CanStamp(parts.Count, ref lost) ? parts : [])
             {
                 if (!isToCopy) TakePart(part);
             }
         }
 
         if (lost) InSyncChanged?.Invoke(false);
-        return new Taken(last, link, durable?.Task);
+        return new TakenChange(last, link, durable?.Task);
 
         void TakePart(Extent part)
         {
             var weight = 128 + (kind == RecordKind.Write ? part.Length + part.Length / 1024 : 0);
-            if (heldBytes + weight > options.BufferBytes)
+            if (queue.HeldBytes + weight > options.BufferBytes)
             {
                 Overflows++;
                 lost |= Track(disk, part);
@@ -112,28 +113,20 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             var content = kind == RecordKind.Write ? payload.Slice((int)(part.Offset - extent.Offset), (int)part.Length) : default;
             // Counted twice: until the replica has it, and until the local image has it. Whichever comes first leaves the mark.
             disk.Marks.TryBegin(part);
-            try
-            {
-                Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
-                last = Last;
-            }
-            catch
-            {
-                disk.Marks.End(part, clean: false);
-                throw;
-            }
+            Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
+            last = Last;
         }
     }
 
     /// <summary>The change has ended on the local image. The range is still held.</summary>
     /// <param name="taken">What <see cref="Take"/> said; default where it failed.</param>
     /// <param name="isDone">Whether the image has it. Otherwise what it holds there is not known: the extent is brought over anew.</param>
-    public void EndLocally(FollowedDisk disk, Extent extent, Taken taken, bool isDone)
+    public void EndLocally(FollowedDisk disk, Extent extent, TakenChange taken, bool isDone)
     {
         var lost = false;
         lock (gate)
         {
-            if (!isDone && Phase != StreamPhase.Alone) lost = Track(disk, extent);
+            if (!isDone && Phase != StreamPhase.Alone && CanStamp(1, ref lost)) lost = Track(disk, extent);
             // Its acknowledgement may have come first. What was not sent is to be copied as long as the same link is there.
             var isAtReplica = isDone && taken.Last != 0 && taken.Link == links && taken.Last <= Durable && Phase != StreamPhase.Baseline;
             foreach (var (part, isToCopy) in disk.ToCopy.Runs(extent)) disk.Marks.End(part, clean: isAtReplica && !isToCopy);
@@ -145,11 +138,13 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>Takes contents that were read from the disk; the region is held, and the drafts' sectors are marked once more. They leave <see cref="FollowedDisk.ToCopy"/>.</summary>
     /// <param name="region">Whole chunks, all of which the replica has when the drafts are there.</param>
     /// <returns>False where the link was given up meanwhile: nothing was taken.</returns>
+    /// <exception cref="IOException">No sequence can be reserved: nothing was taken.</exception>
     public bool TakeCopy(FollowedDisk disk, Extent region, List<RecordDraft> drafts)
     {
         lock (gate)
         {
             if (Phase is StreamPhase.Alone or StreamPhase.Following) return false;
+            sequences.Ensure(drafts.Count);
             foreach (var draft in drafts) Enqueue(draft, disk, new Extent(draft.Offset, draft.Length), draft.WeightBytes, null);
             disk.ToCopy.Remove(region);
             disk.ToCompare.Remove(region);
@@ -160,6 +155,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>Takes a record that is no disk's: a bookmark, a value.</summary>
     /// <returns>Its sequence and time, and its durability.</returns>
     /// <exception cref="InvalidOperationException">There is no link.</exception>
+    /// <exception cref="IOException">No sequence can be reserved: it was not taken.</exception>
     public (ulong Sequence, long TimeUs, Task<bool> Durable) TakeFact(RecordDraft draft)
     {
         lock (gate)
@@ -167,46 +163,40 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             if (Phase == StreamPhase.Alone) throw new InvalidOperationException("there is no link");
             var durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             Enqueue(draft, null, default, draft.WeightBytes, durable);
-            return (Last, lastTimeUs, durable.Task);
+            return (Last, stamp.LastTimeUs, durable.Task);
         }
     }
 
     /// <summary>A link is there: what is marked is to be brought over, and changes elsewhere are sent from now on.</summary>
     /// <param name="durable">Newest sequence that the replica has.</param>
     /// <param name="timeUs">Behind which the times go on.</param>
+    /// <exception cref="IOException">No sequence can be reserved: it is as it was.</exception>
     public void Attach(bool isBaseline, ulong durable, long timeUs)
     {
         lock (gate)
         {
             sequences.AdvanceTo(durable);
+            sequences.Ensure(1);
             var gap = sequences.GapAfter(durable);
             links++;
-            (Durable, lastTimeUs, lastResyncEnd) = (durable, Math.Max(lastTimeUs, timeUs), 0);
+            (Durable, lastResyncEnd, failure) = (durable, 0, null);
+            stamp.AdvanceTo(timeUs);
             Phase = isBaseline ? StreamPhase.Baseline : StreamPhase.Resync;
-            foreach (var disk in disks)
-            {
-                disk.ToCopy.Clear();
-                disk.ToCompare.Clear();
-                foreach (var extent in disk.Marks.Dirty(new Extent(0, disk.Disk.Length)).Extents) disk.ToCopy.Add(extent);
-                if (!disk.ComparesFirst && !isBaseline) continue;
-                foreach (var (part, isIn) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
-                {
-                    if (isIn) disk.ToCompare.Add(part);
-                }
-            }
-
+            foreach (var disk in disks) disk.CopyWhatIsMarked(isBaseline);
             if (!isBaseline) Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default, gap), null, default, 128, null);
-            Signal(ref changed);
+            changed.Set();
         }
     }
 
     /// <summary>Where nothing is left to be brought over: ends the baseline or resync.</summary>
     /// <param name="facts">Values that the replica does not have, taken before the end.</param>
+    /// <exception cref="IOException">No sequence can be reserved: it goes on.</exception>
     public bool TryEnd(IReadOnlyList<RecordDraft> facts)
     {
         lock (gate)
         {
             if (Phase is not (StreamPhase.Baseline or StreamPhase.Resync) || disks.Any(d => d.ToCopy.Count > 0)) return false;
+            sequences.Ensure(facts.Count + 1);
             // Once for each link; the values are the same until the next.
             foreach (var fact in facts) Enqueue(fact, null, default, fact.WeightBytes, null, isBaseline: false);
             Enqueue(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }), null, default, 128, null, isBaseline: false, endsResync: true);
@@ -219,32 +209,8 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>The link is given up: what was sent and not acknowledged stays marked.</summary>
     public void Detach()
     {
-        List<TaskCompletionSource<bool>> given = [];
         bool wasInSync;
-        lock (gate)
-        {
-            wasInSync = IsInSync;
-            (Phase, IsInSync) = (StreamPhase.Alone, false);
-            links++;
-            while (flights.TryDequeue(out var flight))
-            {
-                flight.Disk?.Marks.End(flight.Extent, clean: false);
-                if (flight.Durable is { } durable) given.Add(durable);
-            }
-
-            while (waiting.TryDequeue(out var record)) record.Memory?.Release();
-            heldBytes = 0;
-            foreach (var disk in disks)
-            {
-                disk.ToCopy.Clear();
-                disk.ToCompare.Clear();
-            }
-
-            Signal(ref changed);
-            Signal(ref work);
-        }
-
-        foreach (var durable in given) durable.TrySetResult(false);
+        lock (gate) wasInSync = LeaveLink(null);
         if (wasInSync) InSyncChanged?.Invoke(false);
     }
 
@@ -264,23 +230,22 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
                 foreach (var disk in disks) disk.Marks.DurableAtReplica = durable;
             }
 
-            var before = flights.Count;
-            while (flights.TryPeek(out var flight) && flight.Sequence <= (flight.IsBaseline ? received : durable))
+            var hasMoved = false;
+            while (queue.TryEnd(received, durable, out var flight))
             {
-                flights.Dequeue();
-                heldBytes -= flight.Weight;
-                if (flight.Disk is { } disk) End(disk, flight);
+                hasMoved = true;
+                flight.Disk?.EndAtReplica(flight.Extent, flight.IsBaseline);
                 if (flight.Durable is { } awaited) (done ??= []).Add(awaited);
                 if (!flight.EndsResync) continue;
                 if (Phase == StreamPhase.Following && flight.Sequence == lastResyncEnd) becameInSync = IsInSync = true;
-                foreach (var settled in disks) Settle(settled);
+                foreach (var disk in disks) disk.Settle();
             }
 
-            if (flights.Count != before) Signal(ref changed);
+            if (hasMoved) changed.Set();
             // Marks that were made coarser outlive the writes that held them; at rest they say nothing any more.
-            if (flights.Count == 0 && before > 0 && IsInSync)
+            if (hasMoved && queue.IsAllThere && IsInSync)
             {
-                foreach (var rested in disks.Where(d => d.ToCopy.Count == 0 && d.Marks.SegmentDirtyBytes > 0)) Settle(rested);
+                foreach (var disk in disks.Where(d => d.ToCopy.Count == 0 && d.Marks.SegmentDirtyBytes > 0)) disk.Settle();
             }
         }
 
@@ -290,74 +255,21 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
 
     /// <summary>Waits until there is something to send.</summary>
     /// <returns>False where the link was given up.</returns>
-    public async Task<bool> WaitForWorkAsync(CancellationToken cancellation)
-    {
-        while (true)
-        {
-            Task signal;
-            lock (gate)
-            {
-                if (Phase == StreamPhase.Alone) return false;
-                if (waiting.Count > 0) return true;
-                signal = work.Task;
-            }
-
-            await signal.WaitAsync(cancellation);
-        }
-    }
-
-    /// <summary>The next records to send, all of a baseline or none, in order; about a MiB at the most.</summary>
-    public List<SentRecord> NextBatch()
-    {
-        const long bytesMax = 1 << 20;
-        var batch = new List<SentRecord>();
-        long bytes = 0;
-        lock (gate)
-        {
-            while (waiting.TryPeek(out var next) && batch.Count < 4096 && (batch.Count == 0 || (next.IsBaseline == batch[0].IsBaseline && bytes + next.Record.PayloadLength <= bytesMax)))
-            {
-                bytes += next.Record.PayloadLength + 128;
-                batch.Add(waiting.Dequeue());
-            }
-        }
-
-        return batch;
-    }
+    /// <exception cref="IOException">It was given up because the agent's state cannot be written.</exception>
+    public Task<bool> WaitForWorkAsync(CancellationToken cancellation) => WaitAsync(work, () => queue.HasWaiting, cancellation);
 
     /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first.</summary>
-    /// <returns>False where the link was given up.</returns>
-    public async Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation)
-    {
-        while (true)
-        {
-            Task signal;
-            lock (gate)
-            {
-                if (Phase == StreamPhase.Alone) return false;
-                if (heldBytes == 0 || heldBytes + bytes <= options.BufferBytes / 2) return true;
-                signal = changed.Task;
-            }
-
-            await signal.WaitAsync(cancellation);
-        }
-    }
+    /// <inheritdoc cref="WaitForWorkAsync"/>
+    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(changed, () => queue.HeldBytes == 0 || queue.HeldBytes + bytes <= options.BufferBytes / 2, cancellation);
 
     /// <summary>Waits until something is to be brought over.</summary>
-    /// <returns>False where the link was given up.</returns>
-    public async Task<bool> WaitForCopyAsync(CancellationToken cancellation)
-    {
-        while (true)
-        {
-            Task signal;
-            lock (gate)
-            {
-                if (Phase == StreamPhase.Alone) return false;
-                if (Phase != StreamPhase.Following) return true;
-                signal = changed.Task;
-            }
+    /// <inheritdoc cref="WaitForWorkAsync"/>
+    public Task<bool> WaitForCopyAsync(CancellationToken cancellation) => WaitAsync(changed, () => Phase != StreamPhase.Following, cancellation);
 
-            await signal.WaitAsync(cancellation);
-        }
+    /// <summary>The next records to send, all of a baseline or none, in order.</summary>
+    public List<SentRecord> NextBatch()
+    {
+        lock (gate) return queue.NextBatch();
     }
 
     /// <summary>Runs under the lock of the stream.</summary>
@@ -366,13 +278,54 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         lock (gate) return look();
     }
 
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private static void Signal(ref TaskCompletionSource signal)
+    private async Task<bool> WaitAsync(WakeUp wakeUp, Func<bool> isSo, CancellationToken cancellation)
     {
-        var signalled = signal;
-        signal = NewSignal();
-        signalled.TrySetResult();
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                if (Phase == StreamPhase.Alone) return failure is null ? false : throw new IOException(failure.Message, failure);
+                if (isSo()) return true;
+                next = wakeUp.Next;
+            }
+
+            await next.WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>Whether so many records of the guest's, and the begin of a resync, can have their places. Otherwise the guest goes on without the replica: the link is given up.</summary>
+    private bool CanStamp(int records, ref bool lost)
+    {
+        try
+        {
+            sequences.Ensure(records + 1);
+            return true;
+        }
+        catch (IOException e)
+        {
+            lost |= LeaveLink(e);
+            return false;
+        }
+    }
+
+    /// <returns>Whether the replica was in sync before.</returns>
+    private bool LeaveLink(IOException? reason)
+    {
+        var wasInSync = IsInSync;
+        (Phase, IsInSync) = (StreamPhase.Alone, false);
+        failure ??= reason;
+        links++;
+        foreach (var flight in queue.Clear())
+        {
+            flight.Disk?.Marks.End(flight.Extent, clean: false);
+            flight.Durable?.TrySetResult(false);
+        }
+
+        foreach (var disk in disks) disk.CopyNothing();
+        changed.Set();
+        work.Set();
+        return wasInSync;
     }
 
     /// <returns>Whether the replica was in sync before.</returns>
@@ -383,7 +336,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         {
             Phase = StreamPhase.Resync;
             Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default), null, default, 128, null);
-            Signal(ref changed);
+            changed.Set();
         }
 
         IsInSync = false;
@@ -395,60 +348,8 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
 
     private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false)
     {
-        lastTimeUs = Math.Max(lastTimeUs + 1, (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10);
-        Last = sequences.Next();
-        var record = Record.Create(
-            new RecordHeader
-            {
-                Kind = draft.Kind,
-                Sequence = Last,
-                TimeUs = lastTimeUs,
-                Epoch = epoch,
-                Disk = draft.Disk,
-                Offset = draft.Offset,
-                Length = draft.Length,
-                Attributes = draft.Attributes,
-            },
-            draft.Payload);
-        draft.Memory?.Hold();
+        var record = stamp.Stamp(draft);
         var fills = isBaseline ?? Phase == StreamPhase.Baseline;
-        waiting.Enqueue(new SentRecord(record, fills, draft.Memory));
-        flights.Enqueue(new Flight(Last, lastTimeUs, fills, disk, marked, weight, durable, endsResync));
-        heldBytes += weight;
-        if (waiting.Count == 1) Signal(ref work);
+        if (queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, endsResync))) work.Set();
     }
-
-    /// <summary>A record is durable: its chunks are the same on both sides, unless more is to be brought over.</summary>
-    private static void End(FollowedDisk disk, Flight flight)
-    {
-        if (flight.IsBaseline || disk.ToCopy.Count == 0)
-        {
-            disk.Marks.End(flight.Extent, clean: !flight.IsBaseline);
-            return;
-        }
-
-        foreach (var (part, isToCopy) in disk.ToCopy.Runs(flight.Extent)) disk.Marks.End(part, clean: !isToCopy);
-    }
-
-    /// <summary>The end of a baseline or resync is durable: marks that nothing under way holds, and nothing to be copied, say nothing any more.</summary>
-    private static void Settle(FollowedDisk disk)
-    {
-        if (disk.ToCopy.Count == 0)
-        {
-            // At once: marks that were made coarser go by whole segments only.
-            disk.Marks.Clear(new Extent(0, disk.Disk.Length));
-            return;
-        }
-
-        foreach (var (part, isToCopy) in disk.ToCopy.Runs(new Extent(0, disk.Disk.Length)))
-        {
-            if (!isToCopy) disk.Marks.Clear(part);
-        }
-    }
-
-    /// <summary>What became of a change.</summary>
-    /// <param name="Last">Sequence of the last part that was sent; 0 where none was.</param>
-    /// <param name="Link">The link that it was sent on.</param>
-    /// <param name="Durable">Completes when that part is durable at the replica (true) or given up (false); null where none was sent or nobody waits.</param>
-    internal readonly record struct Taken(ulong Last, long Link, Task<bool>? Durable);
 }

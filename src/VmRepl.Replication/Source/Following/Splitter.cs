@@ -28,7 +28,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
     public async ValueTask WriteAsync(FollowedDisk disk, Extent extent, RegionBuffer contents, CancellationToken cancellation)
     {
         var whole = Whole(disk, extent);
-        var atReplica = await ChangeAsync(disk, RecordKind.Write, whole, contents, extent, cancellation);
+        var atReplica = await ChangeAsync(disk, RecordKind.Write, whole, contents, extent);
         await answers.WaitAsync(atReplica, cancellation);
     }
 
@@ -48,7 +48,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
             for (var at = start; at < end; at += EmptyPieceBytes)
             {
                 var piece = Extent.FromEnds(at, Math.Min(end, at + EmptyPieceBytes));
-                last = await ChangeAsync(disk, kind, piece, null, piece, cancellation) ?? last;
+                last = await ChangeAsync(disk, kind, piece, null, piece) ?? last;
             }
 
             if (end < extent.End) last = await ZeroPartAsync(Extent.FromEnds(end, extent.End)) ?? last;
@@ -61,7 +61,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
             var whole = Whole(disk, part);
             var contents = new RegionBuffer((int)whole.Length);
             contents.Memory.Span.Clear();
-            return await ChangeAsync(disk, RecordKind.Write, whole, contents, part, cancellation);
+            return await ChangeAsync(disk, RecordKind.Write, whole, contents, part);
         }
     }
 
@@ -89,9 +89,17 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
 
             // Counted once more until the replica has it. The image is not written, so nothing has to be durable first.
             foreach (var draft in drafts) disk.Marks.TryBegin(new Extent(draft.Offset, draft.Length));
-            var isTaken = stream.TakeCopy(disk, region, drafts);
+            var isTaken = false;
+            try
+            {
+                isTaken = stream.TakeCopy(disk, region, drafts);
+            }
+            finally
+            {
+                if (!isTaken) drafts.ForEach(d => disk.Marks.End(new Extent(d.Offset, d.Length), clean: false));
+            }
+
             if (isTaken) progress.Add(parts.Sum(p => p.Length), drafts.Sum(d => (long)d.Payload.Length));
-            else drafts.ForEach(d => disk.Marks.End(new Extent(d.Offset, d.Length), clean: false));
             return isTaken;
         }
         finally
@@ -108,7 +116,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
     /// <param name="whole">The change, on sectors.</param>
     /// <param name="contents">Of a write: as long as <paramref name="whole"/>.</param>
     /// <param name="named">The part of it that the guest named; the rest is read from the image.</param>
-    private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named, CancellationToken cancellation)
+    private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named)
     {
         var held = await disk.Ranges.EnterAsync(whole);
         try
@@ -121,7 +129,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
             if (!Simulation.Plant.Is(Simulation.Plant.MarkAfterWrite))
 #endif
             if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
-            var taken = default(GroupStream.Taken);
+            var taken = default(TakenChange);
             var isDone = false;
             try
             {

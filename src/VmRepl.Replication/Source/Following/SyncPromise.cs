@@ -16,7 +16,7 @@ internal sealed class SyncPromise
     private readonly Func<ulong> stamped;
     private readonly Func<ulong> durable;
     private readonly Lock gate = new();
-    private TaskCompletionSource changed = NewSignal();
+    private readonly WakeUp changed = new();
     private long heardAt;
     private long generation;
 
@@ -57,7 +57,7 @@ internal sealed class SyncPromise
                 // Found again within the lease; what was tracked meanwhile has been brought over.
                 wasLost = false;
                 generation++;
-                Signal();
+                changed.Set();
                 return;
             }
 
@@ -69,10 +69,10 @@ internal sealed class SyncPromise
             }
 
             if (durable() < armedAt) return;
-            Save(new PromiseState { IsInForce = true, SinceUs = NowUs(), FromSequence = durable(), Ended = State.Ended });
+            Save(new PromiseState { IsInForce = true, SinceUs = time.NowUs(), FromSequence = durable(), Ended = State.Ended });
             (isArmed, wasLost) = (false, false);
             generation++;
-            Signal();
+            changed.Set();
         }
     }
 
@@ -82,7 +82,7 @@ internal sealed class SyncPromise
         lock (gate)
         {
             (isArmed, wasLost) = (false, true);
-            Signal();
+            changed.Set();
         }
     }
 
@@ -111,7 +111,7 @@ internal sealed class SyncPromise
                     continue;
                 }
 
-                signal = changed.Task;
+                signal = changed.Next;
             }
 
             var pause = left == Timeout.InfiniteTimeSpan ? Task.Delay(left, time, cancellation) : Task.Delay(left + TimeSpan.FromMilliseconds(1), time, cancellation);
@@ -123,9 +123,9 @@ internal sealed class SyncPromise
     /// <exception cref="IOException">It cannot be recorded: the guest does not go on.</exception>
     private void End()
     {
-        var now = NowUs();
+        var now = time.NowUs();
         Save(State with { IsInForce = false, Ended = new PromiseState.End(durable(), now, $"the replica was not heard of for {options.Lease.TotalSeconds:0.#} s") });
-        Signal();
+        changed.Set();
     }
 
     private void Save(PromiseState next)
@@ -133,15 +133,4 @@ internal sealed class SyncPromise
         SourceJson.Write(directory, FileName, next);
         State = next;
     }
-
-    private long NowUs() => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
-
-    private void Signal()
-    {
-        var signalled = changed;
-        changed = NewSignal();
-        signalled.TrySetResult();
-    }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

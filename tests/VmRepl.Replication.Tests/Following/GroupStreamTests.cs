@@ -1,0 +1,62 @@
+using VmRepl.Blocks;
+using VmRepl.Images;
+using VmRepl.Protocol.Records;
+using VmRepl.Replication.Source;
+using VmRepl.Replication.Source.Following;
+using VmRepl.Replication.Tests.Tracking;
+
+namespace VmRepl.Replication.Tests.Following;
+
+[Parallelizable(ParallelScope.All)]
+public class GroupStreamTests
+{
+    private static readonly Extent Written = new(4096, 4096);
+
+    /// <summary>The volume of the agent's state is full: the guest goes on, and what it writes stays marked.</summary>
+    [Test]
+    public async Task Take_NoSequenceCanBeReserved_GivesTheLinkUpAndKeepsTheMark([Values] bool isWrittenLocally)
+    {
+        using var stage = new LogStage();
+        var sequences = new SequenceReserve(stage.Directory);
+        var disk = new FollowedDisk(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
+        var said = new List<bool>();
+        var stream = new GroupStream([disk], sequences, TimeProvider.System, 1, new FollowOptions()) { InSyncChanged = said.Add };
+        stream.Attach(isBaseline: false, 0, 0);
+        Assert.That(stream.TryEnd([]), Is.True);
+        stream.Acknowledge(2, 2);
+        Assert.That((stream.IsInSync, stream.Phase), Is.EqualTo((true, StreamPhase.Following)));
+
+        // One number is left, and no room to reserve more.
+        if (!stage.Log.TryBegin(Written)) await stage.Log.ActivateAsync(Written);
+        sequences.AdvanceTo((1 << 20) - 1);
+        stage.Volume.CapacityBytes = 0;
+        var taken = stream.Take(disk, RecordKind.Zero, Written, default, null, isAwaited: true);
+        Assert.That((taken.Last, taken.Durable), Is.EqualTo((0UL, (Task<bool>?)null)));
+        stream.EndLocally(disk, Written, taken, isWrittenLocally);
+
+        Assert.That((stream.IsInSync, stream.Phase), Is.EqualTo((false, StreamPhase.Alone)));
+        Assert.That(said, Is.EqualTo(new[] { true, false }));
+        Assert.That(stage.Dirty, Is.EqualTo(new[] { Written }));
+        Assert.That(() => stream.WaitForWorkAsync(default), Throws.InstanceOf<IOException>(), "and whoever sends learns why");
+        Assert.That(() => stream.Attach(isBaseline: false, 2, 0), Throws.Nothing, "one number is left");
+        Assert.That(disk.ToCopy.Bytes, Is.EqualTo(4096));
+    }
+
+    [Test]
+    public void TakeCopy_NoSequenceCanBeReserved_TakesNothing()
+    {
+        using var stage = new LogStage();
+        var sequences = new SequenceReserve(stage.Directory);
+        var disk = new FollowedDisk(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
+        var stream = new GroupStream([disk], sequences, TimeProvider.System, 1, new FollowOptions());
+        stage.Log.MarkAll();
+        stream.Attach(isBaseline: false, 0, 0);
+        var before = stream.Last;
+        sequences.AdvanceTo(1 << 20);
+        stage.Volume.CapacityBytes = 0;
+        List<RecordDraft> drafts = [new(RecordKind.Punch, 1, 0, 4096, default), new(RecordKind.Punch, 1, 4096, 4096, default)];
+        Assert.That(() => stream.TakeCopy(disk, new Extent(0, 1 << 20), drafts), Throws.InstanceOf<IOException>());
+        Assert.That(stream.Last, Is.EqualTo(before));
+        Assert.That(stream.ToCopyBytes, Is.EqualTo(stage.DiskLength));
+    }
+}
