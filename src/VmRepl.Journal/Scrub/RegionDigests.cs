@@ -26,7 +26,7 @@ internal sealed class RegionDigests : IDisposable
     private readonly List<Extent> writing = [];
     private readonly List<RegionWatch> watches = [];
 
-    // For each chunk looked at so far: which regions have an entry in the file that may be believed.
+    // For each chunk looked at so far: which regions have an entry in the file that may be believed, or, where the chunk could not be read, may have one.
     private readonly Dictionary<long, System.Collections.BitArray> present = [];
 
     // Regions that have an entry in the file, or may have, and were written since.

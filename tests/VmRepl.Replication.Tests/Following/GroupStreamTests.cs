@@ -18,7 +18,7 @@ public class GroupStreamTests
     {
         using var stage = new LogStage();
         var sequences = new SequenceReserve(stage.Directory);
-        var disk = new FollowedDisk(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
+        var disk = Disk(stage);
         var said = new List<bool>();
         var stream = new GroupStream([disk], sequences, TimeProvider.System, 1, new FollowOptions()) { InSyncChanged = said.Add };
         stream.Attach(isBaseline: false, 0, 0);
@@ -47,7 +47,7 @@ public class GroupStreamTests
     {
         using var stage = new LogStage();
         var sequences = new SequenceReserve(stage.Directory);
-        var disk = new FollowedDisk(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
+        var disk = Disk(stage);
         var stream = new GroupStream([disk], sequences, TimeProvider.System, 1, new FollowOptions());
         stage.Log.MarkAll();
         stream.Attach(isBaseline: false, 0, 0);
@@ -59,4 +59,7 @@ public class GroupStreamTests
         Assert.That(stream.Last, Is.EqualTo(before));
         Assert.That(stream.ToCopyBytes, Is.EqualTo(stage.DiskLength));
     }
+
+    /// <summary>Its image is not touched by the stream.</summary>
+    private static FollowedDisk Disk(LogStage stage) => new(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
 }

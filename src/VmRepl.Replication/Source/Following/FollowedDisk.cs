@@ -57,12 +57,10 @@ internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyReg
     public void CopyWhatIsMarked(bool isBaseline)
     {
         CopyNothing();
-        var whole = new Extent(0, Disk.Length);
-        foreach (var extent in Marks.Dirty(whole).Extents) ToCopy.Add(extent);
-        if (!ComparesFirst && !isBaseline) return;
-        foreach (var (part, isIn) in ToCopy.Runs(whole))
+        foreach (var extent in Marks.Dirty(new Extent(0, Disk.Length)).Extents)
         {
-            if (isIn) ToCompare.Add(part);
+            ToCopy.Add(extent);
+            if (ComparesFirst || isBaseline) ToCompare.Add(extent);
         }
     }
 

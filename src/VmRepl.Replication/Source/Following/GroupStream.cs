@@ -285,7 +285,8 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             Task next;
             lock (gate)
             {
-                if (Phase == StreamPhase.Alone) return failure is null ? false : throw new IOException(failure.Message, failure);
+                if (Phase == StreamPhase.Alone && failure is not null) throw new IOException(failure.Message, failure);
+                if (Phase == StreamPhase.Alone) return false;
                 if (isSo()) return true;
                 next = wakeUp.Next;
             }
