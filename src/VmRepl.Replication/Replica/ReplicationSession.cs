@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Threading.Channels;
 using VmRepl.Journal;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
@@ -360,10 +362,22 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     /// <summary>A batch follows the one before it without a hole, unless it begins with a resync that names the hole.</summary>
     private void CheckOrder(RecordBatch batch, List<Record> waiting)
     {
-        if (group.Phase == GroupPhase.Baseline || batch.Records[0].Header.Kind == RecordKind.ResyncBegin) return;
+        if (group.Phase == GroupPhase.Baseline) return;
         var last = waiting.Count > 0 ? waiting[^1].Header.Sequence : group.Journal.Position.Durable;
-        if (batch.Previous != last) throw new ArgumentException($"a batch after sequence {batch.Previous} came where one after {last} was due");
+        var first = batch.Records[0].Header;
+        if (first.Kind == RecordKind.ResyncBegin && first.Attributes is { } named && named.ContainsKey(RecordAttribute.GapFrom))
+        {
+            var (from, to) = (named[RecordAttribute.GapFrom], named.GetValueOrDefault(RecordAttribute.GapTo));
+            if (from != Text(last + 1) || to != Text(first.Sequence - 1) || first.Sequence <= last + 1)
+                throw new ArgumentException($"{batch.Records[0]} gives up the sequences from {from} to {to}, those from {last + 1} to {first.Sequence - 1} are missing");
+        }
+        else if (batch.Previous != last || (first.Kind == RecordKind.ResyncBegin && first.Sequence != last + 1))
+        {
+            throw new ArgumentException($"a batch after sequence {batch.Previous}, beginning with {first.Sequence}, came where one after {last} was due");
+        }
     }
+
+    private static string Text(ulong sequence) => sequence.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Counts a message against the credit; what is wrong where it is far beyond. The slack is one record, which a source may send when nothing is under way.</summary>
     private string? Overdraft(IMessage message)

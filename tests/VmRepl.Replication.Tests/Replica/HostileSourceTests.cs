@@ -1,4 +1,5 @@
 using VmRepl.Blocks;
+using VmRepl.Journal.Points;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Records;
@@ -22,6 +23,11 @@ public class HostileSourceTests
         yield return Case("a batch that skips one", RefusalCode.OutOfOrder, new RecordBatch(0, 3, [RawPeer.Write(4)]));
         yield return Case("a batch that comes again", RefusalCode.OutOfOrder, new RecordBatch(0, 1, [RawPeer.Fact(RecordKind.ResyncEnd, 2)]));
         yield return Case("a resync from the past", RefusalCode.OutOfOrder, new RecordBatch(0, 0, [RawPeer.Fact(RecordKind.ResyncBegin, 1)]));
+        yield return Case("a resync over a hole", RefusalCode.OutOfOrder, new RecordBatch(0, 8, [RawPeer.ResyncBegin(9)]));
+        yield return Case("a resync that names no hole's end", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(9, (RecordAttribute.GapFrom, 3))]));
+        yield return Case("a resync that names a part of the hole", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(9, (RecordAttribute.GapFrom, 4), (RecordAttribute.GapTo, 8))]));
+        yield return Case("a resync that names more than the hole", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(9, (RecordAttribute.GapFrom, 3), (RecordAttribute.GapTo, 9))]));
+        yield return Case("a resync that names a hole where none is", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(3, (RecordAttribute.GapFrom, 3), (RecordAttribute.GapTo, 2))]));
         yield return Case("an older epoch", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.Write(3, epoch: 0)]));
         yield return Case("baseline contents after the baseline", RefusalCode.OutOfOrder, new BaselineBatch([RawPeer.Write(3)]));
         yield return Case("a question about no disk", RefusalCode.OutOfOrder, new AllocationQuery(1, 7, [new Extent(0, 512)]));
@@ -53,6 +59,16 @@ public class HostileSourceTests
         Assert.That((await other.ReceiveAsync<Ack>()).Durable, Is.EqualTo(3));
         await using var again = await RawPeer.ConnectAsync(replica);
         Assert.That((await again.AskAsync<GroupState>(RawPeer.Opening())).Durable, Is.EqualTo(2), "the group can be opened again");
+    }
+
+    [Test]
+    public async Task Session_ResyncThatNamesTheHole_IsTaken()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var peer = await RawPeer.FollowAsync(replica);
+        await peer.Connection.SendAsync(new RecordBatch(0, 2, [RawPeer.ResyncBegin(9, (RecordAttribute.GapFrom, 3), (RecordAttribute.GapTo, 8))]));
+        Assert.That((await peer.ReceiveAsync<Ack>()).Durable, Is.EqualTo(9));
     }
 
     [Test]

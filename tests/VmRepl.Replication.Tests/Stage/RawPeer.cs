@@ -1,3 +1,4 @@
+using System.Globalization;
 using VmRepl.Protocol;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
@@ -34,6 +35,11 @@ internal sealed class RawPeer : IAsyncDisposable
         Record.Create(new RecordHeader { Kind = RecordKind.Punch, Sequence = sequence, TimeUs = (long)sequence, Epoch = 1, Disk = 1, Offset = offset, Length = length }, default);
 
     public static Record Fact(RecordKind kind, ulong sequence, uint epoch = 1) => Record.Create(new RecordHeader { Kind = kind, Sequence = sequence, TimeUs = (long)sequence, Epoch = epoch }, default);
+
+    public static Record ResyncBegin(ulong sequence, params (string Name, ulong Value)[] attributes) => Record.Create(new RecordHeader
+    {
+        Kind = RecordKind.ResyncBegin, Sequence = sequence, TimeUs = (long)sequence, Epoch = 1, Attributes = attributes.ToDictionary(a => a.Name, a => a.Value.ToString(CultureInfo.InvariantCulture)),
+    }, default);
 
     /// <summary>Opens a group and ends its baseline with the point 2.</summary>
     public static async Task<RawPeer> FollowAsync(ReplicaHost replica, string group = "vm")

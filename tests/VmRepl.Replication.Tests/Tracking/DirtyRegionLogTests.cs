@@ -171,4 +171,15 @@ public class DirtyRegionLogTests
         stage.Log.Clear(new Extent(64 << 10, stage.DiskLength - (64 << 10)));
         Assert.That(stage.Dirty, Is.EqualTo(new[] { new Extent(0, 64 << 10) }));
     }
+
+    [Test]
+    public async Task MarkAll_ThenTheHostCrashes_StillHoldsTheWholeDisk()
+    {
+        using var stage = new LogStage();
+        await stage.WriteAsync(5 << 20, 4096, clean: false);
+        stage.Log.MarkAll();
+        stage.Restart(CrashKind.PowerLoss);
+        Assert.That(stage.Log.OpenedAfter, Is.EqualTo(LogStop.HostCrash));
+        Assert.That(stage.Dirty, Is.EqualTo(new[] { new Extent(0, stage.DiskLength) }));
+    }
 }

@@ -194,11 +194,15 @@ internal sealed class DirtyRegionLog : IDisposable
         _ = TryFlush();
     }
 
-    /// <summary>Marks the whole disk, by segments of 64 KiB.</summary>
+    /// <summary>
+    /// Marks the whole disk, by segments of 64 KiB. The marks are on stable storage when this returns, unless <see cref="Failure"/> says why not: no active segment stands for what nobody wrote, so a host that went down in
+    /// the copying that follows would have forgotten them.
+    /// </summary>
     public void MarkAll()
     {
         lock (gate) marks.AddAll();
         GiveBackPages();
+        _ = TryFlush();
     }
 
     /// <summary>
