@@ -25,6 +25,7 @@ public static class Plant
     public const string TrustOldDigest = "trust-old-digest";
     public const string ReuseSequences = "reuse-sequences";
     public const string AcceptOldEpoch = "accept-old-epoch";
+    public const string AnchorWithoutDrain = "anchor-without-drain";
 
     public const string ScrubSkipsARegion = "scrub-skips-a-region";
     public const string ScrubSkipsUndo = "scrub-skips-undo";
@@ -38,13 +39,16 @@ public static class Plant
         NewestForWholeBlock, CutRewindForgotten, DropOnUnflushedWord, TrustFailedFlush, GiveBackNeeded];
 
     /// <summary>Those of the source's side, and of what both sides agree on, which the system's simulation finds.</summary>
-    public static readonly IReadOnlyList<string> OfSystem = [DirtyBitClearedByFirstAck, MarkAfterWrite, OverlapsUnordered, ClearBeforeRead, TrustOldDigest, ReuseSequences, AcceptOldEpoch];
+    public static readonly IReadOnlyList<string> OfSystem = [DirtyBitClearedByFirstAck, MarkAfterWrite, OverlapsUnordered, ClearBeforeRead, TrustOldDigest, ReuseSequences, AcceptOldEpoch, AnchorWithoutDrain];
 
     /// <summary>The one that is planted, or null.</summary>
     public static string? Planted { get; set; }
 
     /// <summary>Told each sequence that a source gives out.</summary>
     public static Action<ulong>? SequenceGiven { get; set; }
+
+    /// <summary>Told when the interval of an anchor begins.</summary>
+    public static Action? AnchorBegun { get; set; }
 
     /// <summary>Lets others run, at places where other threads would.</summary>
     public static global::System.Runtime.CompilerServices.YieldAwaitable Interleave() => Task.Yield();

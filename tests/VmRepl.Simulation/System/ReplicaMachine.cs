@@ -54,10 +54,9 @@ internal sealed class ReplicaMachine(SimulatedTime time, SeededRandom random, Si
         life.Cancel();
     }
 
-    /// <summary>A copy of the volume as it is; the machine is down.</summary>
+    /// <summary>A copy of the volume as its files are at this moment.</summary>
     public SimulatedVolume CopyVolume()
     {
-        Volume.Restart();
         var copy = new SimulatedVolume(random.Next64(), RoomyBytes);
         CopyTree(Volume.Directory(StoreName), copy.Directory(StoreName));
         copy.FlushRoot();

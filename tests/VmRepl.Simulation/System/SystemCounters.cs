@@ -7,14 +7,14 @@ internal sealed class SystemCounters
 {
     public const string SourceKills = "source-kills", SourceHostCrashes = "source-host-crashes", SourceStops = "source-stops", ReplicaKills = "replica-kills", ReplicaHostCrashes = "replica-host-crashes", BothCrashes = "both-crash",
         OldCopies = "old-copies", CutsAlone = "cuts-alone", CutsInBaseline = "cuts-in-baseline", CutsInResync = "cuts-in-resync", CutsInFollowing = "cuts-in-following", CutsSilent = "cuts-silent", CutsOneSided = "cuts-one-sided",
-        LateDeliveries = "late-deliveries", SlowLinks = "slow-links", LinksBarred = "links-barred", Baselines = "baselines", ResyncsQuick = "resyncs-quick", ResyncsByDigest = "resyncs-by-digest", Overflows = "overflows",
+        LateDeliveries = "late-deliveries", SlowLinks = "slow-links", LinksBarred = "links-barred", Baselines = "baselines", ResyncsQuick = "resyncs-quick", ResyncsByDigest = "resyncs-by-digest", ResyncsFromAnchor = "resyncs-from-anchor", Anchors = "anchors", Overflows = "overflows",
         PointsChecked = "points-checked", PromisedChecked = "promises-checked", PromisesEnded = "promises-ended", MarksChecked = "marks-checked", EqualChecked = "equal-checked", Bookmarks = "bookmarks", ReplicaFull = "replica-full",
         SourceFull = "source-full", ClockSteps = "clock-steps", Writes = "writes", Empties = "zeros-and-punches", Unaligned = "unaligned-writes", Fenced = "fenced";
 
     private static readonly string[] Names =
     [
         SourceKills, SourceHostCrashes, SourceStops, ReplicaKills, ReplicaHostCrashes, BothCrashes, OldCopies, CutsAlone, CutsInBaseline, CutsInResync, CutsInFollowing, CutsSilent, CutsOneSided, LateDeliveries, SlowLinks, LinksBarred,
-        Baselines, ResyncsQuick, ResyncsByDigest, Overflows, PointsChecked, PromisedChecked, PromisesEnded, MarksChecked, EqualChecked, Bookmarks, ReplicaFull, SourceFull, ClockSteps, Writes, Empties, Unaligned, Fenced,
+        Baselines, ResyncsQuick, ResyncsByDigest, ResyncsFromAnchor, Anchors, Overflows, PointsChecked, PromisedChecked, PromisesEnded, MarksChecked, EqualChecked, Bookmarks, ReplicaFull, SourceFull, ClockSteps, Writes, Empties, Unaligned, Fenced,
     ];
 
     private readonly Dictionary<string, long> counts = Names.ToDictionary(n => n, _ => 0L);

@@ -61,7 +61,9 @@ internal sealed partial class SystemSimulation
             if (!replica.IsUp) StartReplica();
             else if (!source.IsUp) StartSource();
             replica.Volume.CrashAt = source.Volume.CrashAt = long.MaxValue;
-            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0 } && replica.Group is { Journal.ResyncIsOpen: false };
+            // A source that has not heard yet of the loss of its replica takes it for level.
+            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0 } status
+                && replica.Group is { Journal: { ResyncIsOpen: false } journal } && journal.Position.Durable >= status.Durable;
         }
     }
 
@@ -173,7 +175,7 @@ internal sealed partial class SystemSimulation
         Counters.Add(SystemCounters.Overflows, follower.Status.Overflows - overflowsNoted);
         overflowsNoted = follower.Status.Overflows;
         foreach (var decision in follower.Decisions.Skip(Math.Min(decisionsNoted, follower.Decisions.Count)))
-            Counters.Add(decision.Decision switch { "baseline" => SystemCounters.Baselines, "quick resync" => SystemCounters.ResyncsQuick, _ => SystemCounters.ResyncsByDigest });
+            Counters.Add(decision.Decision switch { "baseline" => SystemCounters.Baselines, "quick resync" => SystemCounters.ResyncsQuick, "resync from an anchor" => SystemCounters.ResyncsFromAnchor, _ => SystemCounters.ResyncsByDigest });
         decisionsNoted = follower.Decisions.Count;
         if (follower.Status.Promise is { Ended: not null }) Counters.Add(SystemCounters.PromisesEnded);
     }

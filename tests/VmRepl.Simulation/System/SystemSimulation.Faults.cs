@@ -164,7 +164,20 @@ internal sealed partial class SystemSimulation
         CheckPoints();
         pointsOfCopy = [.. group.Journal.Points.Select(p => p.Sequence)];
         CrashNow(replica.Volume, isSource: false);
+        replica.Volume.Restart();
         oldCopy = replica.CopyVolume();
+        isCopyOfAnchor = false;
+    }
+
+    /// <summary>Now and then the volume is copied while it runs, as a snapshot of the host's does: what is under way at this moment the copy lacks, and the replica gets it.</summary>
+    private void OnAnchorBegun()
+    {
+        Counters.Add(SystemCounters.Anchors);
+        if (!random.Chance(0.3) || !replica.IsUp || replica.Group is not { Journal.Points.Count: > 0 } group) return;
+        CheckPoints();
+        pointsOfCopy = [.. group.Journal.Points.Select(p => p.Sequence)];
+        oldCopy = replica.CopyVolume();
+        isCopyOfAnchor = true;
     }
 
     private void RestoreCopy()
@@ -172,9 +185,9 @@ internal sealed partial class SystemSimulation
         if (oldCopy is null) return;
         Log.Add($"{time.Elapsed} replica restored from an old copy");
         Counters.Add(SystemCounters.OldCopies);
-        CrashNow(replica.Volume, isSource: false);
+        if (!replica.Volume.IsDown) CrashNow(replica.Volume, isSource: false);
         replica.Restore(oldCopy);
-        oldCopy = null;
+        (oldCopy, isCopyOfAnchor) = (null, false);
         isReplicaTrusted = false;
         history.ForgetPromises();
         foreach (var lost in seenPoints.Keys.Where(p => !pointsOfCopy.Contains(p)).ToList()) seenPoints.Remove(lost);

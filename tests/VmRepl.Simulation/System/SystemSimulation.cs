@@ -31,6 +31,7 @@ internal sealed partial class SystemSimulation
     private ulong? reused;
     private SimulatedVolume? oldCopy;
     private HashSet<ulong> pointsOfCopy = [];
+    private bool isCopyOfAnchor;
     private bool isReplicaTrusted = true;
     private int writing;
     private bool isPaused;
@@ -50,6 +51,7 @@ internal sealed partial class SystemSimulation
             Acknowledgement = random.Pick(Enum.GetValues<AcknowledgementMode>()),
             BufferBytes = random.Chance(0.5) ? random.Between(1, 8) << 17 : 64 << 20,
             Lease = TimeSpan.FromSeconds(random.Between(1, 6)),
+            AnchorEvery = TimeSpan.FromMilliseconds(random.Between(500, 8000)),
             SemiSyncLagBytes = random.Between(1, 64) << 14,
         };
         var log = trace is null ? NullLogger.Instance : (Microsoft.Extensions.Logging.ILogger)new TraceLogger(time, trace);
@@ -67,6 +69,7 @@ internal sealed partial class SystemSimulation
     public void Run()
     {
         Plant.SequenceGiven = sequence => reused = given.Add(sequence) ? reused : sequence;
+        Plant.AnchorBegun = OnAnchorBegun;
         try
         {
             scheduler.Run(MainAsync);
@@ -74,6 +77,7 @@ internal sealed partial class SystemSimulation
         finally
         {
             Plant.SequenceGiven = null;
+            Plant.AnchorBegun = null;
         }
     }
 
@@ -96,6 +100,12 @@ internal sealed partial class SystemSimulation
     /// <summary>One more thing that happens.</summary>
     private async Task ActAsync()
     {
+        if (isCopyOfAnchor && random.Chance(0.1))
+        {
+            RestoreCopy();
+            return;
+        }
+
         if (!replica.IsUp)
         {
             StartReplica();

@@ -26,11 +26,12 @@ internal sealed class FollowMemory
 
     public IReadOnlyList<LinkDecision> Decisions => Progress.Decisions;
 
-    public void Note(LinkDecision decision, Guid storeId)
+    /// <summary>The marks that a decision rests on are on stable storage by then.</summary>
+    public void Note(LinkDecision decision, Guid storeId, ulong newestRewind)
     {
         lock (gate)
         {
-            Save(Progress with { StoreId = storeId, Metadata = storeId == Progress.StoreId ? Progress.Metadata : new Dictionary<string, string>(), Decisions = [.. Progress.Decisions.TakeLast(DecisionsMax - 1), decision] });
+            Save(Progress with { StoreId = storeId, NewestRewind = newestRewind, Metadata = storeId == Progress.StoreId ? Progress.Metadata : new Dictionary<string, string>(), Decisions = [.. Progress.Decisions.TakeLast(DecisionsMax - 1), decision] });
             Cause = null;
         }
     }

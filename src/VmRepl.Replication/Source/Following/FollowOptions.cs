@@ -42,6 +42,9 @@ public sealed record FollowOptions
     /// <summary>Bytes not yet durable at the replica beyond which a semi-sync group does not wait. Default 16 MiB.</summary>
     public long SemiSyncLagBytes { get; init; } = 16 << 20;
 
+    /// <summary>How often an anchor is made while the replica is in sync and the guest writes. Default 30 s.</summary>
+    public TimeSpan AnchorEvery { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Pause before a link that was given up is made anew; doubles up to <see cref="RelinkDelayMax"/>. Default 0.5 s.</summary>
     public TimeSpan RelinkDelay { get; init; } = TimeSpan.FromMilliseconds(500);
 

@@ -6,6 +6,9 @@ internal sealed record FollowState
     /// <summary>The store that the group was followed to.</summary>
     public Guid StoreId { get; init; }
 
+    /// <summary>Sequence of the replica's newest rewind that this group was brought level after; 0 for none.</summary>
+    public ulong NewestRewind { get; init; }
+
     /// <summary>Newest source timestamp known when the file was written; the next is later.</summary>
     public long TimeUs { get; init; }
 

@@ -59,6 +59,9 @@ public sealed record FollowStatus
     /// <summary>Times that a change found no room in the buffer and was tracked.</summary>
     public long Overflows { get; init; }
 
+    /// <summary>Anchors made since the agent began to follow.</summary>
+    public long Anchors { get; init; }
+
     /// <summary>Bytes that the replica has granted and that were not used.</summary>
     public long CreditBytes { get; init; }
 

@@ -34,6 +34,7 @@ internal sealed class GroupFollower
     private readonly SyncPromise? promise;
     private readonly AnswerRule answers;
     private readonly Splitter splitter;
+    private readonly AnchorKeeper anchors;
     private readonly FollowProgress progress;
 
     private ReplicaLink? link;
@@ -53,7 +54,9 @@ internal sealed class GroupFollower
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
         promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable) : null;
         answers = new AnswerRule(stream, promise, options, time);
-        splitter = new Splitter(stream, answers);
+        var changes = new ChangesUnderWay();
+        splitter = new Splitter(stream, answers, changes);
+        anchors = new AnchorKeeper(disks, stream, changes);
         progress = new FollowProgress(time);
     }
 
@@ -88,6 +91,7 @@ internal sealed class GroupFollower
                 LastTimeUs = stream.LastTimeUs,
                 Durable = stream.Durable,
                 Overflows = stream.Overflows,
+                Anchors = anchors.Count,
                 CreditBytes = link?.CreditBytes ?? 0,
                 BytesSent = (link?.BytesSent ?? 0) + known.BytesSent,
                 FirstPointTimeUs = known.FirstPointTimeUs,
@@ -107,7 +111,7 @@ internal sealed class GroupFollower
     public Splitter Splitter => splitter;
 
     /// <summary>Keeps a link, and the marks in order, until it is called off. Does not throw for what a replica or a network does.</summary>
-    public Task RunAsync(CancellationToken cancellation) => Task.WhenAll(LinkAsync(cancellation), KeepHouseAsync(cancellation));
+    public Task RunAsync(CancellationToken cancellation) => Task.WhenAll(LinkAsync(cancellation), KeepHouseAsync(cancellation), KeepAnchorsAsync(cancellation));
 
     /// <summary>Takes what rests out of the activity logs, so that a crash of the host costs less.</summary>
     private async Task KeepHouseAsync(CancellationToken cancellation)
@@ -134,6 +138,22 @@ internal sealed class GroupFollower
             {
                 FollowLog.MarksFailed(log, group.Name, e.Message);
             }
+        }
+    }
+
+    private async Task KeepAnchorsAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(options.AnchorEvery, time, cancellation);
+                await anchors.TryMakeAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The group ends.
         }
     }
 
@@ -277,11 +297,22 @@ internal sealed class GroupFollower
         string? distrust = isBaseline ? null
             : known.StoreId == Guid.Empty ? "this agent has not followed it to this replica before"
             : known.StoreId != made.StoreId ? "the replica's store is another one"
-            : made.Durable < watermark ? $"the replica has less than it had acknowledged (up to {made.Durable}, it was {watermark})"
-            : made.State.NewestRewind > watermark ? "the replica was rewound"
+            // An older copy that was rewound may have gone past numbers of ours since.
+            : made.State.NewestRewind != 0 && made.State.NewestRewind != known.NewestRewind ? "the replica was rewound"
             : made.Durable > sequences.Last ? "the replica has changes that this agent's state knows nothing of"
             : null;
-        if (isBaseline || distrust is not null)
+        string? lost = isBaseline || distrust is not null || made.Durable >= watermark ? null : $"the replica has less than it had acknowledged (up to {made.Durable}, it was {watermark})";
+        var anchor = lost is null ? null : anchors.Newest(made.Durable);
+        if (anchor is { } from)
+        {
+            foreach (var disk in disks)
+            {
+                disk.Marks.MarkAgain(disk.Marks.Anchors.WrittenSince(from)!);
+                disk.Marks.Anchors.ForgetAfter(made.Durable);
+                disk.Marks.DurableAtReplica = made.Durable;
+            }
+        }
+        else if (isBaseline || distrust is not null || lost is not null)
         {
             foreach (var disk in disks)
             {
@@ -295,10 +326,10 @@ internal sealed class GroupFollower
         var dirty = disks.Sum(d => d.Marks.DirtyBytes);
         var decision = new LinkDecision(
             time.NowUs(),
-            isBaseline ? "baseline" : disks.Any(d => d.ComparesFirst) ? "resync by digests" : "quick resync",
-            isBaseline ? "the replica has no point of this group yet" : distrust ?? (memory.Cause ?? "the link was lost"),
+            isBaseline ? "baseline" : disks.Any(d => d.ComparesFirst) ? "resync by digests" : anchor is not null ? "resync from an anchor" : "quick resync",
+            isBaseline ? "the replica has no point of this group yet" : distrust ?? (anchor is { } since ? $"{lost}, and what was written since the anchor {since} is known" : lost) ?? memory.Cause ?? "the link was lost",
             dirty);
-        memory.Note(decision, made.StoreId);
+        memory.Note(decision, made.StoreId, made.State.NewestRewind);
         FollowLog.Decided(log, group.Name, decision.Decision, decision.Cause, dirty);
     }
 

@@ -33,6 +33,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>Whether the replica has everything up to the end of the last resync, and follows.</summary>
     public bool IsInSync { get; private set; }
 
+    /// <summary>Times that sync was lost.</summary>
+    public long SyncLosses { get; private set; }
+
     /// <summary>Newest sequence known durable at the replica by this link.</summary>
     public ulong Durable { get; private set; }
 
@@ -313,8 +316,8 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <returns>Whether the replica was in sync before.</returns>
     private bool LeaveLink(IOException? reason)
     {
-        var wasInSync = IsInSync;
-        (Phase, IsInSync) = (StreamPhase.Alone, false);
+        var wasInSync = LoseSync();
+        Phase = StreamPhase.Alone;
         failure ??= reason;
         links++;
         foreach (var flight in queue.Clear())
@@ -332,7 +335,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <returns>Whether the replica was in sync before.</returns>
     private bool Track(FollowedDisk disk, Extent extent)
     {
-        var wasInSync = IsInSync;
+        var wasInSync = LoseSync();
         if (Phase == StreamPhase.Following)
         {
             Phase = StreamPhase.Resync;
@@ -340,11 +343,19 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             changed.Set();
         }
 
-        IsInSync = false;
         disk.ToCopy.Add(extent);
         // Records of these chunks may still be on their way: a digest would be of contents that they change.
         disk.ToCompare.Remove(extent);
         return wasInSync;
+    }
+
+    /// <returns>Whether it was in sync before.</returns>
+    private bool LoseSync()
+    {
+        if (!IsInSync) return false;
+        IsInSync = false;
+        SyncLosses++;
+        return true;
     }
 
     private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false)

@@ -15,7 +15,7 @@ namespace VmRepl.Replication.Source.Following;
 /// </code>
 /// Marks go when the replica has acknowledged and the local image has it, never before.
 /// </summary>
-internal sealed class Splitter(GroupStream stream, AnswerRule answers)
+internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUnderWay changes)
 {
     /// <summary>Longest change that is carried out in one piece.</summary>
     public const int PieceBytes = 1 << 20;
@@ -119,6 +119,8 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
     private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named)
     {
         var held = await disk.Ranges.EnterAsync(whole);
+        // Before it is marked: whoever drains what was under way waits for it.
+        var entered = changes.Enter();
         try
         {
             var data = contents is null ? default : contents.Memory[..(int)whole.Length];
@@ -153,6 +155,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers)
         }
         finally
         {
+            changes.Exit(entered);
             disk.Ranges.Exit(held);
             contents?.Release();
         }

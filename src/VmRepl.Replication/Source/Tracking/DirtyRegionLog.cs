@@ -28,8 +28,9 @@ internal sealed class DirtyRegionLog : IDisposable
     private uint restedTick;
     private IOException? flushFailure;
 
-    internal DirtyRegionLog(Lock gate, MarksLayout layout, DirtyLogOptions options, IHostMemory memory, ChunkCounters counters, RegionMarks marks, ActivityLog activity, LogStop openedAfter, string? wrong)
+    internal DirtyRegionLog(Lock gate, MarksLayout layout, DirtyLogOptions options, IHostMemory memory, ChunkCounters counters, RegionMarks marks, ActivityLog activity, AnchorLog anchors, LogStop openedAfter, string? wrong)
     {
+        Anchors = anchors;
         this.gate = gate;
         this.layout = layout;
         this.options = options;
@@ -46,6 +47,9 @@ internal sealed class DirtyRegionLog : IDisposable
 
     /// <summary>What was wrong with the files, for <see cref="LogStop.Damaged"/>; a clause about the file, that names it.</summary>
     public string? Wrong { get; }
+
+    /// <summary>What was written since moments that the replica has held. Disposed of with this.</summary>
+    public AnchorLog Anchors { get; }
 
     /// <summary>Newest sequence known durable at the replica. To be set before a write ends that the replica acknowledged by it: a replica that knows of less than this has lost something that is no longer marked.</summary>
     public ulong DurableAtReplica
@@ -140,6 +144,7 @@ internal sealed class DirtyRegionLog : IDisposable
         {
             marks.Begin(extent);
             WriteHeader(MarksHeader.BegunOffset, now);
+            Anchors.Note(extent, now);
             return activity.Touch(extent);
         }
     }
@@ -200,8 +205,21 @@ internal sealed class DirtyRegionLog : IDisposable
     /// </summary>
     public void MarkAll()
     {
+        // What is not trusted may have changed where nothing was noted.
+        Anchors.Clear();
         lock (gate) marks.AddAll();
         GiveBackPages();
+        _ = TryFlush();
+    }
+
+    /// <summary>Marks what the replica has lost. Durable as <see cref="MarkAll"/> is.</summary>
+    public void MarkAgain(ExtentSet lost)
+    {
+        lock (gate)
+        {
+            foreach (var extent in lost.Extents) marks.Add(extent);
+        }
+
         _ = TryFlush();
     }
 
@@ -242,6 +260,7 @@ internal sealed class DirtyRegionLog : IDisposable
         lock (gate)
         {
             if ((flushFailure ?? marks.Failure) is not null || !TryFlush()) return false;
+            FlushAnchors();
             new MarksHeader(true, layout.DiskLength, options.BootId).WriteTo(memory.WritablePage(0));
             return TryFlush();
         }
@@ -253,6 +272,7 @@ internal sealed class DirtyRegionLog : IDisposable
         lock (gate)
         {
             activity.Dispose();
+            Anchors.Dispose();
             memory.Dispose();
         }
     }
@@ -289,6 +309,19 @@ internal sealed class DirtyRegionLog : IDisposable
         for (var goesOn = true; goesOn;)
         {
             lock (gate) goesOn = marks.GiveBack(failure);
+        }
+    }
+
+    /// <summary>The marks count for themselves: without its anchors a replica that lost something is compared by digests.</summary>
+    private void FlushAnchors()
+    {
+        try
+        {
+            Anchors.Flush();
+        }
+        catch (IOException)
+        {
+            Anchors.Clear();
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -18,6 +19,7 @@ internal static class LogOpening
         if (!isBelieved) CreateMarks(directory, marksName, layout);
         var memory = directory.Map(marksName);
         ActivityLog? activity = null;
+        AnchorLog? anchors = null;
         try
         {
             var counters = new ChunkCounters();
@@ -31,14 +33,17 @@ internal static class LogOpening
             var gate = new Lock();
             // After the process's death what is active stays so: neither marks nor disk are known to be on stable storage. Where the file is not to be believed, that may be any segment.
             activity = ActivityLog.Create(directory, activeName, diskLength, gate, stop == LogStop.ProcessDeath ? active : []);
+            long? lastBegun = stop is LogStop.Clean or LogStop.ProcessDeath ? BinaryPrimitives.ReadInt64LittleEndian(memory.Page(0)[MarksHeader.BegunOffset..]) : null;
+            anchors = AnchorLog.Open(directory, name, layout, gate, lastBegun);
             new MarksHeader(false, diskLength, options.BootId).WriteTo(memory.WritablePage(0));
             memory.Flush(0, 1);
             if (!isBelieved) directory.Flush();
-            return new DirtyRegionLog(gate, layout, options, memory, counters, marks, activity, stop, wrong);
+            return new DirtyRegionLog(gate, layout, options, memory, counters, marks, activity, anchors, stop, wrong);
         }
         catch
         {
             activity?.Dispose();
+            anchors?.Dispose();
             memory.Dispose();
             throw;
         }
