@@ -88,7 +88,7 @@ internal sealed class LinkBacklog
     {
         grantedBytes = Bytes(ack.CreditBytes);
         // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
-        while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? ack.Received : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
+        while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? Math.Max(ack.Received, ack.Durable) : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
     }
 
     private static long Bytes(ulong credit) => (long)Math.Min(credit, long.MaxValue / 2);

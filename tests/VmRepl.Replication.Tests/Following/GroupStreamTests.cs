@@ -60,6 +60,25 @@ public class GroupStreamTests
         Assert.That(stream.ToCopyBytes, Is.EqualTo(stage.DiskLength));
     }
 
+    /// <summary>The connection broke behind the end of a baseline, and the new one says only what is durable. Simulation of the system, seed 90 of 2026-11-27: it waited for ever.</summary>
+    [Test]
+    public void Acknowledge_OnlyDurableAfterABaseline_IsInSync()
+    {
+        using var stage = new LogStage();
+        var disk = Disk(stage);
+        var stream = new GroupStream([disk], new SequenceReserve(stage.Directory), TimeProvider.System, 1, new FollowOptions());
+        stage.Log.MarkAll();
+        stream.Attach(isBaseline: true, 0, 0);
+        var whole = new Extent(0, stage.DiskLength);
+        _ = stage.Log.TryBegin(whole);
+        Assert.That(stream.TakeCopy(disk, whole, [new RecordDraft(RecordKind.Punch, 1, 0, stage.DiskLength, default)]), Is.True);
+        Assert.That(stream.TryEnd([]), Is.True);
+        stream.Acknowledge(0, stream.Last - 1);
+        Assert.That(stream.IsInSync, Is.False, "its end is not there yet");
+        stream.Acknowledge(0, stream.Last);
+        Assert.That((stream.IsInSync, stream.LagBytes, stage.Log.DirtyBytes), Is.EqualTo((true, 0L, 0L)));
+    }
+
     /// <summary>Its image is not touched by the stream.</summary>
     private static FollowedDisk Disk(LogStage stage) => new(new SourceDisk(1, "sda", "/sda", ImageFormat.Raw, stage.DiskLength, 512), null!, stage.Log, comparesFirst: false);
 }

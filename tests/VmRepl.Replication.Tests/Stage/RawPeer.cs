@@ -38,7 +38,11 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public static Record ResyncBegin(ulong sequence, params (string Name, ulong Value)[] attributes) => Record.Create(new RecordHeader
     {
-        Kind = RecordKind.ResyncBegin, Sequence = sequence, TimeUs = (long)sequence, Epoch = 1, Attributes = attributes.ToDictionary(a => a.Name, a => a.Value.ToString(CultureInfo.InvariantCulture)),
+        Kind = RecordKind.ResyncBegin,
+        Sequence = sequence,
+        TimeUs = (long)sequence,
+        Epoch = 1,
+        Attributes = attributes.ToDictionary(a => a.Name, a => a.Value.ToString(CultureInfo.InvariantCulture)),
     }, default);
 
     /// <summary>Opens a group and ends its baseline with the point 2.</summary>

@@ -46,11 +46,11 @@ internal sealed class StreamQueue
     }
 
     /// <summary>Takes out the oldest flight where the replica has it by now.</summary>
-    /// <param name="received">Newest sequence that the replica has in memory, which is enough for a baseline.</param>
-    /// <param name="durable">Newest sequence durable there.</param>
+    /// <param name="received">Newest sequence that the replica has in memory, which is enough for a baseline; 0 where it did not say.</param>
+    /// <param name="durable">Newest sequence durable there: by then it has every baseline record before it, too.</param>
     public bool TryEnd(ulong received, ulong durable, out Flight flight)
     {
-        if (!flights.TryPeek(out flight) || flight.Sequence > (flight.IsBaseline ? received : durable)) return false;
+        if (!flights.TryPeek(out flight) || flight.Sequence > (flight.IsBaseline ? Math.Max(received, durable) : durable)) return false;
         flights.Dequeue();
         heldBytes -= flight.Weight;
         return true;
