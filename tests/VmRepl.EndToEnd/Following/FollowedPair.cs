@@ -39,6 +39,15 @@ internal sealed class FollowedPair : IDisposable
         Pair.Run(["protect", group, .. groups[group].SelectMany(d => new[] { "--disk", $"{d.Name}={d.File},format={d.Format}" }), "--to", Relay.Address, "--capture", "served", "--ack", acknowledgement, "--no-wait"]).MustSucceed();
     }
 
+    /// <summary>Restores a moment of a group from the replica's store as it lies there, or from a copy of it.</summary>
+    /// <returns>The directory, with a raw file for each disk.</returns>
+    public string Restore(string group, string at, string? store = null)
+    {
+        var target = Pair.Path($"restored-{Guid.NewGuid():N}");
+        Pair.Run("restore-vm", group, "--to", target, "--at", at, "--format", "raw", "--store", store ?? Pair.Store).MustSucceed();
+        return target;
+    }
+
     public string DiskFile(string group, string disk) => groups[group].Single(d => d.Name == disk).File;
 
     public string LiveImage(string group, string disk) => Path.Combine(Pair.Store, "groups", group, "live", disk + ".vhdx");

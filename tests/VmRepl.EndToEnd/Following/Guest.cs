@@ -87,22 +87,24 @@ internal sealed class Guest : IDisposable
         Assert.That(failure, Is.Null);
     }
 
+    /// <summary>How many writes of each block were answered by now.</summary>
+    public int[] Answered => [.. answered];
+
     /// <summary>What of what was answered is not there.</summary>
-    /// <param name="disk">Reads a part of the disk.</param>
-    /// <returns>Numbers of blocks that hold something older than what was answered, or something that was never written there.</returns>
-    public List<long> Lost(Action<long, byte[]> disk)
+    /// <param name="raw">A disk's contents as a file.</param>
+    /// <param name="wanted">What <see cref="Answered"/> was.</param>
+    /// <returns>Numbers of blocks that hold something older, or something that was never written there.</returns>
+    public List<long> Lost(string raw, int[] wanted)
     {
         var lost = new List<long>();
-        var blocks = new byte[256 * BlockContents.Bytes];
-        for (var first = 0; first < DiskBlocks; first += 256)
+        var block = new byte[BlockContents.Bytes];
+        using var file = File.OpenRead(raw);
+        for (var number = 0; number < DiskBlocks; number++)
         {
-            disk((long)first * BlockContents.Bytes, blocks);
-            for (var i = 0; i < 256 && first + i < DiskBlocks; i++)
-            {
-                var number = first + i;
-                if (begun[number] == 0) continue;
-                if (BlockContents.Version(blocks.AsSpan(i * BlockContents.Bytes, BlockContents.Bytes), number) is not { } found || found < answered[number] || found > begun[number]) lost.Add(number);
-            }
+            if (begun[number] == 0) continue;
+            file.Position = (long)number * BlockContents.Bytes;
+            file.ReadExactly(block);
+            if (BlockContents.Version(block, number) is not { } found || found < wanted[number] || found > begun[number]) lost.Add(number);
         }
 
         return lost;
