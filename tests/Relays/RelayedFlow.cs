@@ -71,8 +71,8 @@ internal sealed class RelayedFlow(Relay relay, Socket from, Socket to, Action<in
         while (Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), due) is { Ticks: > 0 } left)
         {
             // A sleep is a little longer than asked for: the last part is waited for awake, since a round trip is what is measured with it.
-            if (left.TotalMilliseconds > 1.3) Thread.Sleep((int)(left.TotalMilliseconds - 0.3));
-            else Thread.SpinWait(50);
+            if (left.TotalMilliseconds > 1.1) Thread.Sleep((int)(left.TotalMilliseconds - 0.1));
+            else Thread.Yield();
         }
     }
 }

@@ -61,7 +61,7 @@ internal sealed partial class SystemSimulation
             if (!replica.IsUp) StartReplica();
             else if (!source.IsUp) StartSource();
             replica.Volume.CrashAt = source.Volume.CrashAt = long.MaxValue;
-            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0 } && replica.Group is { Journal.ResyncIsOpen: false };
+            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0, LinkDown: null } && replica.Group is { Journal.ResyncIsOpen: false };
         }
     }
 
