@@ -55,7 +55,7 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, Cancellati
     });
 
     private Task WhyAsync(HttpContext context, string group) => AnswerAsync(context, () =>
-        Task.FromResult(new WhyReport(group, [.. agent.Decisions(group).Select(d => new DecisionReport(AgentReports.Time(d.TimeUs), d.Decision, d.Cause, d.MarkedBytes))])));
+        Task.FromResult(new WhyReport(group, [.. agent.Decisions(group).Select(d => new DecisionReport(AgentReports.Time(d.TimeUs), d.Decision, d.Cause, d.MarkedBytes, d.BroughtOverBytes, d.Times))])));
 
     private Task BookmarkAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
     {

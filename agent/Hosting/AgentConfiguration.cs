@@ -7,7 +7,7 @@ namespace VmRepl.Agent.Hosting;
 
 /// <summary>
 /// Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans; and <c>Follow</c>: <c>BufferBytes</c>, <c>SemiSyncLagBytes</c> (bytes),
-/// <c>Lease</c>, <c>SemiSyncWait</c>, <c>AnchorEvery</c> (time spans).
+/// <c>Lease</c>, <c>SemiSyncWait</c>, <c>GoneAfter</c>, <c>AnchorEvery</c> (time spans).
 /// </summary>
 internal static class AgentConfiguration
 {
@@ -39,6 +39,7 @@ internal static class AgentConfiguration
             SemiSyncLagBytes = Bytes("SemiSyncLagBytes", options.SemiSyncLagBytes),
             Lease = Span(section, "Lease", options.Lease),
             SemiSyncWait = Span(section, "SemiSyncWait", options.SemiSyncWait),
+            GoneAfter = Span(section, "GoneAfter", options.GoneAfter),
             AnchorEvery = Span(section, "AnchorEvery", options.AnchorEvery),
         };
 

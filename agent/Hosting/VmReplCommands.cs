@@ -74,7 +74,7 @@ internal sealed class VmReplCommands : IVmReplCommands
         {
             if (r.Decisions.Count == 0) output.Line($"Group {r.Group} has had no link to its replica yet.");
             foreach (var decision in r.Decisions)
-                output.Line($"{IsoTime.Format(decision.Time)}  {decision.Decision}, because {decision.Cause}; {Quantities.Size(decision.MarkedBytes)} were marked as possibly different.");
+                output.Line($"{IsoTime.Format(decision.Time)}  {decision.Decision}, because {decision.Cause}; {Quantities.Size(decision.MarkedBytes)} were marked as possibly different{(decision.BroughtOverBytes is { } cost ? $", {Quantities.Size(cost)} were brought over" : "")}{(decision.Times > 1 ? $", {decision.Times} times" : "")}.");
         });
         return ExitCode.Done;
     }

@@ -21,6 +21,9 @@ public sealed record LinkOptions
     /// <summary>How long an attempt to connect may take. Default 10 s.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a link whose connection broke is held on to, since that broke; then it is given up. Null: for <see cref="RetryFor"/>.</summary>
+    public TimeSpan? GoneAfter { get; init; }
+
     /// <summary>A ping is sent after so long without sending. Default 5 s.</summary>
     public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(5);
 

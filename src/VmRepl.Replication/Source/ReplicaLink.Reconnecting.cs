@@ -23,6 +23,7 @@ internal sealed partial class ReplicaLink
             {
                 Adopt(opened);
                 lock (gate) sign = headway.Task;
+                _ = sign.ContinueWith(_ => absence.End(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
                 // Acknowledgements are received meanwhile: they bring the credit that the rest of it waits for.
                 following = FollowAsync(opened.Connection, closing.Token);
                 await ResendAsync(opened, following, cancellation);
@@ -118,6 +119,7 @@ internal sealed partial class ReplicaLink
             while (true)
             {
                 dialer.LastReason = await following;
+                absence.Begin();
                 LinkLog.Lost(log, opening.Group, connector.Peer, dialer.LastReason);
                 await DropAsync();
                 following = await dialer.PersistAsync(ReconnectAsync, cancellation);

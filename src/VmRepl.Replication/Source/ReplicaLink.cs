@@ -21,6 +21,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     private readonly ILogger log;
     private readonly ReplicaDialer dialer;
     private readonly RoomAtReplica room;
+    private readonly LinkAbsence absence;
     private readonly CancellationTokenSource closing = new();
 
     // One sender at a time: the order in which records are put here is their order on the wire, and a reconnect resends before anything new goes out.
@@ -48,6 +49,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
         this.log = log;
         dialer = new ReplicaDialer(connector, opening, options, time, log, DropAsync);
         room = new RoomAtReplica(opening.Group, options, time, log, roomChanged, Fail);
+        absence = new LinkAbsence(options.GoneAfter, time, GiveUpIfGone);
     }
 
     /// <summary>Told how far the replica is, received and durable, whenever it says so; received is 0 where it said only what is durable. Called under no lock.</summary>
@@ -55,6 +57,12 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
 
     /// <summary>Told of every sign of life of the replica.</summary>
     public Action? Heard { get; init; }
+
+    /// <summary>Asked when the connection was away for <see cref="LinkOptions.GoneAfter"/>: whether the link is given up. By default it is.</summary>
+    public Func<bool>? IsGivenUpWhenGone { get; init; }
+
+    /// <summary>Whether it was given up because the connection was away for too long.</summary>
+    public bool IsGone { get; private set; }
 
     /// <summary>Ends, with the reason, when there is no going on.</summary>
     public Task Faulted => faulted.Task;
@@ -182,8 +190,12 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     /// <summary>Waits until everything up to <paramref name="sequence"/> is on stable storage at the replica.</summary>
     public Task WaitDurableAsync(ulong sequence, CancellationToken cancellation) => WaitUntilAsync(() => Durable >= sequence, cancellation);
 
+    /// <summary>Waits while there is no connection: what is not sent yet is better kept where it may be overtaken by something newer.</summary>
+    public Task WaitConnectedAsync(CancellationToken cancellation) => WaitUntilAsync(() => connection is not null, cancellation);
+
     public async ValueTask DisposeAsync()
     {
+        absence.Dispose();
         if (connection is { } last)
         {
             try
@@ -296,6 +308,18 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
 
             await changed.WaitAsync(cancellation);
         }
+    }
+
+    private void GiveUpIfGone()
+    {
+        if (IsGivenUpWhenGone is { } asked && !asked()) return;
+        lock (gate)
+        {
+            if (fault is not null) return;
+            IsGone = true;
+        }
+
+        Fail(new ReplicationException(opening.Group, $"group {opening.Group}: the replica {connector.Peer} was away for {options.GoneAfter!.Value.TotalSeconds:0.#} s: {dialer.LastReason}", "Changes are tracked and brought over when it is back."));
     }
 
     private void Fail(Exception e)

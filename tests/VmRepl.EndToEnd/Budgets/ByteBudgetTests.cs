@@ -13,7 +13,7 @@ internal sealed class ByteBudgetTests
     private const long DigestMax = DataMiB * MiB / 1000;
 
     private ReplicationPair pair = null!;
-    private CountingProxy wire = null!;
+    private Relay wire = null!;
     private PlainDisk disk = null!;
     private long baselineSent;
 
@@ -22,7 +22,7 @@ internal sealed class ByteBudgetTests
     {
         ExternalTool.Require("qemu-img", "qemu-io");
         pair = new ReplicationPair().Start();
-        wire = new CountingProxy(pair.Port);
+        wire = new Relay(pair.Port);
         disk = PlainDisk.Create(pair.Root, "sda", "qcow2", SizeMiB, DataMiB, seed: 11);
         var report = pair.Run("protect", Group, "--disk", disk.Argument, "--to", wire.Address).MustSucceed().Json;
         baselineSent = report.GetProperty("bytesSent").GetInt64();

@@ -33,11 +33,12 @@ internal sealed class AgentSocket(string path) : IDisposable
         }
     }
 
-    public string Phase(string group)
-    {
-        var status = http.GetFromJsonAsync<JsonElement>("/v1/status").GetAwaiter().GetResult();
-        return status.GetProperty("groups").EnumerateArray().Where(g => g.GetProperty("name").GetString() == group).Select(g => g.GetProperty("phase").GetString()!).FirstOrDefault("absent");
-    }
+    public string Phase(string group) => Groups.Where(g => g.GetProperty("name").GetString() == group).Select(g => g.GetProperty("phase").GetString()!).FirstOrDefault("absent");
+
+    /// <summary>The state of a group that the agent has.</summary>
+    public JsonElement Group(string group) => Groups.Single(g => g.GetProperty("name").GetString() == group);
+
+    private JsonElement.ArrayEnumerator Groups => http.GetFromJsonAsync<JsonElement>("/v1/status").GetAwaiter().GetResult().GetProperty("groups").EnumerateArray();
 
     public void Dispose() => http.Dispose();
 }

@@ -19,7 +19,7 @@ public class GroupStreamTests
         using var stage = new LogStage();
         var sequences = new SequenceReserve(stage.Directory);
         var disk = Disk(stage);
-        var said = new List<bool>();
+        var said = new List<LossOfSync?>();
         var stream = new GroupStream([disk], sequences, TimeProvider.System, 1, new FollowOptions()) { InSyncChanged = said.Add };
         stream.Attach(isBaseline: false, 0, 0);
         Assert.That(stream.TryEnd([]), Is.True);
@@ -35,7 +35,7 @@ public class GroupStreamTests
         stream.EndLocally(disk, Written, taken, isWrittenLocally);
 
         Assert.That((stream.IsInSync, stream.Phase), Is.EqualTo((false, StreamPhase.Alone)));
-        Assert.That(said, Is.EqualTo(new[] { true, false }));
+        Assert.That(said, Is.EqualTo(new LossOfSync?[] { null, LossOfSync.LinkGivenUp }));
         Assert.That(stage.Dirty, Is.EqualTo(new[] { Written }));
         Assert.That(() => stream.WaitForWorkAsync(default), Throws.InstanceOf<IOException>(), "and whoever sends learns why");
         Assert.That(() => stream.Attach(isBaseline: false, 2, 0), Throws.Nothing, "one number is left");

@@ -1,5 +1,6 @@
 using VmRepl.Images;
 using VmRepl.Protocol.Connections;
+using VmRepl.Protocol.Messages;
 using VmRepl.Replication.Replica;
 using VmRepl.Replication.Source.Following;
 using VmRepl.Replication.Tests.Stage;
@@ -60,6 +61,51 @@ public class ServedGroupTests
         }
 
         await vm.CheckEqualAsync("after an overflow");
+        var last = vm.Group.Decisions[^1];
+        Assert.That(last.Decision, Is.EqualTo("quick resync"));
+        Assert.That(last.Cause, Does.Contain("the buffer of 1 MiB was full"));
+        Assert.That(last.BroughtOverBytes, Is.Positive);
+    }
+
+    [Test]
+    public async Task Link_AwayForTooLong_IsGivenUpAndOnlyWhatDiffersIsBroughtOver()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 32 << 20)], new FollowOptions { GoneAfter = TimeSpan.FromMilliseconds(300) });
+        vm.Start();
+        await vm.InSyncAsync();
+        await replica.StopAsync();
+        var block = new byte[4096];
+        for (var i = 0; vm.Group.Status.Following!.Phase != "tracking"; i++)
+        {
+            Assert.That(i, Is.LessThan(1_000_000), "it was never given up");
+            block.AsSpan().Fill((byte)(i | 1));
+            vm.Device("sda").Write(i % 16 * 8192, block);
+        }
+
+        var status = vm.Group.Status.Following;
+        Assert.That((status.DirtyBytes, status.LagBytes, status.LastError), Is.EqualTo((16 * 4096L, 0L, (string?)null)));
+        replica.Store.Dispose();
+        replica.Open(directory.Host("store"));
+        await vm.CheckEqualAsync("when it is back");
+        Assert.That(vm.Group.Status.Following!.BytesSent - status.BytesSent, Is.LessThan(17 * 4096 * 11 / 10), "what was written again and again is sent once");
+        var last = vm.Group.Decisions[^1];
+        Assert.That((last.Decision, last.MarkedBytes), Is.EqualTo(("quick resync", 16 * 4096L)));
+        Assert.That(last.Cause, Does.Contain("was away"));
+    }
+
+    [Test]
+    public async Task Opening_TellsTheReplicaWhatIsPromised([Values] AcknowledgementMode mode)
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 4 << 20)], new FollowOptions { Acknowledgement = mode, Lease = TimeSpan.FromSeconds(3) });
+        vm.Start();
+        await vm.InSyncAsync();
+        var promise = replica.Store.Find(vm.Definition.Name)!.Promise!;
+        var (word, lease) = mode switch { AcknowledgementMode.Sync => (AckMode.Sync, 3000u), AcknowledgementMode.SemiSync => (AckMode.SemiSync, 0u), _ => (AckMode.Async, 0u) };
+        Assert.That((promise.AckMode, promise.LeaseMs), Is.EqualTo((word, lease)));
     }
 
     [Test]

@@ -103,9 +103,9 @@ internal sealed class SourceMachine
     }
 
     /// <summary>A change of the guest's, as the oracle is to know it.</summary>
-    public async Task<GuestWrite> ChangeAsync(Func<Splitter, CancellationToken, ValueTask> change)
+    public async Task<GuestWrite> ChangeAsync(GuestWrite.Asked asked, Func<Splitter, CancellationToken, ValueTask> change)
     {
-        var write = history.Issue();
+        var write = history.Issue(asked);
         var token = life.Token;
         current.Value = write;
         await change(Follower!.Splitter, token);

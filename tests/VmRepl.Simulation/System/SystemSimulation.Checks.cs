@@ -62,7 +62,7 @@ internal sealed partial class SystemSimulation
             else if (!source.IsUp) StartSource();
             replica.Volume.CrashAt = source.Volume.CrashAt = long.MaxValue;
             // A source that has not heard yet of the loss of its replica takes it for level.
-            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0 } status
+            return replica.IsUp && source.IsUp && writing == 0 && source.Follower!.Status is { IsInSync: true, LagBytes: 0, LinkDown: null } status
                 && replica.Group is { Journal: { ResyncIsOpen: false } journal } && journal.Position.Durable >= status.Durable;
         }
     }

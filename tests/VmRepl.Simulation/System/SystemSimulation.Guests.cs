@@ -43,7 +43,7 @@ internal sealed partial class SystemSimulation
             {
                 Counters.Add(SystemCounters.Empties);
                 var kind = random.Chance(0.5) ? RecordKind.Zero : RecordKind.Punch;
-                _ = await source.ChangeAsync((splitter, token) => splitter.EmptyAsync(disk, kind, extent, token));
+                _ = await source.ChangeAsync(new GuestWrite.Asked((int)disk.Disk.Id - 1, extent, null), (splitter, token) => splitter.EmptyAsync(disk, kind, extent, token));
             }
             else
             {
@@ -51,7 +51,7 @@ internal sealed partial class SystemSimulation
                 var head = (int)(extent.Offset - Sectors.AlignDown(extent.Offset, Sectors.Size));
                 var contents = new RegionBuffer((int)Sectors.AlignUp(head + extent.Length, Sectors.Size));
                 random.Fill(contents.Memory.Span.Slice(head, (int)extent.Length));
-                _ = await source.ChangeAsync((splitter, token) => splitter.WriteAsync(disk, extent, contents, token));
+                _ = await source.ChangeAsync(new GuestWrite.Asked((int)disk.Disk.Id - 1, extent, contents.Memory.Slice(head, (int)extent.Length).ToArray()), (splitter, token) => splitter.WriteAsync(disk, extent, contents, token));
             }
         }
         catch (IOException) when (!life.IsCancellationRequested)

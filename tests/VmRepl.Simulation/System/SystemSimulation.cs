@@ -54,6 +54,7 @@ internal sealed partial class SystemSimulation
             AnchorEvery = TimeSpan.FromMilliseconds(random.Between(500, 8000)),
             SemiSyncLagBytes = random.Between(1, 64) << 14,
         };
+        options = options with { GoneAfter = options.Lease * 2 };
         var log = trace is null ? NullLogger.Instance : (Microsoft.Extensions.Logging.ILogger)new TraceLogger(time, trace);
         replica = new ReplicaMachine(time, new SeededRandom(random.Next64()), network, log);
         source = new SourceMachine(time, new SeededRandom(random.Next64()), network, history, options, lengths, log);

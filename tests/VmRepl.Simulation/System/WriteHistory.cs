@@ -24,9 +24,9 @@ internal sealed class WriteHistory
     /// <summary>A moment later than all before.</summary>
     public long Now() => ++moment;
 
-    public GuestWrite Issue()
+    public GuestWrite Issue(GuestWrite.Asked asked)
     {
-        var write = new GuestWrite(Now());
+        var write = new GuestWrite(Now(), asked);
         writes.Add(write);
         return write;
     }
@@ -64,6 +64,8 @@ internal sealed class WriteHistory
     {
         var least = new int[disks.Count][];
         var most = new int[disks.Count][];
+        // What was issued and never reached the source's disk: few, and newer than everything that did.
+        var ahead = writes.FindAll(w => w.Sectors.Count == 0 && w.AnsweredAt == long.MaxValue);
         for (var disk = 0; disk < disks.Count; disk++)
         {
             (least[disk], most[disk]) = (new int[versions[disk].Length], new int[versions[disk].Length]);
@@ -72,6 +74,12 @@ internal sealed class WriteHistory
                 var digest = Digest(disks[disk].AsSpan(sector * Sectors.Size, Sectors.Size));
                 least[disk][sector] = versions[disk][sector].IndexOf(digest);
                 most[disk][sector] = versions[disk][sector].LastIndexOf(digest);
+                if (ahead.Exists(w => w.MayBeAhead(disk, sector, digest, least[disk][sector] >= 0)))
+                {
+                    most[disk][sector] = versions[disk][sector].Count;
+                    if (least[disk][sector] < 0) least[disk][sector] = most[disk][sector];
+                }
+
                 if (least[disk][sector] < 0) return $"disk {disk}, sector {sector}: what is there was never written";
             }
         }

@@ -17,6 +17,9 @@ internal static partial class FollowLog
     [LoggerMessage(1023, LogLevel.Warning, "Group {Group}: no longer in sync; changes are tracked until the replica has caught up")]
     public static partial void LostSync(ILogger log, string group);
 
+    [LoggerMessage(1026, LogLevel.Warning, "Group {Group}: the replica was away for {Seconds} s and is not waited for any longer: {Reason}; changes are tracked, and brought over when it is back")]
+    public static partial void Gone(ILogger log, string group, double seconds, string reason);
+
     [LoggerMessage(1025, LogLevel.Error, "Group {Group}: the record of changes cannot be kept up: {Reason}; a crash of the host would cost a comparison of everything")]
     public static partial void MarksFailed(ILogger log, string group, string reason);
 

@@ -36,13 +36,25 @@ internal sealed class FollowMemory
         }
     }
 
+    /// <summary>The stream fell behind by itself: one that follows another of the same cause joins it, so that a guest that writes too much does not push everything else out.</summary>
+    public void NoteAgain(LinkDecision decision)
+    {
+        lock (gate)
+        {
+            var joins = Progress.Decisions is [.., var last] && (last.Decision, last.Cause) == (decision.Decision, decision.Cause);
+            var joined = joins ? decision with { Times = Progress.Decisions[^1].Times + 1, BroughtOverBytes = Progress.Decisions[^1].BroughtOverBytes } : decision;
+            Save(Progress with { Decisions = [.. Progress.Decisions.SkipLast(joins ? 1 : 0).TakeLast(DecisionsMax - 1), joined] });
+        }
+    }
+
     /// <summary>Values that are on their way; they are known to be there when the replica is in sync.</summary>
     public void NotePendingMetadata(IReadOnlyDictionary<string, string> digests)
     {
         lock (gate) pendingMetadata = digests;
     }
 
-    public void NoteInSync(long nowUs, long firstPointTimeUs)
+    /// <param name="broughtOverBytes">What it took since it was last not in sync.</param>
+    public void NoteInSync(long nowUs, long firstPointTimeUs, long broughtOverBytes)
     {
         lock (gate)
         {
@@ -52,6 +64,7 @@ internal sealed class FollowMemory
                 LostSyncUs = 0,
                 FirstPointTimeUs = firstPointTimeUs != 0 ? firstPointTimeUs : Progress.FirstPointTimeUs != 0 ? Progress.FirstPointTimeUs : nowUs,
                 Metadata = pendingMetadata ?? Progress.Metadata,
+                Decisions = Progress.Decisions is [.., var last] ? [.. Progress.Decisions.SkipLast(1), last with { BroughtOverBytes = (last.BroughtOverBytes ?? 0) + broughtOverBytes }] : [],
             });
         }
     }

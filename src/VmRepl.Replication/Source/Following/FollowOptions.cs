@@ -36,6 +36,9 @@ public sealed record FollowOptions
     /// <summary>How long after the replica's last sign of life the guest of a sync group waits before it goes on alone. Default 5 s.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a broken connection may be away before its link is given up: what waits for it goes over to marks, and only what differs at the end is brought over. Default 10 s.</summary>
+    public TimeSpan GoneAfter { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Longest that a write of a semi-sync group waits for the replica. Default 200 ms.</summary>
     public TimeSpan SemiSyncWait { get; init; } = TimeSpan.FromMilliseconds(200);
 

@@ -37,6 +37,10 @@ internal sealed class GroupFollower
     private readonly AnchorKeeper anchors;
     private readonly FollowProgress progress;
 
+    // What a write waits for where the promise begins while so much is on its way, or as old as this: little enough either way.
+    private const long CloseBytes = 1 << 20;
+    private static readonly TimeSpan CloseTime = TimeSpan.FromMilliseconds(100);
+
     private ReplicaLink? link;
     private volatile ReplicationException? lastError;
     private volatile string? waiting;
@@ -49,10 +53,10 @@ internal sealed class GroupFollower
     {
         (this.group, this.disks, this.sourceId, this.connector, this.options, this.sequences, this.time, this.log) = (group, disks, sourceId, connector, options, sequences, time, log);
         // A connection that does not come back is waited for: meanwhile changes are tracked, and nothing is lost by waiting.
-        this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
+        this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), GoneAfter = options.GoneAfter, PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
         memory = new FollowMemory(directory) { Cause = cause };
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
-        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable) : null;
+        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, IsClose) : null;
         answers = new AnswerRule(stream, promise, options, time);
         var changes = new ChangesUnderWay();
         splitter = new Splitter(stream, answers, changes);
@@ -165,7 +169,7 @@ internal sealed class GroupFollower
             var wasAttached = false;
             try
             {
-                wasAttached = await FollowAsync(cancellation);
+                await FollowAsync(() => wasAttached = true, cancellation);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
@@ -175,7 +179,6 @@ internal sealed class GroupFollower
             {
                 lastError = e as ReplicationException ?? new ReplicationException(group.Name, $"group {group.Name}: {e.Message}", "Changes are tracked; the link is made anew.", cause: e);
                 FollowLog.LinkGivenUp(log, group.Name, e.Message);
-                wasAttached = stream.Phase != StreamPhase.Alone;
             }
             finally
             {
@@ -212,12 +215,16 @@ internal sealed class GroupFollower
     }
 
     /// <summary>One link, from its making to its end.</summary>
-    /// <returns>Whether it came to be followed.</returns>
-    private async Task<bool> FollowAsync(CancellationToken cancellation)
+    /// <param name="attached">Called when it has come to be followed.</param>
+    private async Task FollowAsync(Action attached, CancellationToken cancellation)
     {
         await using var made = new ReplicaLink(
             connector,
-            new OpenGroup(group.Name, sourceId, group.Epoch, [.. group.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, d.Format.Name()))], Create: true),
+            new OpenGroup(group.Name, sourceId, group.Epoch, [.. group.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, d.Format.Name()))], Create: true)
+            {
+                AckMode = options.Acknowledgement switch { AcknowledgementMode.Sync => AckMode.Sync, AcknowledgementMode.SemiSync => AckMode.SemiSync, _ => AckMode.Async },
+                LeaseMs = options.Acknowledgement == AcknowledgementMode.Sync ? (uint)Math.Min(uint.MaxValue, options.Lease.TotalMilliseconds) : 0,
+            },
             linkOptions,
             time,
             log,
@@ -230,6 +237,8 @@ internal sealed class GroupFollower
                 NotePromise();
             },
             Heard = () => promise?.Heard(),
+            // A baseline that was given up would be compared from its beginning, and there is no promise and no point yet that waiting could cost.
+            IsGivenUpWhenGone = () => stream.Phase != StreamPhase.Baseline,
         };
         link = made;
         try
@@ -239,6 +248,7 @@ internal sealed class GroupFollower
             Decide(made, isBaseline);
             stream.Attach(isBaseline, made.Durable, made.BeginTimeUs(memory.Progress.TimeUs));
             lastError = null;
+            attached();
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
             var sending = SendAsync(made, ending.Token);
             var copying = CopyAsync(made, isBaseline, ending.Token);
@@ -246,8 +256,15 @@ internal sealed class GroupFollower
             await ending.CancelAsync();
             stream.Detach();
             await Task.WhenAll(Quiet(sending), Quiet(copying));
+            if (made.IsGone)
+            {
+                // Nothing failed: it is waited for, and changes are tracked.
+                memory.Cause = $"the replica was away for more than {options.GoneAfter.TotalSeconds:0.#} s";
+                FollowLog.Gone(log, group.Name, options.GoneAfter.TotalSeconds, made.DownReason ?? "");
+                return;
+            }
+
             await first;
-            return true;
         }
         finally
         {
@@ -262,6 +279,7 @@ internal sealed class GroupFollower
     {
         while (await stream.WaitForWorkAsync(cancellation))
         {
+            await made.WaitConnectedAsync(cancellation);
             var batch = stream.NextBatch();
             if (batch.Count == 0) continue;
             try
@@ -330,8 +348,14 @@ internal sealed class GroupFollower
             isBaseline ? "the replica has no point of this group yet" : distrust ?? (anchor is { } since ? $"{lost}, and what was written since the anchor {since} is known" : lost) ?? memory.Cause ?? "the link was lost",
             dirty);
         memory.Note(decision, made.StoreId, made.State.NewestRewind);
+        // What an earlier link brought over and came to no end is not this one's.
+        progress.TakeCost();
         FollowLog.Decided(log, group.Name, decision.Decision, decision.Cause, dirty);
     }
+
+    private bool IsClose() => stream.LagBytes <= CloseBytes || stream.OldestFlightUs is not { } oldest || time.NowUs() - oldest <= CloseTime.TotalMicroseconds;
+
+    private void NoteBehind(string cause) => memory.NoteAgain(new LinkDecision(time.NowUs(), "quick resync", cause, disks.Sum(d => d.Marks.DirtyBytes)));
 
     private void NotePromise()
     {
@@ -351,20 +375,22 @@ internal sealed class GroupFollower
         FollowLog.LinkGivenUp(log, group.Name, e.Message);
     }
 
-    private void OnInSyncChanged(bool isInSync)
+    private void OnInSyncChanged(LossOfSync? loss)
     {
         try
         {
-            if (isInSync)
+            if (loss is null)
             {
                 foreach (var disk in disks) disk.ComparesFirst = false;
-                memory.NoteInSync(time.NowUs(), link?.State.FirstPointTimeUs ?? 0);
+                memory.NoteInSync(time.NowUs(), link?.State.FirstPointTimeUs ?? 0, progress.TakeCost());
                 FollowLog.InSync(log, group.Name, stream.Durable);
             }
             else
             {
                 promise?.Lost();
                 memory.NoteLostSync(time.NowUs());
+                if (loss == LossOfSync.BufferFull) NoteBehind($"the buffer of {options.BufferBytes >> 20} MiB was full: the guest wrote faster than the replica took it");
+                else if (loss == LossOfSync.LocalFailure) NoteBehind("a change failed on the local image");
                 FollowLog.LostSync(log, group.Name);
             }
         }

@@ -24,6 +24,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
     private long links;
 
+    // Contents that are copied are handed to the link this much ahead of it and no more: what the guest writes over them in the queue would be sent twice.
+    private const long CopyAheadBytes = 1 << 20;
+
     // Why the link was given up on this side; told to whoever waits for something of it.
     private IOException? failure;
 
@@ -69,8 +72,8 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>Times that a change found no room and was tracked instead.</summary>
     public long Overflows { get; private set; }
 
-    /// <summary>Called under no lock when the replica is found in sync, and when it is no longer.</summary>
-    public Action<bool>? InSyncChanged { get; set; }
+    /// <summary>Called under no lock when the replica is found in sync (null), and when it is no longer, with the reason.</summary>
+    public Action<LossOfSync?>? InSyncChanged { get; set; }
 
     /// <summary>
     /// Gives a change its place and takes it for the replica, chunk by chunk, where that may be. The range is held and marked.
@@ -84,6 +87,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         long link;
         TaskCompletionSource<bool>? durable = null;
         var lost = false;
+        LossOfSync why;
         lock (gate)
         {
             link = links;
@@ -96,9 +100,11 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             {
                 if (!isToCopy) TakePart(part);
             }
+
+            why = Phase == StreamPhase.Alone ? LossOfSync.LinkGivenUp : LossOfSync.BufferFull;
         }
 
-        if (lost) InSyncChanged?.Invoke(false);
+        if (lost) InSyncChanged?.Invoke(why);
         return new TakenChange(last, link, durable?.Task);
 
         void TakePart(Extent part)
@@ -127,15 +133,17 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     public void EndLocally(FollowedDisk disk, Extent extent, TakenChange taken, bool isDone)
     {
         var lost = false;
+        LossOfSync why;
         lock (gate)
         {
             if (!isDone && Phase != StreamPhase.Alone && CanStamp(1, ref lost)) lost = Track(disk, extent);
             // Its acknowledgement may have come first. What was not sent is to be copied as long as the same link is there.
             var isAtReplica = isDone && taken.Last != 0 && taken.Link == links && taken.Last <= Durable && Phase != StreamPhase.Baseline;
             foreach (var (part, isToCopy) in disk.ToCopy.Runs(extent)) disk.Marks.End(part, clean: isAtReplica && !isToCopy);
+            why = Phase == StreamPhase.Alone ? LossOfSync.LinkGivenUp : LossOfSync.LocalFailure;
         }
 
-        if (lost) InSyncChanged?.Invoke(false);
+        if (lost) InSyncChanged?.Invoke(why);
     }
 
     /// <summary>Takes contents that were read from the disk; the region is held, and the drafts' sectors are marked once more. They leave <see cref="FollowedDisk.ToCopy"/>.</summary>
@@ -214,7 +222,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     {
         bool wasInSync;
         lock (gate) wasInSync = LeaveLink(null);
-        if (wasInSync) InSyncChanged?.Invoke(false);
+        if (wasInSync) InSyncChanged?.Invoke(LossOfSync.LinkGivenUp);
     }
 
     /// <summary>The replica has said how far it is.</summary>
@@ -253,7 +261,7 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         }
 
         foreach (var durableOne in done ?? []) durableOne.TrySetResult(true);
-        if (becameInSync) InSyncChanged?.Invoke(true);
+        if (becameInSync) InSyncChanged?.Invoke(null);
     }
 
     /// <summary>Waits until there is something to send.</summary>
@@ -261,9 +269,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <exception cref="IOException">It was given up because the agent's state cannot be written.</exception>
     public Task<bool> WaitForWorkAsync(CancellationToken cancellation) => WaitAsync(work, () => queue.HasWaiting, cancellation);
 
-    /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first.</summary>
+    /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first, and are sent soon.</summary>
     /// <inheritdoc cref="WaitForWorkAsync"/>
-    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(changed, () => queue.HeldBytes == 0 || queue.HeldBytes + bytes <= options.BufferBytes / 2, cancellation);
+    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(changed, () => queue.HeldBytes == 0 || (queue.WaitingBytes <= CopyAheadBytes && queue.HeldBytes + bytes <= options.BufferBytes / 2), cancellation);
 
     /// <summary>Waits until something is to be brought over.</summary>
     /// <inheritdoc cref="WaitForWorkAsync"/>
@@ -272,7 +280,12 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>The next records to send, all of a baseline or none, in order.</summary>
     public List<SentRecord> NextBatch()
     {
-        lock (gate) return queue.NextBatch();
+        lock (gate)
+        {
+            var batch = queue.NextBatch();
+            if (queue.WaitingBytes <= CopyAheadBytes) changed.Set();
+            return batch;
+        }
     }
 
     /// <summary>Runs under the lock of the stream.</summary>

@@ -10,6 +10,9 @@ internal sealed class StreamQueue
     private readonly Queue<Flight> flights = [];
     private long heldBytes;
 
+    /// <summary>Bytes of records that were not sent yet.</summary>
+    public long WaitingBytes { get; private set; }
+
     /// <summary>Bytes of records that the replica does not have yet.</summary>
     public long HeldBytes => Volatile.Read(ref heldBytes);
 
@@ -25,6 +28,7 @@ internal sealed class StreamQueue
     {
         record.Memory?.Hold();
         waiting.Enqueue(record);
+        WaitingBytes += SentBytes(record);
         flights.Enqueue(flight);
         heldBytes += flight.Weight;
         return waiting.Count == 1;
@@ -38,10 +42,11 @@ internal sealed class StreamQueue
         long bytes = 0;
         while (waiting.TryPeek(out var next) && batch.Count < 4096 && (batch.Count == 0 || (next.IsBaseline == batch[0].IsBaseline && bytes + next.Record.PayloadLength <= bytesMax)))
         {
-            bytes += next.Record.PayloadLength + 128;
+            bytes += SentBytes(next);
             batch.Add(waiting.Dequeue());
         }
 
+        WaitingBytes -= bytes;
         return batch;
     }
 
@@ -61,9 +66,12 @@ internal sealed class StreamQueue
     public List<Flight> Clear()
     {
         while (waiting.TryDequeue(out var record)) record.Memory?.Release();
+        WaitingBytes = 0;
         List<Flight> given = [.. flights];
         flights.Clear();
         heldBytes = 0;
         return given;
     }
+
+    private static long SentBytes(SentRecord record) => record.Record.PayloadLength + 128;
 }

@@ -15,6 +15,7 @@ internal sealed class SyncPromise
     private readonly TimeProvider time;
     private readonly Func<ulong> stamped;
     private readonly Func<ulong> durable;
+    private readonly Func<bool> isClose;
     private readonly Lock gate = new();
     private readonly WakeUp changed = new();
     private long heardAt;
@@ -29,15 +30,25 @@ internal sealed class SyncPromise
 
     /// <param name="stamped">Newest sequence stamped.</param>
     /// <param name="durable">Newest sequence known durable at the replica.</param>
+    /// <param name="isClose">Whether so little is on its way that a write may wait for all of it.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable)
+    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable, Func<bool> isClose)
     {
-        (this.directory, this.options, this.time, this.stamped, this.durable) = (directory, options, time, stamped, durable);
+        (this.directory, this.options, this.time, this.stamped, this.durable, this.isClose) = (directory, options, time, stamped, durable, isClose);
         State = SourceJson.TryRead<PromiseState>(directory, FileName) ?? new PromiseState();
         heardAt = time.GetTimestamp();
     }
 
     public PromiseState State { get; private set; }
+
+    /// <summary>Whether no write is answered without the replica now.</summary>
+    public bool IsHeld
+    {
+        get
+        {
+            lock (gate) return State.IsInForce || isArmed;
+        }
+    }
 
     /// <summary>A sign of life of the replica.</summary>
     public void Heard() => Volatile.Write(ref heardAt, time.GetTimestamp());
@@ -63,6 +74,8 @@ internal sealed class SyncPromise
 
             if (!isArmed)
             {
+                // A backlog is waited for by nobody: at the end of a resync the buffer may still be full.
+                if (!isClose()) return;
                 // In this order: a write that did not wait was stamped before.
                 isArmed = true;
                 armedAt = stamped();
@@ -101,7 +114,7 @@ internal sealed class SyncPromise
             {
                 // What was tracked meanwhile was brought over before the promise began again.
                 if (generation != begun && atReplica is null) return;
-                var isHeld = State.IsInForce || isArmed;
+                var isHeld = IsHeld;
                 if (!isHeld && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
                 left = isHeld ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
                 if (isHeld && left <= TimeSpan.Zero)

@@ -1,0 +1,26 @@
+using System.Net.Sockets;
+
+namespace VmRepl.Tests;
+
+/// <summary>One connection through a <see cref="Relay"/>.</summary>
+internal sealed class RelayedConnection
+{
+    private readonly Socket source, replica;
+
+    public RelayedConnection(Relay relay, Socket source, Socket replica)
+    {
+        (this.source, this.replica) = (source, replica);
+        source.NoDelay = true;
+        new RelayedFlow(relay, source, replica, relay.Count, Break).Start();
+        new RelayedFlow(relay, replica, source, static _ => { }, Break).Start();
+    }
+
+    public bool IsBroken { get; private set; }
+
+    public void Break()
+    {
+        IsBroken = true;
+        source.Dispose();
+        replica.Dispose();
+    }
+}

@@ -1,0 +1,93 @@
+namespace VmRepl.EndToEnd.Following;
+
+/// <summary>A sync group (mechanisms 4 and 12): what was answered while the promise held is at the replica, whoever dies, and an answer takes one round trip.</summary>
+internal sealed class SyncModeTests
+{
+    private const string Group = "vm";
+    private const int Kills = 3;
+
+    [Test]
+    public void Agent_Killed_LosesNothingThatWasAnswered()
+    {
+        using var pair = new FollowedPair();
+        pair.Protect(Group, "sync", ("sda", "raw", 64));
+        pair.AwaitInSync(Group);
+        using var guest = new Guest(() => pair.Connect(Group, "sda"), new GuestLoad { Seed = 3, Blocks = 4096 });
+        for (var kill = 1; kill <= Kills; kill++)
+        {
+            guest.AwaitWrites(300 * kill, TimeSpan.FromSeconds(60));
+            pair.Pair.Agent!.Kill();
+            var answered = guest.Answered;
+            VerifyNothingLost(pair, guest, answered, pair.Pair.Store, $"kill {kill} of the agent");
+            pair.Pair.StartAgent();
+            pair.AwaitInSync(Group);
+        }
+
+        guest.Stop();
+        pair.VerifyEqual(Group);
+    }
+
+    [Test]
+    public void Replica_Killed_HasWhatWasAnsweredUpToTheEndOfThePromise()
+    {
+        using var pair = new FollowedPair("""{"Follow":{"Lease":"00:00:02"}}""");
+        pair.Protect(Group, "sync", ("sda", "raw", 64));
+        pair.AwaitInSync(Group);
+        using var guest = new Guest(() => pair.Connect(Group, "sda"), new GuestLoad { Seed = 4, Blocks = 4096 });
+        for (var kill = 1; kill <= Kills; kill++)
+        {
+            guest.AwaitWrites(300 * kill, TimeSpan.FromSeconds(60));
+            pair.Pair.Replica!.Kill();
+            // The lease runs: nothing that the replica does not have is answered before it is over.
+            Thread.Sleep(TimeSpan.FromSeconds(1));
+            var answered = guest.Answered;
+            var promise = pair.Following(Group);
+            Assert.That(promise.GetProperty("promiseInForce").GetBoolean(), $"{promise}");
+            VerifyNothingLost(pair, guest, answered, pair.Pair.Store, $"kill {kill} of the replica");
+            // Then the guest goes on alone, and it is told how far the promise held.
+            guest.AwaitWrites(200, TimeSpan.FromSeconds(60));
+            promise = pair.Following(Group);
+            Assert.That(promise.GetProperty("promiseInForce").GetBoolean(), Is.False, $"{promise}");
+            Assert.That(promise.GetProperty("promiseEndedAt").GetUInt64(), Is.Positive);
+            pair.Pair.StartReplica();
+            pair.AwaitInSync(Group);
+        }
+
+        guest.Stop();
+        pair.VerifyEqual(Group);
+    }
+
+    [Test]
+    public void Write_WithARoundTripOf20Ms_TakesOne()
+    {
+        using var pair = new FollowedPair();
+        pair.Protect(Group, "sync", ("sda", "raw", 64));
+        pair.AwaitInSync(Group);
+        pair.Relay.Delay = TimeSpan.FromMilliseconds(10);
+        using var guest = new Guest(() => pair.Connect(Group, "sda"), new GuestLoad { Seed = 5, Depth = 1 });
+        guest.AwaitWrites(20, TimeSpan.FromSeconds(60));
+        guest.Rest();
+        guest.ForgetLatencies();
+        guest.GoOn();
+        // The same bytes through such a relay and back, at the same time: what the machine does to one it does to the other.
+        var roundTrips = RoundTrip.Measure(TimeSpan.FromMilliseconds(10), BlockContents.Bytes, 200);
+        guest.AwaitWrites(100, TimeSpan.FromSeconds(60));
+        guest.Stop();
+        var (write, trip) = (guest.Latencies[guest.Latencies.Length / 2], roundTrips[roundTrips.Length / 2]);
+        TestContext.Out.WriteLine($"{guest.Writes} sync writes of 4 KiB at depth 1: median {write:0.00} ms, the wire's round trip {trip:0.00} ms: {write / trip:0.00} round trips ({write / 20:0.00} of 20 ms)");
+        Assert.That(write / trip, Is.InRange(1.0, 1.25));
+        pair.VerifyEqual(Group);
+    }
+
+    private static void VerifyNothingLost(FollowedPair pair, Guest guest, int[] answered, string store, string what)
+    {
+        var copy = pair.Pair.Path($"store-{Guid.NewGuid():N}");
+        ExternalTool.Run("cp", "-a", store, copy);
+        var restored = pair.Restore(Group, "latest", copy);
+        var lost = guest.Lost(Path.Combine(restored, "sda.raw"), answered);
+        TestContext.Out.WriteLine($"{what}: {answered.Sum(a => (long)a)} writes were answered, {lost.Count} blocks lost");
+        Assert.That(lost, Is.Empty, pair.Pair.Logs);
+        Directory.Delete(restored, recursive: true);
+        Directory.Delete(copy, recursive: true);
+    }
+}
