@@ -26,12 +26,13 @@ public static class DiskImages
     {
         options ??= new ImageOpenOptions();
         if (options is { Snapshot: not null, Writable: true }) throw new ArgumentException("an internal snapshot is not written", nameof(options));
-        var file = options.Files.Open(path, options.Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
+        var device = options is { MayBeDevice: true, Writable: false } ? options.Files.OpenDevice(path) : null;
+        var file = device ?? options.Files.Open(path, options.Writable ? HostFileAccess.ReadWrite : HostFileAccess.Read);
         try
         {
             var context = new ImageContext(options.Files, ReferencePolicy.For(path, options.Allow, options.Files), options.Writable) { Snapshot = options.Snapshot };
             context.Enter(file, path);
-            var format = options.Format ?? Probe(file);
+            var format = options.Format ?? (device is null ? Probe(file) : ImageFormat.Raw);
             if (options.Snapshot is { } snapshot && format != ImageFormat.Qcow2)
                 throw new ImageFormatException(path, -1, "snapshot", $"\"{snapshot}\" is asked for, and a {format.Name()} image has no internal snapshots");
             return Driver(format).Open(file, context);
@@ -43,25 +44,36 @@ public static class DiskImages
         }
     }
 
-    /// <summary>The format that the file's first bytes show, or else its last ones; raw where none do. Never used for a member of a chain.</summary>
+    /// <summary>
+    /// The format that the file's first bytes show, or else its last ones; raw where none do. Three reads of at most 4096 bytes, whatever the file. Never used for a member of a chain.
+    /// </summary>
+    /// <exception cref="ImageFormatException">The end says that the file begins with a guest's disk, and the disk begins like an image of another format: to follow either could be what the guest wants.</exception>
     public static ImageFormat Probe(IHostFile file)
     {
-        Span<byte> head = stackalloc byte[HeadBytes];
-        head = head[..file.Read(0, head)];
-        foreach (var driver in Drivers)
-        {
-            if (driver.Recognizes(head)) return driver.Format;
-        }
-
+        Span<byte> buffer = stackalloc byte[HeadBytes];
+        ReadOnlySpan<byte> head = buffer[..file.Read(0, buffer)];
         var length = file.Length;
-        Span<byte> tail = stackalloc byte[(int)Math.Min(TailBytes, length)];
-        tail = tail[..file.Read(length - tail.Length, tail)];
+        Span<byte> end = stackalloc byte[(int)Math.Min(TailBytes, length)];
+        ReadOnlySpan<byte> tail = end[..file.Read(length - end.Length, end)];
+        ImageFormat? byHead = null;
         foreach (var driver in Drivers)
         {
-            if (driver.RecognizesEnd(tail, length)) return driver.Format;
+            if (byHead is null && driver.Recognizes(head)) byHead = driver.Format;
         }
 
-        return ImageFormat.Raw;
+        foreach (var driver in Drivers)
+        {
+            var found = driver.RecognizesEnd(head, tail, file);
+            if (found == EndRecognition.None || byHead == driver.Format) continue;
+            if (byHead is null) return driver.Format;
+            if (found == EndRecognition.FormatBehindDisk)
+            {
+                throw ImageFormatException.Mismatch(file.Path, 0, "format", "one that first and last bytes agree on; name it with --format",
+                    $"{byHead.Value.Name()} by the first bytes and {driver.Format.Name()} by the last {tail.Length}");
+            }
+        }
+
+        return byHead ?? ImageFormat.Raw;
     }
 
     /// <summary>Makes a thin image in the new file <paramref name="path"/> and opens it for writing.</summary>
@@ -77,7 +89,7 @@ public static class DiskImages
         var file = HostFile.Open(path, HostFileAccess.CreateNew);
         try
         {
-            return Driver(format).Create(file, length, options);
+            return Driver(format).Create(file, length, options, new TableMemory());
         }
         catch
         {
@@ -99,7 +111,7 @@ public static class DiskImages
         {
             RequireLength(length ?? parent.Length);
             file = HostFile.Open(path, HostFileAccess.CreateNew);
-            return Driver(format).CreateOverlay(file, length ?? parent.Length, options, parent);
+            return Driver(format).CreateOverlay(file, length ?? parent.Length, options, parent, context.Tables);
         }
         catch
         {

@@ -11,15 +11,5 @@ internal static class StoredRuns
     /// </summary>
     /// <param name="stored">A run of data with its place in the file.</param>
     /// <param name="hole">What a hole of the file is in the disk's map.</param>
-    public static IEnumerable<MapExtent> MapStored(this IHostFile file, MapExtent stored, BlockState hole = BlockState.Zero)
-    {
-        var at = stored.Offset;
-        foreach (var run in file.Map(stored.FileOffset, stored.Length))
-        {
-            yield return run.IsHole ? new MapExtent(at, run.Length, hole) : new MapExtent(at, run.Length, BlockState.Data, 0, run.Offset);
-            at += run.Length;
-        }
-
-        if (at < stored.End) yield return new MapExtent(at, stored.End - at, BlockState.Data, 0, stored.FileOffset + (at - stored.Offset));
-    }
+    public static IEnumerable<MapExtent> MapStored(this IHostFile file, MapExtent stored, BlockState hole = BlockState.Zero) => new StoredRunCursor(file).Map(stored, hole);
 }

@@ -91,16 +91,16 @@ internal static class CrashTrial
     internal static IDiskImage Create(ImageFormat format, CrashFile file, long length, byte[]? behind)
     {
         var driver = Driver(format);
-        if (behind is null) return driver.Create(file, length, new ImageCreateOptions());
+        if (behind is null) return driver.Create(file, length, new ImageCreateOptions(), new TableMemory());
         var parent = Open(format, new CrashFile(behind) { IsReadOnly = true }, writable: false, null);
-        return driver.CreateOverlay(file, length, new ImageCreateOptions { Backing = new ImageBacking("base", format) }, parent);
+        return driver.CreateOverlay(file, length, new ImageCreateOptions { Backing = new ImageBacking("base", format) }, parent, new TableMemory());
     }
 
     /// <summary>An image file, filled.</summary>
     internal static byte[] Base(ImageFormat format, long length, Action<IDiskImage> fill)
     {
         var file = new CrashFile([]);
-        using (var image = Driver(format).Create(file, length, new ImageCreateOptions())) fill(image);
+        using (var image = Driver(format).Create(file, length, new ImageCreateOptions(), new TableMemory())) fill(image);
         return file.Contents;
     }
 

@@ -67,4 +67,23 @@ internal static class DiskContents
         ExternalTool.Run("7zz", "e", "-y", "-bso0", $"-o{target}", path);
         return File.ReadAllBytes(Directory.GetFiles(target).Single());
     }
+
+    /// <summary>What libvhdi reads of a VHD or VHDX, mounted.</summary>
+    /// <param name="layer">Counted from the parent on, from 1.</param>
+    public static byte[] ReadByLibvhdi(TestFolder folder, string path, int layer = 1)
+    {
+        ExternalTool.RequireRoot();
+        ExternalTool.Require("vhdimount");
+        if (!File.Exists("/dev/fuse")) ExternalTool.Skip("needs /dev/fuse");
+        var mount = Directory.CreateDirectory(folder.File($"{Guid.NewGuid():n}.m")).FullName;
+        ExternalTool.Run("vhdimount", path, mount);
+        try
+        {
+            return File.ReadAllBytes(Path.Combine(mount, $"vhdi{layer}"));
+        }
+        finally
+        {
+            ExternalTool.Run("umount", mount);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using VmRepl.Agent.Output;
+using VmRepl.Blocks.Files;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
 
@@ -36,8 +37,8 @@ internal sealed class ImageArguments(string name, string description, string for
         var path = Name(parse);
         var given = format.Get(parse);
         if (Directory.Exists(path)) throw new CommandFailure($"{path}: is a directory.");
-        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Writable = isWritable, Snapshot = snapshot, Allow = parse.GetValue(allow) ?? [] });
-        if (given is null) output.Note($"{path}: probed, the format is {image.Format.Name()}.");
+        var image = DiskImages.Open(path, new ImageOpenOptions { Format = given, Writable = isWritable, MayBeDevice = true, Snapshot = snapshot, Allow = parse.GetValue(allow) ?? [] });
+        if (given is null) output.Note(HostFileType.IsBlockDevice(path) ? $"{path}: is a block device and taken as raw; {format.Name} says otherwise." : $"{path}: probed, the format is {image.Format.Name()}.");
         return image;
     }
 }

@@ -14,4 +14,6 @@ public sealed class HostImageFiles : IImageFiles
             throw new IOException($"{path}: is not a regular file");
         return HostFile.Open(path, access);
     }
+
+    public IHostFile? OpenDevice(string path) => HostFileType.IsBlockDevice(path) ? HostFile.Open(path, HostFileAccess.Read) : null;
 }

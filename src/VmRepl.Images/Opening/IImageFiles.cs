@@ -10,6 +10,9 @@ public interface IImageFiles
     /// <summary>Opens the regular file at <paramref name="path"/>; devices, pipes and directories are refused.</summary>
     IHostFile Open(string path, HostFileAccess access);
 
+    /// <summary>Opens the block device at <paramref name="path"/>, read-only, as the file given; null where there is none. Nothing that an image names is opened so.</summary>
+    IHostFile? OpenDevice(string path) => null;
+
     /// <summary>Where the symbolic link at the full <paramref name="path"/> leads, as it is written there; null where there is none. The host's, unless said otherwise.</summary>
     string? FindLinkTarget(string path) => new FileInfo(path).LinkTarget;
 

@@ -16,12 +16,13 @@ public sealed class ImageContext
     private readonly List<FileIdentity> seen;
 
     internal ImageContext(IImageFiles files, ReferencePolicy policy, bool writable)
-        : this(files, policy, writable, 0, [])
+        : this(files, policy, writable, 0, [], new TableMemory())
     {
     }
 
-    private ImageContext(IImageFiles files, ReferencePolicy policy, bool writable, int depth, List<FileIdentity> seen)
+    private ImageContext(IImageFiles files, ReferencePolicy policy, bool writable, int depth, List<FileIdentity> seen, TableMemory tables)
     {
+        Tables = tables;
         this.files = files;
         this.policy = policy;
         this.seen = seen;
@@ -38,6 +39,9 @@ public sealed class ImageContext
     /// <summary>0 for the image given, 1 for its parent, and so on.</summary>
     public int Depth { get; }
 
+    /// <summary>What all members of the chain keep of their tables.</summary>
+    internal TableMemory Tables { get; }
+
     /// <summary>Opens a file that the image <paramref name="from"/> names as part of itself: an extent, a data file.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
     /// <exception cref="ImageFormatException">It is missing, has a name that no file can have, or is already part of the chain.</exception>
@@ -51,7 +55,7 @@ public sealed class ImageContext
     internal IDiskImage OpenParent(string from, string reference, ImageFormat format)
     {
         if (Depth + 1 >= DepthMax) throw new ImageFormatException(from, -1, "chain", $"is deeper than {DepthMax} files");
-        var behind = new ImageContext(files, policy, writable: false, Depth + 1, seen);
+        var behind = new ImageContext(files, policy, writable: false, Depth + 1, seen, Tables);
         var file = behind.OpenPart(from, reference);
         return DiskImages.OpenFile(file, format, behind);
     }

@@ -11,6 +11,9 @@ public sealed record ImageOpenOptions
 
     public bool Writable { get; init; }
 
+    /// <summary>Whether the path given may be a block device. It is read only, and raw where no format is given: its guest has written its first bytes. What an image names is never a device.</summary>
+    public bool MayBeDevice { get; init; }
+
     /// <summary>Directories, besides the image's own, that its references may lead to.</summary>
     public IReadOnlyList<string> Allow { get; init; } = [];
 

@@ -16,15 +16,15 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
     public ClusterRun Find(long offset, long length)
     {
         var index = (int)(offset / header.BytesPerL2);
-        var table = tables.Find(index);
+        var table = tables.Find(index, (int)(offset % header.BytesPerL2 / clusterSize));
         if (table is null)
         {
-            var missing = index + 1;
-            while (missing < tables.L1.Length && tables.L1[missing] == 0 && missing * header.BytesPerL2 - offset < length) missing++;
+            var missing = index + tables.AbsentFrom(index, ((offset + length - 1) / header.BytesPerL2) + 1 - index);
             return new ClusterRun(offset, Math.Min(length, missing * header.BytesPerL2 - offset), ClusterKind.Unallocated, 0);
         }
 
-        length = Math.Min(length, ((index + 1) * header.BytesPerL2) - offset);
+        length = Math.Min(length, Start(table) + ((long)table.Words.Length / header.L2EntryWords * clusterSize) - offset);
+        if (table.IsEmpty) return new ClusterRun(offset, length, ClusterKind.Unallocated, 0);
         var run = header.HasExtendedL2 ? FindExtended(table, offset, length) : FindPlain(table, offset, length);
         if (run.Kind == ClusterKind.Data && run.Host + run.Length > dataLength())
         {
@@ -35,9 +35,12 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
         return run;
     }
 
+    /// <summary>The disk offset of the first entry.</summary>
+    private long Start(L2Table table) => (table.Index * header.BytesPerL2) + ((long)table.FirstSlot * clusterSize);
+
     private ClusterRun FindPlain(L2Table table, long offset, long length)
     {
-        var slot = (int)(offset % header.BytesPerL2 / clusterSize);
+        var slot = (int)((offset - Start(table)) / clusterSize);
         var inside = offset & (clusterSize - 1);
         var (kind, host) = Classify(table, slot);
         if (kind == ClusterKind.Compressed) return new ClusterRun(offset, Math.Min(length, clusterSize - inside), kind, host);
@@ -74,14 +77,14 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
         if (!Sectors.IsAligned(host, clusterSize)) throw Bad(table, slot, entry, "is not aligned to the cluster's size");
         if (!header.HasExternalData)
             return host != 0 || (entry & Qcow2Layout.ZeroFlag) != 0 ? host : throw Bad(table, slot, entry, "leads to the header");
-        var expected = (table.Index * header.BytesPerL2) + ((long)slot * clusterSize);
+        var expected = Start(table) + ((long)slot * clusterSize);
         if (host != expected && (host != 0 || (entry & Qcow2Layout.ZeroFlag) == 0)) throw Bad(table, slot, entry, $"must be the disk's own offset {expected}, since the data is in another file");
         return host;
     }
 
     private ClusterRun FindExtended(L2Table table, long offset, long length)
     {
-        var slot = (int)(offset % header.BytesPerL2 / clusterSize);
+        var slot = (int)((offset - Start(table)) / clusterSize);
         var inside = offset & (clusterSize - 1);
         var (kind, host) = ClassifySub(table, slot, (int)(inside / subclusterSize));
         if (kind == ClusterKind.Compressed) return new ClusterRun(offset, Math.Min(length, clusterSize - inside), kind, host);

@@ -6,14 +6,13 @@ namespace VmRepl.Images.Qcow2;
 
 /// <summary>
 /// Reads compressed clusters (specification, "Compressed Clusters Descriptor"). The output is exactly one cluster: a stream that gives less is an error, one that would give more is left there.
-/// The cluster last unpacked by a thread's neighbours is kept, since readers come in steps smaller than a cluster.
+/// The cluster last unpacked is kept, since readers come in steps smaller than a cluster. Safe for concurrent use.
 /// </summary>
-internal sealed class CompressedClusters(IHostFile file, Qcow2Header header)
+/// <param name="file">Not owned.</param>
+/// <param name="header">Checked.</param>
+/// <param name="memory">The chain's: a cluster has up to 2 MiB, and every layer may have its own last one.</param>
+internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, TableMemory memory)
 {
-    private readonly Lock gate = new();
-    private ulong lastEntry;
-    private byte[]? last;
-
     /// <summary>Copies from <paramref name="inside"/> of the cluster that <paramref name="entry"/> describes.</summary>
     /// <exception cref="ImageFormatException">It does not unpack to one whole cluster.</exception>
     public void Read(ulong entry, int inside, Span<byte> buffer)
@@ -24,18 +23,16 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header)
             return;
         }
 
-        lock (gate)
+        // Out of everybody's reach while it is used: its bytes are overwritten by the next one's.
+        var last = memory.Take<Unpacked>(this, 0);
+        if (last?.Entry != entry)
         {
-            if (last is null || lastEntry != entry)
-            {
-                last ??= new byte[header.ClusterSize];
-                lastEntry = 0;
-                Unpack(entry, last);
-                lastEntry = entry;
-            }
-
-            last.AsSpan(inside, buffer.Length).CopyTo(buffer);
+            last = new Unpacked(entry, last?.Bytes ?? new byte[header.ClusterSize]);
+            Unpack(entry, last.Bytes);
         }
+
+        last.Bytes.AsSpan(inside, buffer.Length).CopyTo(buffer);
+        memory.Keep(this, 0, last, header.ClusterSize);
     }
 
     private void Unpack(ulong entry, Span<byte> cluster)
@@ -72,4 +69,6 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header)
     }
 
     private ImageFormatException Bad(CompressedEntry place, string problem) => new(file.Path, place.Host, "compressed cluster", problem);
+
+    private sealed record Unpacked(ulong Entry, byte[] Bytes);
 }

@@ -4,54 +4,81 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Qcow2;
 
 /// <summary>
-/// The L1 table (specification, "Cluster mapping"), and the second-level tables last used, bounded in bytes. Safe for concurrent readers; one lock, held while a table is loaded.
-/// Dirty tables are never dropped: the writer counts them and writes them in time.
+/// The L1 table (specification, "Cluster mapping"), and the second-level tables last used, as many as the chain's bound allows. An image that is only read has pieces of at most 64 KiB of both in memory:
+/// an L1 table can have 32 MiB, an L2 table 2 MiB, and a chain many of them. One that is written has its L1 table and every L2 table whole.
+/// Safe for concurrent readers; one lock, held while a table is loaded. Dirty tables are never dropped: the writer counts them and writes them in time.
 /// </summary>
 internal sealed class L2Cache
 {
-    private const int CacheBytes = 16 << 20, TablesMin = 8;
+    private const int PieceBytesMax = 64 << 10, L1PieceEntries = PieceBytesMax / sizeof(ulong);
 
     private readonly Lock gate = new();
-    private readonly Dictionary<int, LinkedListNode<L2Table>> tables = [];
-    private readonly LinkedList<L2Table> byUse = [];
+    private readonly Dictionary<int, L2Table> dirty = [];
+    private readonly object l1Pieces = new();
     private readonly IHostFile file;
     private readonly Qcow2Header header;
-    private readonly int tablesMax;
+    private readonly TableMemory memory;
+    private readonly int pieceBytes, pieceSlots, l1Entries;
+    private readonly bool isWhole;
+    private readonly KnownHole holes;
+    private ulong[]? empty;
 
-    public L2Cache(IHostFile file, Qcow2Header header)
+    /// <param name="file">Not owned.</param>
+    /// <param name="header">Checked.</param>
+    /// <param name="memory">The chain's.</param>
+    /// <param name="isWhole">Whether the tables are to be written.</param>
+    /// <exception cref="ImageFormatException">The L1 table is not in the file.</exception>
+    public L2Cache(IHostFile file, Qcow2Header header, TableMemory memory, bool isWhole)
     {
         this.file = file;
         this.header = header;
-        tablesMax = Math.Max(TablesMin, CacheBytes / header.ClusterSize);
-        L1 = file.ReadNumbers(header.L1Offset, header.L1EntriesNeeded, "L1 table");
+        this.memory = memory;
+        this.isWhole = isWhole;
+        holes = new KnownHole(file);
+        l1Entries = header.L1EntriesNeeded;
+        pieceBytes = isWhole ? header.ClusterSize : Math.Min(header.ClusterSize, PieceBytesMax);
+        pieceSlots = pieceBytes / (sizeof(ulong) * header.L2EntryWords);
+        if (isWhole) L1 = file.ReadNumbers(header.L1Offset, l1Entries, "L1 table");
+        else file.RequireInside(header.L1Offset, (long)l1Entries * sizeof(ulong), "L1 table");
     }
 
-    /// <summary>The entries that the disk's size needs; replaced by a longer table when the disk grows.</summary>
-    public ulong[] L1 { get; set; }
+    /// <summary>The entries that the disk's size needs, of an image that is written; replaced by a longer table when the disk grows.</summary>
+    public ulong[] L1 { get; set; } = [];
 
-    /// <summary>The table at <paramref name="index"/> of L1, or null where L1 has none.</summary>
+    /// <summary>The piece of the table at <paramref name="index"/> of L1 that has the entry of <paramref name="slot"/>, or null where L1 has no table.</summary>
     /// <exception cref="ImageFormatException">Its entry or its place is impossible.</exception>
-    public L2Table? Find(int index)
+    public L2Table? Find(int index, int slot = 0)
     {
         lock (gate)
         {
-            if (tables.TryGetValue(index, out var node))
-            {
-                if (byUse.First != node)
-                {
-                    byUse.Remove(node);
-                    byUse.AddFirst(node);
-                }
-
-                return node.Value;
-            }
-
-            var entry = L1[index];
+            if (dirty.TryGetValue(index, out var changed)) return changed;
+            var piece = slot / pieceSlots;
+            var number = ((long)index * (header.ClusterSize / pieceBytes)) + piece;
+            if (memory.Find<L2Table>(this, number) is { } known) return known;
+            var entry = L1From(index)[0];
             if ((entry & Qcow2Layout.OffsetMask) == 0 && (entry & ~Qcow2Layout.Copied) == 0) return null;
-            var table = new L2Table(index, Host(index, entry), file.ReadNumbers(Host(index, entry), header.ClusterSize / sizeof(ulong), "L2 table"));
-            Keep(table);
+            var place = Host(index, entry) + ((long)piece * pieceBytes);
+            if (!isWhole && holes.Contains(place, pieceBytes)) return new L2Table(index, piece * pieceSlots, place, empty ??= new ulong[pieceBytes / sizeof(ulong)]) { IsEmpty = true };
+            var table = new L2Table(index, piece * pieceSlots, place, file.ReadNumbers(place, pieceBytes / sizeof(ulong), "L2 table"));
+            memory.Keep(this, number, table, pieceBytes);
             return table;
         }
+    }
+
+    /// <summary>How many entries of L1 from <paramref name="index"/> on, which names no table, are known to name none: at least one, at most <paramref name="most"/>.</summary>
+    public int AbsentFrom(int index, long most)
+    {
+        var end = (int)Math.Min(isWhole ? L1.Length : l1Entries, index + most);
+        for (var at = index + 1; at < end;)
+        {
+            var rest = L1From(at);
+            rest = rest[..Math.Min(rest.Length, end - at)];
+            var first = rest.IndexOfAnyExcept(0UL);
+            if (first >= 0) return at + first - index;
+            at += rest.Length;
+        }
+
+        return Math.Max(1, end - index);
     }
 
     /// <summary>
@@ -64,45 +91,54 @@ internal sealed class L2Cache
         {
             if (table.IsDirty) return false;
             table.IsDirty = true;
-            if (tables.TryGetValue(table.Index, out var node))
-            {
-                if (node.Value == table) return true;
-                byUse.Remove(node);
-                tables.Remove(table.Index);
-            }
-
-            Keep(table);
+            dirty[table.Index] = table;
+            memory.Keep(this, table.Index, table, pieceBytes);
             return true;
+        }
+    }
+
+    /// <summary>The dirty table is in the file.</summary>
+    public void MarkWritten(L2Table table)
+    {
+        lock (gate)
+        {
+            table.IsDirty = false;
+            dirty.Remove(table.Index);
+            memory.Keep(this, table.Index, table, pieceBytes);
         }
     }
 
     /// <summary>Dirty tables in order of their place in the disk.</summary>
     public List<L2Table> Dirty()
     {
-        lock (gate) return [.. byUse.Where(t => t.IsDirty).OrderBy(t => t.Index)];
+        lock (gate) return [.. dirty.Values.OrderBy(t => t.Index)];
     }
 
-    private void Keep(L2Table table)
+    /// <summary>The entries of L1 from <paramref name="index"/> on, as far as they are at hand.</summary>
+    private ReadOnlySpan<ulong> L1From(int index)
     {
-        tables[table.Index] = byUse.AddFirst(table);
-        for (var node = byUse.Last; tables.Count > tablesMax && node is not null && node != byUse.First;)
+        if (isWhole) return L1.AsSpan(index);
+        var (piece, inPiece) = Math.DivRem(index, L1PieceEntries);
+        var entries = memory.Find<ulong[]>(l1Pieces, piece);
+        if (entries is null)
         {
-            var before = node.Previous;
-            if (!node.Value.IsDirty)
-            {
-                byUse.Remove(node);
-                tables.Remove(node.Value.Index);
-            }
-
-            node = before;
+            var first = piece * L1PieceEntries;
+            entries = file.ReadNumbers(header.L1Offset + ((long)first * sizeof(ulong)), Math.Min(L1PieceEntries, l1Entries - first), "L1 table");
+            memory.Keep(l1Pieces, piece, entries, entries.Length * sizeof(ulong));
         }
+
+        return entries.AsSpan(inPiece);
     }
 
     private long Host(int index, ulong entry)
     {
         var host = (long)(entry & Qcow2Layout.OffsetMask);
         if ((entry & ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied)) != 0 || host == 0 || !Sectors.IsAligned(host, header.ClusterSize))
-            throw new ImageFormatException(file.Path, header.L1Offset + ((long)index * sizeof(ulong)), "L1 entry", $"0x{entry:x16} is no place of an L2 table");
+        {
+            throw ImageFormatException.Mismatch(file.Path, header.L1Offset + ((long)index * sizeof(ulong)), "L1 entry",
+                $"0, or a multiple of {header.ClusterSize} with reserved bits clear", $"0x{entry:x16}");
+        }
+
         return host;
     }
 }

@@ -1,19 +1,26 @@
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>One second-level table in memory, in the machine's own byte order (specification, "Cluster mapping", "Extended L2 Entries").</summary>
-/// <param name="index">Its place in L1.</param>
-/// <param name="host">Where it stands in the file.</param>
-/// <param name="words">Its entries: one word each, two with extended L2.</param>
-internal sealed class L2Table(int index, long host, ulong[] words)
+/// <summary>One second-level table in memory, or a piece of one that is only read, in the machine's own byte order (specification, "Cluster mapping", "Extended L2 Entries").</summary>
+/// <param name="index">The table's place in L1.</param>
+/// <param name="firstSlot">Which of the table's entries is the first here; 0 where the table is written.</param>
+/// <param name="host">Where the first entry stands in the file.</param>
+/// <param name="words">The entries: one word each, two with extended L2.</param>
+internal sealed class L2Table(int index, int firstSlot, long host, ulong[] words)
 {
     public int Index => index;
 
+    public int FirstSlot => firstSlot;
+
+    /// <summary>Where the first entry stands in the file.</summary>
     public long Host { get; set; } = host;
 
     public ulong[] Words => words;
 
     /// <summary>Whether it differs from the file's; such a table stays in memory until it is written.</summary>
     public bool IsDirty { get; set; }
+
+    /// <summary>Whether all entries are known to be zero: a hole of a file that is only read.</summary>
+    public bool IsEmpty { get; init; }
 
     /// <summary>Where the entry's own cluster stands in the file; 0 where it has none, or a compressed one.</summary>
     public static long HostOf(ulong entry) => (entry & Qcow2Layout.CompressedFlag) != 0 ? 0 : (long)(entry & Qcow2Layout.OffsetMask);

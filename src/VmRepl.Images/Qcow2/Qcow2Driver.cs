@@ -24,7 +24,7 @@ internal sealed class Qcow2Driver : IImageDriver
             if (context.Writable) Qcow2Writer.RequireWritable(file, header);
             if (header.HasExternalData) dataFile = context.OpenPart(file, header.Extensions.DataFile!);
             if (header.BackingFile is { } backing) parent = context.OpenParent(file, backing, BackingFormat(file, header));
-            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Writable) { IsSnapshot = context.Snapshot is not null };
+            return new Qcow2Image(file, dataFile ?? file, header, parent, context.Tables, context.Writable) { IsSnapshot = context.Snapshot is not null };
         }
         catch
         {
@@ -34,16 +34,16 @@ internal sealed class Qcow2Driver : IImageDriver
         }
     }
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Write(file, length, options, parent: null);
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options, TableMemory memory) => Write(file, length, options, parent: null, memory);
 
-    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent) => Write(file, length, options, parent);
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent, TableMemory memory) => Write(file, length, options, parent, memory);
 
-    private static Qcow2Image Write(IHostFile file, long length, ImageCreateOptions options, IDiskImage? parent)
+    private static Qcow2Image Write(IHostFile file, long length, ImageCreateOptions options, IDiskImage? parent, TableMemory memory)
     {
         if (options.SectorSize != Blocks.Sectors.Size) throw new NotSupportedException("QCOW2 cannot say that a disk has sectors of 4096 bytes");
         if (options.Subformat is { } kind) throw new NotSupportedException($"QCOW2 has no subformat \"{kind}\"");
         Qcow2Creator.Write(file, length, options.Backing);
-        return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent, canWrite: true, isNew: true);
+        return new Qcow2Image(file, file, Qcow2HeaderReader.Read(file), parent, memory, canWrite: true, isNew: true);
     }
 
     /// <summary>The parent's format is what the image says. It is never probed: a raw guest disk can be given any first bytes by its guest.</summary>

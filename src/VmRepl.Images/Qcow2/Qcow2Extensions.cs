@@ -6,7 +6,7 @@ namespace VmRepl.Images.Qcow2;
 /// <summary>What the header extensions say (specification, "Header extensions": type 4, length 4, data, padding to a multiple of 8). Unknown ones are ignored, as the specification asks; nothing here rewrites them.</summary>
 internal sealed record Qcow2Extensions
 {
-    private const int FeatureBytes = 48, BitmapsBytes = 24;
+    private const int FeatureBytes = 48, BitmapsBytes = 24, NameBytesMax = 4096;
 
     public string? BackingFormat { get; init; }
 
@@ -52,6 +52,8 @@ internal sealed record Qcow2Extensions
 
     internal static string Text(string path, ReadOnlySpan<byte> data, int at, string field)
     {
+        // The cluster may have 2 MiB, and the text stays as long as the image is open.
+        if (data.Length > NameBytesMax) throw ImageFormatException.Mismatch(path, at - 4, $"{field} length", $"at most {NameBytesMax} bytes, which no name has more of", $"{data.Length}");
         try
         {
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(data);

@@ -22,17 +22,18 @@ internal sealed class Qcow2Image : IDiskImage
     /// <param name="dataFile">Where data clusters are: the same file, or an external one, then owned.</param>
     /// <param name="header">Checked.</param>
     /// <param name="parent">Owned, or null.</param>
+    /// <param name="memory">The chain's.</param>
     /// <param name="canWrite">Whether the image was opened for writing.</param>
     /// <param name="isNew">Whether it was made just now and nobody counts on what it holds yet.</param>
-    public Qcow2Image(IHostFile file, IHostFile dataFile, Qcow2Header header, IDiskImage? parent, bool canWrite, bool isNew = false)
+    public Qcow2Image(IHostFile file, IHostFile dataFile, Qcow2Header header, IDiskImage? parent, TableMemory memory, bool canWrite, bool isNew = false)
     {
         this.file = file;
         this.dataFile = dataFile;
         this.header = header;
         this.parent = parent;
         var fileLength = dataFile.Length;
-        var tables = new L2Cache(file, header);
-        compressed = new CompressedClusters(file, header);
+        var tables = new L2Cache(file, header, memory, isWhole: canWrite);
+        compressed = new CompressedClusters(file, header, memory);
         writer = canWrite ? new Qcow2Writer(file, header, tables, ReadCluster, parent is not null, isNew) : null;
         clusters = new ClusterMap(file, dataFile, header, tables, writer is null ? () => fileLength : () => writer.EndOfFile);
         writer?.Attach(clusters);
@@ -159,18 +160,21 @@ internal sealed class Qcow2Image : IDiskImage
 
     private IEnumerable<MapExtent> LayeredRuns(long offset, long length)
     {
+        // What is the parent's is asked of it in one piece, however many tables say so: a deep chain would cost its square.
+        var parents = offset;
         for (var end = offset + length; offset < end;)
         {
             var run = FindForMap(offset, end - offset);
             offset = run.End;
-            if (run.Kind != ClusterKind.Unallocated || parent is null)
-            {
-                yield return new MapExtent(run.Offset, run.Length, State(run.Kind), 0, run.Kind == ClusterKind.Data ? run.Host : -1);
-                continue;
-            }
-
-            foreach (var extent in parent.MapBehind(run.Offset, run.Length)) yield return extent;
+            if (run.Kind == ClusterKind.Unallocated && parent is not null) continue;
+            if (run.Offset > parents)
+                foreach (var extent in parent.MapBehind(parents, run.Offset - parents)) yield return extent;
+            parents = offset;
+            yield return new MapExtent(run.Offset, run.Length, State(run.Kind), 0, run.Kind == ClusterKind.Data ? run.Host : -1);
         }
+
+        if (offset > parents)
+            foreach (var extent in parent.MapBehind(parents, offset - parents)) yield return extent;
     }
 
     private ClusterRun FindForMap(long offset, long length) => writer is null ? clusters.Find(offset, length) : writer.Find(offset, length);

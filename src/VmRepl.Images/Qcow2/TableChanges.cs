@@ -38,7 +38,7 @@ internal sealed class TableChanges(IHostFile file, Qcow2Header header, L2Cache t
         var host = Allocate(1).First << header.ClusterBits;
         if (table is null)
         {
-            table = new L2Table(index, host, new ulong[clusterSize / sizeof(ulong)]);
+            table = new L2Table(index, 0, host, new ulong[clusterSize / sizeof(ulong)]);
             MarkDirty(table);
         }
         else
@@ -108,7 +108,7 @@ internal sealed class TableChanges(IHostFile file, Qcow2Header header, L2Cache t
         foreach (var table in tables.Dirty())
         {
             file.WriteNumbers(table.Host, table.Words);
-            table.IsDirty = false;
+            tables.MarkWritten(table);
         }
 
         dirtyTables = 0;

@@ -12,7 +12,7 @@ internal sealed class RawDriver : IImageDriver
 
     public IDiskImage Open(IHostFile file, ImageContext context) => new RawImage(file);
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options)
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options, TableMemory memory)
     {
         if (options.Subformat is { } kind) throw new NotSupportedException($"a raw disk has no subformat \"{kind}\"");
         file.SetLength(length);

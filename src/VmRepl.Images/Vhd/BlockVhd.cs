@@ -14,6 +14,7 @@ internal sealed class BlockVhd : VhdImage
 {
     private readonly VhdImage? parent;
     private readonly SectorBitmaps? bitmaps;
+    private readonly TableMemory memory;
     private VhdStructure structure;
     private BlockTable table;
     private VhdStamp? stamp;
@@ -22,14 +23,16 @@ internal sealed class BlockVhd : VhdImage
     /// <param name="structure">What was read from the file, which is owned.</param>
     /// <param name="parent">What is behind a differencing disk; owned.</param>
     /// <param name="stamp">Marks the first change; null to open for reading only.</param>
+    /// <param name="memory">The chain's.</param>
     /// <exception cref="ImageFormatException">It is to be written, and its table is damaged.</exception>
-    public BlockVhd(VhdStructure structure, VhdImage? parent, VhdStamp? stamp)
+    public BlockVhd(VhdStructure structure, VhdImage? parent, VhdStamp? stamp, TableMemory memory)
         : base(structure.File, structure.Footers)
     {
         this.structure = structure;
         this.parent = parent;
         this.stamp = stamp;
-        table = BlockTable.Read(structure);
+        this.memory = memory;
+        table = new BlockTable(structure, memory, isWhole: stamp is not null);
         bitmaps = structure.IsDifferencing ? new SectorBitmaps(structure) : null;
         writing = stamp is null ? null : new VhdWriting(structure, table, bitmaps, stamp, this);
         Files = parent is null ? [File.File] : [File.File, .. parent.Files];
@@ -85,10 +88,10 @@ internal sealed class BlockVhd : VhdImage
         Writing.RequireSound();
         if (structure.IsDifferencing) throw new NotSupportedException($"{File.File.Path}: a differencing VHD is as long as its parent");
         stamp!.Mark();
-        VhdResize.Blocks(VhdStructure.Read(File, VhdFooters.Read(File)), length);
+        VhdResize.Blocks(VhdStructure.Read(File, VhdFooters.Read(File)), memory, length);
         Footers = VhdFooters.Read(File);
         structure = VhdStructure.Read(File, Footers);
-        table = BlockTable.Read(structure);
+        table = new BlockTable(structure, memory, isWhole: true);
         stamp = new VhdStamp(File, Footers, TimeProvider.System, isNew: false);
         writing = new VhdWriting(structure, table, null, stamp, this);
     }
@@ -96,10 +99,10 @@ internal sealed class BlockVhd : VhdImage
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
-        return MapRuns.Coalesce(VhdMap.Blocks(structure, table, bitmaps, parent, offset, length));
+        return MapRuns.Coalesce(VhdMap.Blocks(structure, table, bitmaps, parent, writing is not null, offset, length));
     }
 
-    public override IEnumerable<ImageFinding> Check() => [.. VhdCheck.Run(structure, table, parent), .. parent?.Check() ?? []];
+    public override IEnumerable<ImageFinding> Check() => [.. VhdCheck.Run(structure, table.Whole(), parent), .. parent?.Check() ?? []];
 
     public override void Dispose()
     {

@@ -18,7 +18,7 @@ internal static class VhdCheck
         }
 
         if (damaged > FindingsMax) yield return new ImageFinding(true, $"{path}: {damaged - FindingsMax} more entries of the block allocation table are damaged");
-        if (damaged == 0 && new VhdSpace(structure, table).GapBytes is > 0 and var gaps) yield return new ImageFinding(false, $"{path}: {gaps} bytes of the file are used by nothing");
+        if (damaged == 0 && table.Gaps().Where(g => g.Length >= structure.BitmapBytes + structure.BlockSize).Sum(g => g.Length) is > 0 and var gaps) yield return new ImageFinding(false, $"{path}: {gaps} bytes of the file are used by nothing");
         if (parent is not null && !VhdLinkage.IsKnownTime(structure, parent))
             yield return new ImageFinding(false, $"{path}: its Parent Time Stamp is neither {parent.Files[0].Path}'s own nor the time at which that file was last written: it was copied, or written by a program that leaves no trace");
     }

@@ -6,28 +6,40 @@ namespace VmRepl.Images.Vhd;
 /// <summary>VHD, as Microsoft's Virtual Hard Disk Image Format Specification describes it: fixed, dynamic and differencing ones, read and written.</summary>
 internal sealed class VhdDriver : IImageDriver
 {
+    private static ReadOnlySpan<byte> BootSignature => [0x55, 0xAA];
+
     public ImageFormat Format => ImageFormat.Vhd;
 
     public bool Recognizes(ReadOnlySpan<byte> head) => head.StartsWith(VhdLayout.FooterCookie);
 
     /// <summary>
     /// A fixed disk has nothing but a footer, which anybody can write into the last sector of a disk: so every field that can be checked has to fit, the length to the byte.
+    /// A dynamic or differencing one whose front copy is damaged has a sound header as well, where the footer says. A disk that such a file was once copied to, and that is in use again, has it too,
+    /// as long as nothing but a boot sector was written over it: that signature in the first sector is a guest's, and the file a raw disk.
     /// </summary>
-    public bool RecognizesEnd(ReadOnlySpan<byte> tail, long length) =>
-        VhdFooters.FindLast(tail) is ({ Type: VhdType.Fixed, DataOffset: ulong.MaxValue or uint.MaxValue } footer, var bytes) && footer.CurrentSize == (ulong)(length - bytes);
+    public EndRecognition RecognizesEnd(ReadOnlySpan<byte> head, ReadOnlySpan<byte> tail, IHostFile file)
+    {
+        var (footer, bytes) = VhdFooters.FindLast(tail);
+        if (footer is null) return EndRecognition.None;
+        var end = file.Length - bytes;
+        if (footer.Type == VhdType.Fixed)
+            return footer.DataOffset is ulong.MaxValue or uint.MaxValue && footer.CurrentSize == (ulong)end ? EndRecognition.FormatBehindDisk : EndRecognition.None;
+        var isBoot = head.Length >= VhdLayout.SectorBytes && head[(VhdLayout.SectorBytes - BootSignature.Length)..VhdLayout.SectorBytes].SequenceEqual(BootSignature);
+        return footer.Type is VhdType.Dynamic or VhdType.Differencing && !isBoot && VhdHeader.IsAt(file, footer.DataOffset, end) ? EndRecognition.Format : EndRecognition.None;
+    }
 
     public IDiskImage Open(IHostFile file, ImageContext context) => OpenImage(new VhdFile(file), context);
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Make(file, length, options, parent: null);
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options, TableMemory memory) => Make(file, length, options, parent: null, memory);
 
-    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent, TableMemory memory)
     {
         if (parent is not VhdImage behind) throw new NotSupportedException($"behind a differencing VHD is a VHD; {parent.Files[0].Path} is {parent.Format.Name()}");
         if (length != behind.Length) throw new NotSupportedException($"a differencing VHD is as long as its parent ({behind.Length} bytes), not {length}");
-        return Make(file, length, options, behind);
+        return Make(file, length, options, behind, memory);
     }
 
-    private static VhdImage Make(IHostFile file, long length, ImageCreateOptions options, VhdImage? parent)
+    private static VhdImage Make(IHostFile file, long length, ImageCreateOptions options, VhdImage? parent, TableMemory memory)
     {
         var isFixed = options.Subformat == "fixed" && parent is null;
         if (!isFixed && options.Subformat is not (null or "dynamic")) throw new NotSupportedException($"a VHD of the subformat \"{options.Subformat}\" is not made here; dynamic and fixed are");
@@ -39,7 +51,7 @@ internal sealed class VhdDriver : IImageDriver
         var opened = new VhdFile(file);
         var footers = VhdFooters.Read(opened);
         var stamp = new VhdStamp(opened, footers, TimeProvider.System, isNew: true);
-        return isFixed ? new FixedVhd(opened, footers, stamp) : new BlockVhd(VhdStructure.Read(opened, footers), parent, stamp);
+        return isFixed ? new FixedVhd(opened, footers, stamp) : new BlockVhd(VhdStructure.Read(opened, footers), parent, stamp, memory);
     }
 
     private static VhdImage OpenImage(VhdFile file, ImageContext context)
@@ -51,7 +63,7 @@ internal sealed class VhdDriver : IImageDriver
         var parent = structure.IsDifferencing ? VhdLinkage.OpenParent(structure, context) : null;
         try
         {
-            return new BlockVhd(structure, parent, stamp);
+            return new BlockVhd(structure, parent, stamp, context.Tables);
         }
         catch
         {

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vhd;
 
@@ -41,6 +42,15 @@ internal sealed record VhdHeader
 
     /// <summary>"Parent Locator Entries" in use.</summary>
     public IReadOnlyList<VhdLocator> Locators { get; init; } = [];
+
+    /// <summary>Whether a header with cookie and checksum stands at <paramref name="offset"/>, behind the front copy of the footer and before <paramref name="end"/>.</summary>
+    public static bool IsAt(IHostFile file, ulong offset, long end)
+    {
+        if (offset < VhdLayout.FooterBytes || offset > (ulong)end || VhdLayout.HeaderBytes > (ulong)end - offset) return false;
+        Span<byte> bytes = stackalloc byte[VhdLayout.HeaderBytes];
+        return file.Read((long)offset, bytes) == bytes.Length && bytes.StartsWith(VhdLayout.HeaderCookie)
+            && BinaryPrimitives.ReadUInt32BigEndian(bytes[ChecksumField..]) == VhdChecksum.Compute(bytes, ChecksumField);
+    }
 
     /// <param name="file">For errors.</param>
     /// <param name="offset">Where the header stands in the file.</param>

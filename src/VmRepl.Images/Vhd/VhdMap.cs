@@ -5,26 +5,28 @@ namespace VmRepl.Images.Vhd;
 /// <summary>The allocation map of a dynamic or differencing VHD, block by block ("Block Allocation Table and Data Blocks"), down its chain.</summary>
 internal static class VhdMap
 {
-    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length)
+    /// <param name="isWritten">Whether the file may change while the map is walked.</param>
+    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, bool isWritten, long offset, long length)
     {
+        var cursor = isWritten ? null : new StoredRunCursor(structure.File.File);
         for (long at = offset, end = offset + length; at < end;)
         {
             var inBlock = at % structure.BlockSize;
             var count = Math.Min(end - at, structure.BlockSize - inBlock);
             var block = at / structure.BlockSize;
-            if (table.Place(block) is not { } place)
+            if (table.AbsentFrom(block) is > 0 and var absent)
             {
+                count = Math.Min(end - at, ((block + absent) * structure.BlockSize) - at);
                 foreach (var run in parent.MapBehind(at, count)) yield return run;
             }
-            else
+            else if (table.Place(block) is { } place)
             {
                 var (start, data) = (at - inBlock, place + structure.BitmapBytes);
                 List<(Extent Run, bool IsHere)> runs = bitmaps is null ? [(new Extent(inBlock, count), true)] : bitmaps.Runs(block, place, new Extent(inBlock, count));
                 foreach (var (run, isHere) in runs)
                 {
-                    var parts = isHere
-                        ? structure.File.File.MapStored(new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset))
-                        : parent.MapBehind(start + run.Offset, run.Length);
+                    var stored = new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset);
+                    var parts = isHere ? cursor?.Map(stored) ?? structure.File.File.MapStored(stored) : parent.MapBehind(start + run.Offset, run.Length);
                     foreach (var part in parts) yield return part;
                 }
             }

@@ -36,13 +36,13 @@ internal static class VhdResize
     }
 
     /// <exception cref="NotSupportedException">The format or the layout of this file does not allow it.</exception>
-    public static void Blocks(VhdStructure structure, long length)
+    public static void Blocks(VhdStructure structure, TableMemory memory, long length)
     {
         var file = structure.File;
         RequireSize(file, length);
         var blocks = (length + structure.BlockSize - 1) / structure.BlockSize;
         if (blocks > VhdLayout.BlocksMax) throw new NotSupportedException($"{file.File.Path}: {length} bytes would be {blocks} blocks of {structure.BlockSize}; at most {VhdLayout.BlocksMax} are supported");
-        var table = BlockTable.Read(structure);
+        var table = new BlockTable(structure, memory, isWhole: true);
         var end = structure.Footers.End;
         if (length > structure.Length) ClearBehindEnd(structure, table);
         if (blocks > structure.Header.TableEntries) end = MoveTable(structure, blocks);
@@ -63,7 +63,7 @@ internal static class VhdResize
         var last = structure.Blocks - 1;
         if (structure.DataBytes(last) == structure.BlockSize || table.Place(last) is not { } place) return;
         var rest = Extent.FromEnds(place + structure.StoredBytes(last), place + structure.BitmapBytes + structure.BlockSize);
-        if (rest.End > structure.Footers.End || table.FindTaken().Overlaps(rest))
+        if (rest.End > structure.Footers.End || table.IsTaken(rest))
             throw new NotSupportedException($"{structure.File.File.Path}: its last block is stored only as far as the disk goes; convert the disk into a new file to make it longer");
         structure.File.File.Clear(rest.Offset, rest.Length);
         structure.File.File.Flush();

@@ -10,6 +10,9 @@ internal sealed class VhdSpace
 {
     private const int HostBlockBytes = 4096;
 
+    /// <summary>Gaps that are used at most; a file that has more loses the room of the others.</summary>
+    private const int GapsMax = 1 << 16;
+
     private readonly int bitmapBytes;
     private readonly long slotBytes;
     private readonly Stack<(Extent Range, bool IsFresh)> free = new();
@@ -20,19 +23,8 @@ internal sealed class VhdSpace
     {
         bitmapBytes = structure.BitmapBytes;
         slotBytes = structure.BitmapBytes + structure.BlockSize;
-        foreach (var gap in table.FindTaken().Gaps(Extent.FromEnds(0, structure.Footers.End)))
-        {
-            // Entries count sectors.
-            var start = Sectors.AlignUp(gap.Offset, VhdLayout.SectorBytes);
-            if (gap.End - start < slotBytes) continue;
-            var usable = Extent.FromEnds(start, gap.End);
-            free.Push((usable, false));
-            GapBytes += usable.Length;
-        }
+        foreach (var gap in table.Gaps().Where(g => g.Length >= slotBytes).Take(GapsMax)) free.Push((gap, false));
     }
-
-    /// <summary>Bytes of the file that nothing took when it was opened and that a block would fit into.</summary>
-    public long GapBytes { get; }
 
     /// <summary>A place for a block, and whether it never held anything and so is zeros; null where the file has to grow.</summary>
     public (long Place, bool IsFresh)? Take()

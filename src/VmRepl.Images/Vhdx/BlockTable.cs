@@ -3,22 +3,21 @@ using System.Buffers.Binary;
 namespace VmRepl.Images.Vhdx;
 
 /// <summary>
-/// The block allocation table ([MS-VHDX] 2.5), in memory a page at a time, as many as fit a fixed bound: a table can have 512 MiB.
+/// The block allocation table ([MS-VHDX] 2.5), in memory a page at a time, as many as the chain's bound allows: a table can have 512 MiB.
 /// Changed pages stay until they are committed. Safe for concurrent use.
 /// </summary>
-internal sealed class BlockTable(VhdxFile file, VhdxStructure structure)
+internal sealed class BlockTable(VhdxFile file, VhdxStructure structure, TableMemory memory)
 {
     private const int PageBytes = 64 << 10;
     private const int PageEntries = PageBytes / VhdxLayout.BatEntryBytes;
-    private const int PagesMax = 512;
     private const int SectorEntries = VhdxLayout.LogSectorBytes / VhdxLayout.BatEntryBytes;
     private const int SectorsPerPage = PageBytes / VhdxLayout.LogSectorBytes;
 
     private readonly Lock gate = new();
-    private readonly Dictionary<long, byte[]> pages = [];
-    private readonly Queue<long> order = new();
+    private readonly Dictionary<long, byte[]> pinned = [];
     private readonly SortedSet<long> changed = [];
     private readonly HashSet<long> committing = [];
+    private byte[]? empty;
 
     /// <summary>Sectors of 4096 bytes that differ from the file.</summary>
     public int ChangedSectors
@@ -41,9 +40,25 @@ internal sealed class BlockTable(VhdxFile file, VhdxStructure structure)
         {
             lock (gate)
             {
-                BinaryPrimitives.WriteUInt64LittleEndian(Page(index).AsSpan(InPage(index)), value.Bits);
+                var page = Page(index);
+                BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(InPage(index)), value.Bits);
                 changed.Add(index / SectorEntries);
+                pinned[index / PageEntries] = page;
             }
+        }
+    }
+
+    /// <summary>How many entries from <paramref name="index"/> on are known to be zeros, the state "not present": 0 where that one is not.</summary>
+    public long AbsentFrom(long index)
+    {
+        var at = structure.Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes);
+        var hole = (file.HoleEnd(at) - at) / VhdxLayout.BatEntryBytes;
+        if (hole > 0) return Math.Min(hole, structure.Geometry.Entries - index);
+        lock (gate)
+        {
+            var rest = Page(index).AsSpan(InPage(index));
+            var first = rest.IndexOfAnyExcept((byte)0);
+            return Math.Min((first < 0 ? rest.Length : first) / VhdxLayout.BatEntryBytes, structure.Geometry.Entries - index);
         }
     }
 
@@ -68,49 +83,33 @@ internal sealed class BlockTable(VhdxFile file, VhdxStructure structure)
     /// <summary>What <see cref="TakeChanged"/> handed out is in the file.</summary>
     public void Committed()
     {
-        lock (gate) committing.Clear();
+        lock (gate)
+        {
+            committing.Clear();
+            foreach (var (number, page) in pinned.Where(p => !IsChanged(p.Key)).ToArray())
+            {
+                pinned.Remove(number);
+                memory.Keep(this, number, page, PageBytes);
+            }
+        }
     }
 
     private static int InPage(long index) => (int)(index % PageEntries) * VhdxLayout.BatEntryBytes;
 
+    /// <summary>Loaded under the lock, so that no page which was read before a commit is kept after it.</summary>
     private byte[] Page(long index)
     {
         var number = index / PageEntries;
-        if (pages.TryGetValue(number, out var page)) return page;
-        if (pages.Count >= PagesMax) Evict();
+        if (pinned.TryGetValue(number, out var page) || (page = memory.Find<byte[]>(this, number)) is not null) return page;
+        if (file.HoleEnd(PlaceOf(number)) >= PlaceOf(number + 1)) return empty ??= new byte[PageBytes];
         page = new byte[PageBytes];
         // A region is a multiple of 1 MiB, so a page never passes its end.
-        file.Read(structure.Regions.Bat.Offset + (number * PageBytes), page, "block allocation table");
-        pages.Add(number, page);
-        order.Enqueue(number);
+        file.Read(PlaceOf(number), page, "block allocation table");
+        memory.Keep(this, number, page, PageBytes);
         return page;
     }
 
-    /// <summary>Gives up the oldest page that the file holds too; with none the bound is passed until the next commit.</summary>
-    private void Evict()
-    {
-        for (var tries = order.Count; tries > 0; tries--)
-        {
-            var number = order.Dequeue();
-            if (!IsPinned(number))
-            {
-                pages.Remove(number);
-                return;
-            }
+    private long PlaceOf(long page) => structure.Regions.Bat.Offset + (page * PageBytes);
 
-            order.Enqueue(number);
-        }
-    }
-
-    private bool IsPinned(long page)
-    {
-        var first = page * SectorsPerPage;
-        if (changed.GetViewBetween(first, first + SectorsPerPage - 1).Count > 0) return true;
-        for (var i = 0; i < SectorsPerPage; i++)
-        {
-            if (committing.Contains(first + i)) return true;
-        }
-
-        return false;
-    }
+    private bool IsChanged(long page) => changed.GetViewBetween(page * SectorsPerPage, ((page + 1) * SectorsPerPage) - 1).Count > 0;
 }

@@ -14,9 +14,10 @@ internal static class VhdxCheck
         {
             var space = VhdxSpace.Read(file, structure, table, damage =>
             {
-                if (damaged++ < FindingsMax) findings.Add(new ImageFinding(true, damage.Message));
+                // An image that is nothing but damage would make any number of messages.
+                if (damaged++ >= FindingsMax) throw new ImageFormatException(file.Path, structure.Regions.Bat.Offset, "block allocation table", $"more than {FindingsMax} of its entries are damaged; the rest was not looked at");
+                findings.Add(new ImageFinding(true, damage.Message));
             });
-            if (damaged > FindingsMax) findings.Add(new ImageFinding(true, $"{file.Path}: {damaged - FindingsMax} more entries of the block allocation table are damaged"));
             if (space.FreeUnits > 0) findings.Add(new ImageFinding(false, $"{file.Path}: {space.FreeUnits} MiB of the file are used by nothing"));
         }
         catch (ImageFormatException e)

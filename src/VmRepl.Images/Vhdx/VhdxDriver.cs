@@ -19,16 +19,16 @@ internal sealed class VhdxDriver : IImageDriver
 
     public IDiskImage Open(IHostFile file, ImageContext context) => OpenImage(new VhdxFile(file), context);
 
-    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options) => Write(file, length, options, parent: null);
+    public IDiskImage Create(IHostFile file, long length, ImageCreateOptions options, TableMemory memory) => Write(file, length, options, parent: null, memory);
 
-    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent)
+    public IDiskImage CreateOverlay(IHostFile file, long length, ImageCreateOptions options, IDiskImage parent, TableMemory memory)
     {
         if (parent is not VhdxImage behind) throw new NotSupportedException($"behind a differencing VHDX is a VHDX; {parent.Files[0].Path} is {parent.Format.Name()}");
         if (length != behind.Length) throw new NotSupportedException($"a differencing VHDX is as long as its parent ({behind.Length} bytes), not {length}");
-        return Write(file, length, options, behind);
+        return Write(file, length, options, behind, memory);
     }
 
-    private static VhdxImage Write(IHostFile file, long length, ImageCreateOptions options, VhdxImage? parent)
+    private static VhdxImage Write(IHostFile file, long length, ImageCreateOptions options, VhdxImage? parent, TableMemory memory)
     {
         if (options.Subformat is not (null or "dynamic")) throw new NotSupportedException($"a VHDX of the subformat \"{options.Subformat}\" is not made here; dynamic is");
         var sectorSize = parent?.SectorSize ?? options.SectorSize;
@@ -48,19 +48,19 @@ internal sealed class VhdxDriver : IImageDriver
         VhdxWriter.Write(file, metadata, regions, regions.Bat.End, options.NewGuid);
         file.Flush();
         var opened = new VhdxFile(file);
-        return new VhdxImage(opened, VhdxStructure.Read(opened, VhdxHeaderPair.Read(opened)), parent, hadLog: false, options.NewGuid);
+        return new VhdxImage(opened, VhdxStructure.Read(opened, VhdxHeaderPair.Read(opened)), parent, hadLog: false, options.NewGuid, memory);
     }
 
     private static VhdxImage OpenImage(VhdxFile file, ImageContext context)
     {
         var headers = VhdxHeaderPair.Read(file);
         if (context.Writable) headers.RequireUpdatable(file);
-        var hadLog = VhdxLogReplay.Run(file, headers, context.Writable);
+        var hadLog = VhdxLogReplay.Run(file, headers, context.Writable, context.Tables);
         var structure = VhdxStructure.Read(file, headers);
         var parent = structure.Metadata.Parent is { } locator ? OpenParent(file, structure, locator, context) : null;
         try
         {
-            return new VhdxImage(file, structure, parent, hadLog, context.Writable ? Guid.NewGuid : null);
+            return new VhdxImage(file, structure, parent, hadLog, context.Writable ? Guid.NewGuid : null, context.Tables);
         }
         catch
         {

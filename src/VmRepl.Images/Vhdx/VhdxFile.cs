@@ -11,6 +11,7 @@ internal sealed class VhdxFile(IHostFile file)
 {
     private readonly Dictionary<long, byte[]> sectors = [];
     private readonly ExtentSet zeros = new();
+    private readonly KnownHole holes = new(file);
     private long lengthFromLog;
 
     public IHostFile File => file;
@@ -48,21 +49,17 @@ internal sealed class VhdxFile(IHostFile file)
     }
 
     /// <summary>A stored run cut at the holes of the host file (<see cref="StoredRuns"/>); whole where the log lies over the file.</summary>
-    public IEnumerable<MapExtent> MapStored(MapExtent stored) => lengthFromLog == 0 ? file.MapStored(stored) : [stored];
+    /// <param name="cursor">For one pass over a file that nobody writes.</param>
+    public IEnumerable<MapExtent> MapStored(MapExtent stored, StoredRunCursor? cursor = null) => lengthFromLog != 0 ? [stored] : cursor?.Map(stored) ?? file.MapStored(stored);
 
-    /// <summary>Lays one sector of the log over the file. Newer ones replace older ones.</summary>
-    public void Overlay(long offset, byte[] sector)
-    {
-        zeros.Remove(new Extent(offset, sector.Length));
-        sectors[offset] = sector;
-    }
+    /// <summary>Where the hole of the file ends that <paramref name="offset"/> lies in; the same offset where it lies in none, the file may be written, or a log lies over it.</summary>
+    public long HoleEnd(long offset) => lengthFromLog == 0 ? holes.EndAt(offset) : offset;
 
-    /// <summary>Lays zeros of the log over the file; both figures are multiples of 4096.</summary>
-    public void OverlayZeros(Extent range)
-    {
-        foreach (var covered in sectors.Keys.Where(o => range.Contains(new Extent(o, VhdxLayout.LogSectorBytes))).ToArray()) sectors.Remove(covered);
-        zeros.Add(range);
-    }
+    /// <summary>Lays one sector of the log over the file, where nothing lies yet.</summary>
+    public void Overlay(long offset, byte[] sector) => sectors.Add(offset, sector);
+
+    /// <summary>Lays zeros of the log over the file, where nothing lies yet; both figures are multiples of 4096.</summary>
+    public void OverlayZeros(Extent range) => zeros.Add(range);
 
     /// <summary>The file's length as the log has it.</summary>
     public void OverlayLength(long length) => lengthFromLog = Math.Max(lengthFromLog, length);

@@ -11,6 +11,7 @@ internal sealed class VhdxImage : IDiskImage
 {
     private readonly VhdxFile file;
     private readonly Func<Guid>? newGuid;
+    private readonly TableMemory memory;
     private VhdxStructure structure;
     private BlockTable table;
     private readonly VhdxImage? parent;
@@ -23,14 +24,16 @@ internal sealed class VhdxImage : IDiskImage
     /// <param name="parent">What is behind a differencing disk; owned.</param>
     /// <param name="hadLog">Whether a log was replayed.</param>
     /// <param name="newGuid">Makes identifiers for writing; null to open for reading only.</param>
-    public VhdxImage(VhdxFile file, VhdxStructure structure, VhdxImage? parent, bool hadLog, Func<Guid>? newGuid)
+    /// <param name="memory">The chain's.</param>
+    public VhdxImage(VhdxFile file, VhdxStructure structure, VhdxImage? parent, bool hadLog, Func<Guid>? newGuid, TableMemory memory)
     {
         this.file = file;
         this.structure = structure;
         this.parent = parent;
         this.hadLog = hadLog;
         this.newGuid = newGuid;
-        table = new BlockTable(file, structure);
+        this.memory = memory;
+        table = new BlockTable(file, structure, memory);
         if (newGuid is not null) BeginWriting(newGuid);
         Files = parent is null ? [file.File] : [file.File, .. parent.Files];
     }
@@ -100,7 +103,7 @@ internal sealed class VhdxImage : IDiskImage
         Writing.RequireSound();
         new VhdxResize(file, structure, newGuid!).Run(length);
         structure = VhdxStructure.Read(file, VhdxHeaderPair.Read(file));
-        table = new BlockTable(file, structure);
+        table = new BlockTable(file, structure, memory);
         BeginWriting(newGuid!);
     }
 

@@ -28,8 +28,6 @@ internal sealed class VhdxLogEntry
     public const int DescriptorBytes = 32;
 
     private readonly byte[] log;
-    private readonly int descriptors;
-
     /// <param name="log">The ring that it stands in, wrapped perhaps.</param>
     /// <param name="offset">Where in it the entry begins.</param>
     /// <param name="bytes">The entry, unwrapped; not kept.</param>
@@ -37,7 +35,7 @@ internal sealed class VhdxLogEntry
     private VhdxLogEntry(byte[] log, int offset, ReadOnlySpan<byte> bytes, int descriptors)
     {
         this.log = log;
-        this.descriptors = descriptors;
+        Descriptors = descriptors;
         Offset = offset;
         Length = bytes.Length;
         Tail = BinaryPrimitives.ReadUInt32LittleEndian(bytes[12..]);
@@ -58,6 +56,8 @@ internal sealed class VhdxLogEntry
     public int Offset { get; }
 
     public int Length { get; }
+
+    public int Descriptors { get; }
 
     public uint Tail { get; }
 
@@ -112,8 +112,8 @@ internal sealed class VhdxLogEntry
     {
         var bytes = new byte[Length];
         Unwrap(log, Offset, bytes);
-        var sector = DescriptorSectors(descriptors);
-        for (var i = 0; i < descriptors; i++)
+        var sector = DescriptorSectors(Descriptors);
+        for (var i = 0; i < Descriptors; i++)
         {
             var at = HeaderBytes + (i * DescriptorBytes);
             var fileOffset = BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at + 16));

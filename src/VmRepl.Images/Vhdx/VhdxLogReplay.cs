@@ -12,14 +12,23 @@ internal static class VhdxLogReplay
     /// <summary>Longest file that a log may ask for: the largest disk, and as much again for everything else.</summary>
     private const ulong FileLengthMax = 2 * (ulong)VhdxLayout.LengthMax;
 
+    /// <summary>Most changes that are replayed. A log of 1 MiB, as all known writers make it, has room for a quarter of them.</summary>
+    private const int DescriptorsMax = 128 << 10;
+
+    /// <summary>What a range of zeros takes in memory.</summary>
+    private const int ZeroBytes = 16;
+
     /// <summary>Replays the log if there is one. Afterwards <paramref name="file"/> reads as the newest consistent state.</summary>
+    /// <param name="memory">The chain's: what lies over a file that may not be written is held there.</param>
     /// <returns>Whether there was a log to replay.</returns>
     /// <exception cref="ImageFormatException">The log is damaged, the file shorter than the log knew it, or a change reaches where none may.</exception>
-    public static bool Run(VhdxFile file, VhdxHeaderPair headers, bool writable)
+    public static bool Run(VhdxFile file, VhdxHeaderPair headers, bool writable, TableMemory memory)
     {
         var header = headers.Current;
         if (header.LogGuid == Guid.Empty) return false;
         var entries = VhdxLogReader.ActiveSequence(file, header);
+        var descriptors = entries.Sum(e => (long)e.Descriptors);
+        if (descriptors > DescriptorsMax) throw file.Mismatch((long)header.LogOffset, "log", $"of at most {DescriptorsMax} descriptors to be replayed", $"of {descriptors}");
         var lastLength = entries.Max(e => e.LastFileOffset);
         if (lastLength > FileLengthMax) throw file.Bad((long)header.LogOffset, "LastFileOffset", $"is {lastLength}, more than any VHDX needs");
         foreach (var entry in entries)
@@ -33,8 +42,15 @@ internal static class VhdxLogReplay
         // All is checked before anything is written.
         var changes = entries.SelectMany(e => e.Changes()).ToList();
         foreach (var change in changes) Check(file, change, log, length);
-        if (writable) Write(file, headers, changes, length);
-        else Overlay(file, changes, length);
+        if (writable)
+        {
+            Write(file, headers, changes, length);
+            return true;
+        }
+
+        var held = changes.Sum(c => c.Sector?.Length ?? ZeroBytes);
+        if (!memory.TryHold(held)) throw file.Mismatch(log.Offset, "log", $"with what the logs behind it hold at most {TableMemory.HeldBytesMax} bytes of changes, or to be replayed by a writer", $"{held} bytes of changes");
+        Overlay(file, changes, length);
         return true;
     }
 
@@ -51,10 +67,10 @@ internal static class VhdxLogReplay
     private static void Overlay(VhdxFile file, List<VhdxLogChange> changes, long length)
     {
         file.OverlayLength(length);
-        foreach (var change in changes)
+        foreach (var (range, sector) in VhdxLogOverlay.Resolve(changes))
         {
-            if (change.Sector is not null) file.Overlay((long)change.FileOffset, change.Sector);
-            else file.OverlayZeros(new Extent((long)change.FileOffset, (long)change.Length));
+            if (sector is not null) file.Overlay(range.Offset, sector);
+            else file.OverlayZeros(range);
         }
     }
 
@@ -62,11 +78,10 @@ internal static class VhdxLogReplay
     {
         var target = file.File;
         if (target.Length < length) target.SetLength(length);
-        foreach (var change in changes)
+        foreach (var (range, sector) in VhdxLogOverlay.Resolve(changes))
         {
-            var offset = (long)change.FileOffset;
-            if (change.Sector is not null) target.Write(offset, change.Sector);
-            else target.Clear(offset, (long)change.Length);
+            if (sector is not null) target.Write(range.Offset, sector);
+            else target.Clear(range.Offset, range.Length);
         }
 
         // In force before the log is given up: until then every crash replays it again.

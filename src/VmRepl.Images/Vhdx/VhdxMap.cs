@@ -8,6 +8,7 @@ internal static class VhdxMap
     public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length, SectorBitmapChanges? changes = null)
     {
         var geometry = structure.Geometry;
+        var cursor = file.File.IsReadOnly ? new StoredRunCursor(file.File) : null;
         var end = offset + length;
         // Blocks that lie one behind the other in the file are asked for their holes as one.
         MapExtent? stored = null;
@@ -28,15 +29,17 @@ internal static class VhdxMap
                 else
                 {
                     if (stored is { } before)
-                        foreach (var part in file.MapStored(before)) yield return part;
+                        foreach (var part in file.MapStored(before, cursor)) yield return part;
                     stored = new MapExtent(at, count, BlockState.Data, 0, place);
                 }
             }
             else
             {
                 if (stored is { } before)
-                    foreach (var part in file.MapStored(before)) yield return part;
+                    foreach (var part in file.MapStored(before, cursor)) yield return part;
                 stored = null;
+                if (entry.State == PayloadState.NotPresent && table.AbsentFrom(index) is > 1 and var absent)
+                    count = Math.Min(end - at, (geometry.Block(index + absent) * geometry.BlockSize) - at);
                 foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index, changes)) yield return part;
             }
 
@@ -44,7 +47,7 @@ internal static class VhdxMap
         }
 
         if (stored is { } last)
-            foreach (var part in file.MapStored(last)) yield return part;
+            foreach (var part in file.MapStored(last, cursor)) yield return part;
     }
 
     private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index, SectorBitmapChanges? changes)

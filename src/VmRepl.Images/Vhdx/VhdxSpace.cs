@@ -36,6 +36,8 @@ internal sealed class VhdxSpace
         var geometry = structure.Geometry;
         for (long index = 0; index < geometry.Entries; index++)
         {
+            index += table.AbsentFrom(index);
+            if (index >= geometry.Entries) break;
             var entry = table[index];
             var isBitmap = geometry.IsBitmap(index);
             var at = structure.Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes);

@@ -6,15 +6,14 @@ namespace VmRepl.Images.Vmdk;
 
 /// <summary>
 /// Compressed grains of a streamOptimized extent (Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents"): at the entry's sector stand the grain's first sector in the disk (8), the size of what follows (4), and a zlib stream.
-/// The last grain that was asked for is kept, since readers come in order.
+/// The last grain that was asked for is kept, since readers come in order. Safe for concurrent use.
 /// </summary>
-internal sealed class CompressedGrains(IHostFile file, SparseHeader header)
+/// <param name="file">Not owned.</param>
+/// <param name="header">Checked.</param>
+/// <param name="memory">The chain's: a grain has up to 16 MiB, and every extent may have its own last one.</param>
+internal sealed class CompressedGrains(IHostFile file, SparseHeader header, TableMemory memory)
 {
     public const int MarkerBytes = 12;
-
-    private readonly Lock gate = new();
-    private long keptGrain = -1;
-    private byte[] kept = [];
 
     /// <summary>Copies part of a grain.</summary>
     /// <param name="fileOffset">Where its marker stands.</param>
@@ -25,20 +24,25 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header)
     /// <exception cref="ImageFormatException">The marker is another grain's, or the stream is damaged, short, or absurdly long.</exception>
     public void Read(long fileOffset, int grainLength, long grain, int inGrain, Span<byte> buffer)
     {
-        lock (gate)
+        if (buffer.Length == header.GrainBytes)
         {
-            if (keptGrain != grain)
-            {
-                keptGrain = -1;
-                kept = Inflate(fileOffset, grainLength, grain);
-                keptGrain = grain;
-            }
-
-            kept.AsSpan(inGrain, buffer.Length).CopyTo(buffer);
+            Inflate(fileOffset, grainLength, grain, buffer);
+            return;
         }
+
+        // Out of everybody's reach while it is used: its bytes are overwritten by the next one's.
+        var last = memory.Take<Unpacked>(this, 0);
+        if (last?.Grain != grain)
+        {
+            last = new Unpacked(grain, last?.Bytes ?? new byte[header.GrainBytes]);
+            Inflate(fileOffset, grainLength, grain, last.Bytes);
+        }
+
+        last.Bytes.AsSpan(inGrain, buffer.Length).CopyTo(buffer);
+        memory.Keep(this, 0, last, last.Bytes.Length);
     }
 
-    private byte[] Inflate(long at, int grainLength, long grain)
+    private void Inflate(long at, int grainLength, long grain, Span<byte> plain)
     {
         var marker = new byte[MarkerBytes];
         if (file.Read(at, marker) < marker.Length) throw Bad("the file ends inside its marker");
@@ -47,13 +51,12 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header)
         var size = BinaryPrimitives.ReadUInt32LittleEndian(marker.AsSpan(8));
         // Stored deflate is a little longer than its contents; twice the grain is more than any.
         if (size == 0 || size > (2 * header.GrainBytes) + 64 || size > file.Length - at - MarkerBytes) throw Bad($"its stream of {size} bytes is too long, or not in the file");
-        var packed = new byte[(int)size];
-        if (file.Read(at + MarkerBytes, packed) < packed.Length) throw Bad("the file ends inside its stream");
-        var plain = new byte[header.GrainBytes];
         try
         {
-            using var stream = new ZLibStream(new MemoryStream(packed), CompressionMode.Decompress);
+            using var packed = new PackedStream(file, at + MarkerBytes, size);
+            using var stream = new ZLibStream(packed, CompressionMode.Decompress);
             var got = stream.ReadAtLeast(plain, plain.Length, throwOnEndOfStream: false);
+            if (packed.IsCut) throw Bad("the file ends inside its stream");
             if (got < grainLength) throw Bad($"its stream has {got} bytes, {grainLength} are needed");
             if (got == plain.Length && stream.ReadByte() >= 0) throw Bad($"its stream has more than the grain's {plain.Length} bytes");
         }
@@ -62,8 +65,8 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header)
             throw new ImageFormatException(file.Path, at + MarkerBytes, "compressed grain", $"{grain}: {e.Message}", e);
         }
 
-        return plain;
-
         ImageFormatException Bad(string problem) => new(file.Path, at, "compressed grain", $"{grain}: {problem}");
     }
+
+    private sealed record Unpacked(long Grain, byte[] Bytes);
 }

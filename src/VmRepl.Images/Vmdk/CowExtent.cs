@@ -17,14 +17,15 @@ internal sealed class CowExtent : GrainExtent
     /// <param name="start">Where the extent begins in the disk.</param>
     /// <param name="length">Bytes of the disk that it holds; at most the header's capacity.</param>
     /// <param name="parent">What is behind a delta; not owned.</param>
-    public CowExtent(IHostFile file, CowHeader header, long start, long length, VmdkImage? parent)
+    /// <param name="memory">The chain's.</param>
+    public CowExtent(IHostFile file, CowHeader header, long start, long length, VmdkImage? parent, TableMemory memory)
         : base(file, start, length, header.GrainBytes, parent)
     {
         this.file = file;
         this.header = header;
-        directory = GrainDirectory.At(file, header.DirectorySector, header.DirectoryEntries)
+        directory = GrainDirectory.At(file, memory, header.DirectorySector, header.DirectoryEntries)
             ?? throw new ImageFormatException(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "the file became shorter");
-        tables = new TableCache(file, CowHeader.TableEntries * sizeof(uint));
+        tables = new TableCache(file, memory, CowHeader.TableEntries * sizeof(uint));
     }
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => throw ReadOnly();

@@ -5,8 +5,8 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// A grain directory: the sectors at which grain tables begin, 0 where there is none (Virtual Disk Format 5.0, "Grain Directory"). It is loaded in pages where it is needed, as many as fit a
-/// fixed bound: a directory can have 128 MiB, and a disk 512 extents. Safe for concurrent use.
+/// A grain directory: the sectors at which grain tables begin, 0 where there is none (Virtual Disk Format 5.0, "Grain Directory"). It is loaded in pages where it is needed, as many as the
+/// chain's bound allows: a directory can have 128 MiB, and a disk 512 extents. Safe for concurrent use.
 /// </summary>
 internal sealed class GrainDirectory
 {
@@ -17,19 +17,19 @@ internal sealed class GrainDirectory
     private readonly TableCache pages;
 
     /// <summary>A directory of <paramref name="entries"/> at <paramref name="sector"/>, or null where that is not inside the file.</summary>
-    public static GrainDirectory? At(IHostFile file, long sector, long entries)
+    public static GrainDirectory? At(IHostFile file, TableMemory memory, long sector, long entries)
     {
         var bytes = entries * sizeof(uint);
         var isInside = sector > 0 && sector <= file.Length / VmdkLayout.SectorBytes && bytes <= file.Length - (sector * VmdkLayout.SectorBytes);
-        return isInside ? new GrainDirectory(file, sector * VmdkLayout.SectorBytes, entries) : null;
+        return isInside ? new GrainDirectory(file, memory, sector * VmdkLayout.SectorBytes, entries) : null;
     }
 
-    private GrainDirectory(IHostFile file, long offset, long entries)
+    private GrainDirectory(IHostFile file, TableMemory memory, long offset, long entries)
     {
         this.file = file;
         this.offset = offset;
         Count = entries;
-        pages = new TableCache(file, PageBytes, cacheBytes: 1 << 20);
+        pages = new TableCache(file, memory, PageBytes);
     }
 
     public long Count { get; }

@@ -6,32 +6,33 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images.Vmdk;
 
 /// <summary>
-/// The grain tables of a sparse extent (Virtual Disk Format 5.0, "Grain Table"), in memory one at a time, as many as fit a fixed bound. Safe for concurrent use.
+/// The grain tables of a sparse extent (Virtual Disk Format 5.0, "Grain Table"), in memory one at a time, as many as the chain's bound allows; those with changes stay until they are committed. Safe for concurrent use.
 /// Where the primary directory or one of its entries is out of bounds, the redundant one stands in.
 /// </summary>
 internal sealed class GrainTables
 {
-    private const int TablesMax = 8192;
-
     private readonly IHostFile file;
     private readonly SparseHeader header;
     private readonly GrainDirectory directory;
     private readonly GrainDirectory? redundant;
     private readonly Lock gate = new();
-    private readonly Dictionary<long, uint[]> tables = [];
-    private readonly Queue<long> order = new();
+    private readonly Dictionary<long, uint[]> pinned = [];
+    private readonly TableMemory memory;
+    private readonly KnownHole holes;
     private readonly SortedSet<long> changed = [];
     private readonly HashSet<long> committing = [];
 
     /// <exception cref="ImageFormatException">Neither directory lies in the file, or they are too large.</exception>
-    public GrainTables(IHostFile file, SparseHeader header)
+    public GrainTables(IHostFile file, SparseHeader header, TableMemory memory)
     {
+        this.memory = memory;
+        holes = new KnownHole(file);
         this.file = file;
         this.header = header;
         var bytes = header.Tables * sizeof(uint);
         if (bytes > VmdkLayout.DirectoryBytesMax) throw new ImageFormatException(file.Path, 12, "capacity", $"of {header.CapacitySectors} sectors needs a grain directory of {bytes} bytes, at most {VmdkLayout.DirectoryBytesMax} are read");
-        redundant = header.RedundantDirectorySector > 0 ? GrainDirectory.At(file, header.RedundantDirectorySector, header.Tables) : null;
-        directory = GrainDirectory.At(file, header.DirectorySector, header.Tables)
+        redundant = header.RedundantDirectorySector > 0 ? GrainDirectory.At(file, memory, header.RedundantDirectorySector, header.Tables) : null;
+        directory = GrainDirectory.At(file, memory, header.DirectorySector, header.Tables)
             ?? redundant
             ?? throw new ImageFormatException(file.Path, 56, "gdOffset", $"is sector {header.DirectorySector}: {bytes} bytes there are not in the file of {file.Length}");
     }
@@ -64,6 +65,7 @@ internal sealed class GrainTables
                 var table = Table(number) ?? throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"{number} names no grain table; writing where there is none is not supported");
                 table[(int)(grain % header.TableEntries)] = value;
                 changed.Add(number);
+                pinned[number] = table;
             }
         }
     }
@@ -77,6 +79,7 @@ internal sealed class GrainTables
         var (number, index) = Math.DivRem(grain, header.TableEntries);
         var absent = directory.AbsentFrom(number);
         if (absent > 0) return (absent * header.TableEntries) - index;
+        if (holes.Contains((long)directory[number] * VmdkLayout.SectorBytes, TableBytes)) return header.TableEntries - index;
         lock (gate)
         {
             if (Table(number) is not { } table) return header.TableEntries - index;
@@ -118,7 +121,15 @@ internal sealed class GrainTables
     /// <summary>What <see cref="TakeChanged"/> handed out is in the file.</summary>
     public void Committed()
     {
-        lock (gate) committing.Clear();
+        lock (gate)
+        {
+            foreach (var number in committing.Where(n => !changed.Contains(n)))
+            {
+                if (pinned.Remove(number, out var table)) memory.Keep(this, number, table, TableBytes);
+            }
+
+            committing.Clear();
+        }
     }
 
     /// <summary>Where the directories themselves stand.</summary>
@@ -142,34 +153,18 @@ internal sealed class GrainTables
         return loaded;
     }
 
+    /// <summary>Loaded under the lock, so that no table which was read before a commit is kept after it.</summary>
     private uint[]? Table(long number)
     {
-        if (tables.TryGetValue(number, out var table)) return table;
+        if (pinned.TryGetValue(number, out var table) || (table = memory.Find<uint[]>(this, number)) is not null) return table;
         var sector = directory[number];
         if (sector == 0) return null;
-        if (tables.Count >= TablesMax) Evict();
         table = Load(sector, header.TableEntries);
         if (table is null && redundant is not null && redundant[number] != 0) table = Load(redundant[number], header.TableEntries);
         if (table is null)
             throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"{number} places a grain table at sector {sector}, outside the file of {file.Length}");
-        tables.Add(number, table);
-        order.Enqueue(number);
+        memory.Keep(this, number, table, TableBytes);
         return table;
-    }
-
-    private void Evict()
-    {
-        for (var tries = order.Count; tries > 0; tries--)
-        {
-            var number = order.Dequeue();
-            if (!changed.Contains(number) && !committing.Contains(number))
-            {
-                tables.Remove(number);
-                return;
-            }
-
-            order.Enqueue(number);
-        }
     }
 
     private static byte[] ToBytes(uint[] table)

@@ -25,13 +25,14 @@ internal sealed class SeSparseExtent : GrainExtent
     /// <param name="start">Where the extent begins in the disk.</param>
     /// <param name="length">Bytes of the disk that it holds; at most the header's capacity.</param>
     /// <param name="parent">What is behind a delta; not owned.</param>
-    public SeSparseExtent(IHostFile file, SeSparseHeader header, long start, long length, VmdkImage? parent)
+    /// <param name="memory">The chain's.</param>
+    public SeSparseExtent(IHostFile file, SeSparseHeader header, long start, long length, VmdkImage? parent, TableMemory memory)
         : base(file, start, length, SeSparseHeader.GrainSectors * VmdkLayout.SectorBytes, parent)
     {
         this.file = file;
         this.header = header;
-        directory = new TableCache(file, VmdkLayout.SectorBytes, cacheBytes: 1 << 20);
-        tables = new TableCache(file, TableBytes);
+        directory = new TableCache(file, memory, VmdkLayout.SectorBytes);
+        tables = new TableCache(file, memory, TableBytes);
     }
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => throw ReadOnly();

@@ -10,6 +10,7 @@ internal sealed class SparseExtent : GrainExtent
     private readonly SparseHeader header;
     private readonly GrainTables tables;
     private readonly VmdkImage? parent;
+    private readonly TableMemory memory;
     private readonly CompressedGrains? compressed;
     private readonly SparseWriting? writing;
 
@@ -18,16 +19,18 @@ internal sealed class SparseExtent : GrainExtent
     /// <param name="start">Where the extent begins in the disk.</param>
     /// <param name="length">Bytes of the disk that it holds; at most the header's capacity.</param>
     /// <param name="parent">What is behind a delta; not owned.</param>
+    /// <param name="memory">The chain's.</param>
     /// <param name="writable">Whether to write it; never with a parent or compression.</param>
     /// <param name="isNew">Whether it was made just now, with nothing in it.</param>
-    public SparseExtent(IHostFile file, SparseHeader header, long start, long length, VmdkImage? parent, bool writable, bool isNew = false)
+    public SparseExtent(IHostFile file, SparseHeader header, long start, long length, VmdkImage? parent, TableMemory memory, bool writable, bool isNew = false)
         : base(file, start, length, header.GrainBytes, parent)
     {
         this.file = file;
         this.header = header;
         this.parent = parent;
-        tables = new GrainTables(file, header);
-        compressed = header.IsCompressed ? new CompressedGrains(file, header) : null;
+        this.memory = memory;
+        tables = new GrainTables(file, header, memory);
+        compressed = header.IsCompressed ? new CompressedGrains(file, header, memory) : null;
         writing = writable ? new SparseWriting(file, header, tables, isNew, parent is null ? null : new GrainsBehind(parent, start)) : null;
     }
 
@@ -42,7 +45,7 @@ internal sealed class SparseExtent : GrainExtent
 
     public override void Close() => writing?.Close();
 
-    public override VmdkExtent Grown(long length) => new SparseExtent(file, SparseGrowth.Run(file, header, tables, length / VmdkLayout.SectorBytes), Start, length, parent, writable: true);
+    public override VmdkExtent Grown(long length) => new SparseExtent(file, SparseGrowth.Run(file, header, tables, length / VmdkLayout.SectorBytes), Start, length, parent, memory, writable: true);
 
     public override IEnumerable<ImageFinding> Check() => SparseCheck.Run(file, header, tables);
 

@@ -2,18 +2,14 @@ using VmRepl.Blocks.Files;
 
 namespace VmRepl.Images.Vmdk;
 
-/// <summary>
-/// Tables, or pages of one, that are only read: loaded where they are needed, as many kept as fit a fixed bound, the oldest given up first. Safe for concurrent use.
-/// </summary>
+/// <summary>Tables, or pages of one, that are only read, and nobody changes in memory: loaded where they are needed, as many kept as the chain's bound allows. Safe for concurrent use.</summary>
 /// <param name="file">Where they stand; not owned.</param>
+/// <param name="memory">The chain's.</param>
 /// <param name="tableBytes">Bytes of one table.</param>
-/// <param name="cacheBytes">Bytes that are kept at most.</param>
-internal sealed class TableCache(IHostFile file, int tableBytes, int cacheBytes = 8 << 20)
+internal sealed class TableCache(IHostFile file, TableMemory memory, int tableBytes)
 {
-    private readonly int tablesMax = cacheBytes / tableBytes;
-    private readonly Lock gate = new();
-    private readonly Dictionary<long, byte[]> tables = [];
-    private readonly Queue<long> order = new();
+    private readonly KnownHole holes = new(file);
+    private byte[]? empty;
 
     /// <summary>The table at <paramref name="offset"/>, which lies inside the file.</summary>
     /// <exception cref="ImageFormatException">The file became shorter.</exception>
@@ -22,16 +18,12 @@ internal sealed class TableCache(IHostFile file, int tableBytes, int cacheBytes 
     /// <summary>The same, of which only the first <paramref name="length"/> bytes are there.</summary>
     public byte[] At(long offset, int length)
     {
-        lock (gate)
-        {
-            if (tables.TryGetValue(offset, out var table)) return table;
-            table = new byte[length];
-            var read = file.Read(offset, table);
-            if (read < table.Length) throw new ImageFormatException(file.Path, offset + read, "grain table", "the file ended while it was read");
-            if (tables.Count >= tablesMax) tables.Remove(order.Dequeue());
-            tables.Add(offset, table);
-            order.Enqueue(offset);
-            return table;
-        }
+        if (memory.Find<byte[]>(this, offset) is { } known) return known;
+        if (length == tableBytes && holes.Contains(offset, length)) return empty ??= new byte[tableBytes];
+        var table = new byte[length];
+        var read = file.Read(offset, table);
+        if (read < table.Length) throw new ImageFormatException(file.Path, offset + read, "grain table", "the file ended while it was read");
+        memory.Keep(this, offset, table, length);
+        return table;
     }
 }

@@ -6,6 +6,8 @@ namespace VmRepl.Images.Vmdk;
 /// <summary>The text that describes a VMDK disk (Virtual Disk Format 5.0, "Layout Basics", "The Descriptor File"): identifiers, type, extents, parent. Keys are compared without case; unknown keys are passed over, unknown lines are not.</summary>
 internal sealed record VmdkDescriptor
 {
+    private const int LineCharactersMax = 8192;
+
     private static readonly string[] LatinEncodings = ["windows-1252", "ISO-8859-1", "latin1"];
 
     /// <summary>Content identifier: changes with the first write of a session.</summary>
@@ -40,6 +42,8 @@ internal sealed record VmdkDescriptor
         {
             var line = raw.Trim();
             if (line.Length == 0 || line[0] == '#') continue;
+            // What it says stays as long as the disk is open, for every layer of a chain; no file has a longer name.
+            if (line.Length > LineCharactersMax) throw Bad("line", $"\"{Shown(line)}\" has {line.Length} characters, at most {LineCharactersMax} are read");
             if (VmdkExtentParser.IsExtent(line))
             {
                 var extent = VmdkExtentParser.Parse(line) ?? throw Bad("extent line", $"\"{Shown(line)}\" is malformed");

@@ -102,14 +102,14 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
         {
             var sesparse = SeSparseHeader.Read(sparse, head);
             RequireCapacity(sesparse.CapacitySectors, 16);
-            return new SeSparseExtent(sparse, sesparse, start, length, parent);
+            return new SeSparseExtent(sparse, sesparse, start, length, parent, context.Tables);
         }
 
         if (head.AsSpan().StartsWith(VmdkLayout.CowMagic))
         {
             var cow = CowHeader.Parse(sparse.Path, head, sparse.Length);
             RequireCapacity(cow.CapacitySectors, 12);
-            return new CowExtent(sparse, cow, start, length, parent);
+            return new CowExtent(sparse, cow, start, length, parent, context.Tables);
         }
 
         var header = ReadHeader(sparse, head.AsSpan(0, got));
@@ -126,7 +126,7 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     {
         if (context.Writable && header.IsCompressed) throw new ImageFormatException(sparse.Path, 77, "compressAlgorithm", "is set: a compressed extent cannot be written in place");
         if (context.Writable && header.Version > 2) throw new ImageFormatException(sparse.Path, 4, "version", $"is {header.Version}, written only up to 2");
-        return new SparseExtent(sparse, header, start, length, parent, context.Writable);
+        return new SparseExtent(sparse, header, start, length, parent, context.Tables, context.Writable);
     }
 
     private IHostFile OpenPart(VmdkExtentLine line)

@@ -25,5 +25,7 @@ public class HostFileTypeTests
         Assert.That(HostFileType.IsRegular(directory["dangling"]), Is.False);
         Assert.That(HostFileType.IsRegular(directory["socket"]), Is.False);
         Assert.That(HostFileType.IsRegular("/dev/zero"), Is.False);
+        Assert.That(HostFileType.IsBlockDevice("/dev/zero"), Is.False, "a character device");
+        Assert.That(HostFileType.IsBlockDevice(directory["link"]), Is.False);
     }
 }

@@ -63,7 +63,7 @@ internal sealed class FollowedPair : IDisposable
     /// <summary>Waits until the state is such.</summary>
     public JsonElement Await(string group, string what, Func<JsonElement, bool> isSo)
     {
-        for (var waited = Stopwatch.StartNew(); ; Thread.Sleep(10))
+        for (var waited = Stopwatch.StartNew(); ; Thread.Sleep(50))
         {
             var status = Status(group);
             if (isSo(status)) return status;

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace VmRepl.Fuzz.Trials;
 
 /// <summary>Processor time of the calling thread (CLOCK_THREAD_CPUTIME_ID); elsewhere than on Linux the time that passed.</summary>
-internal static partial class ThreadClock
+public static partial class ThreadClock
 {
     private const int ThreadCpuTime = 3;
 

@@ -140,12 +140,94 @@ internal sealed class VhdReadTests
         bytes[(isFront ? 0 : bytes.Length - 512) + at] ^= 0x40;
         var path = folder.File("one.vhd");
         File.WriteAllBytes(path, bytes);
-        using var image = DiskImages.Open(path, new() { Format = ImageFormat.Vhd });
+        using var image = DiskImages.Open(path);
+        Assert.That(image.Format, Is.EqualTo(ImageFormat.Vhd), "probed by either");
         DiskContents.ReadAll(image).MustBe(data);
+        if (!isFront) QemuImg.Contents(path, "vpc").MustBe(data[..(34 * 1024)], "qemu, which looks at the front alone");
         Assert.That(image.Check().Count(f => f.Message.Contains("mends it", StringComparison.Ordinal)), Is.EqualTo(1));
         bytes[(isFront ? bytes.Length - 512 : 0) + at] ^= 0x40;
         File.WriteAllBytes(path, bytes);
         Assert.That(() => DiskImages.Open(path, new() { Format = ImageFormat.Vhd }), Throws.TypeOf<ImageFormatException>().With.Message.Contains("footer"));
+    }
+
+    [Test]
+    [Variant("VHD", "front copy of the footer gone, dynamic and differencing, footers of 512 and 511 bytes at the end, probed", Referee = "generator")]
+    public void Probe_OfADynamicDiskWithoutItsFront_FindsTheFooterAtTheEnd([Values(0, 1, 511)] int padding, [Values(512, 511)] int footer, [Values("zeros", "random")] string front)
+    {
+        var forge = new VhdForge { Size = 6 * MiB, Padding = padding };
+        var data = DiskContents.Random(1, 2 * MiB);
+        forge.Blocks.Add((1, null, data));
+        byte[] expected = [.. new byte[2 * MiB], .. data, .. new byte[2 * MiB]];
+        var bytes = forge.Build()[..^(512 - footer)];
+        (front == "zeros" ? new byte[512] : DiskContents.Random(2, 512)).CopyTo(bytes, 0);
+        bytes[510] = 0;
+        var path = folder.File("frontless.vhd");
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path))
+        {
+            Assert.That(image.Format, Is.EqualTo(ImageFormat.Vhd));
+            DiskContents.ReadAll(image).MustBe(expected);
+        }
+
+        // What a guest has begun to use again is its disk, whatever it still has of a VHD.
+        (bytes[510], bytes[511]) = (0x55, 0xAA);
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path)) Assert.That(image.Format, Is.EqualTo(ImageFormat.Raw), "a boot sector");
+        (bytes[510], bytes[511]) = (0, 0);
+        bytes[forge.HeaderAt + 700] ^= 1;
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path)) Assert.That(image.Format, Is.EqualTo(ImageFormat.Raw), "a damaged header");
+    }
+
+    [Test]
+    [Variant("VHD", "front copy of the footer gone, of a file of QEMU", Referee = "libvhdi (vhdimount), qemu-img (before the damage)")]
+    public void Probe_OfAFileOfQemuWithoutItsFront_IsTheSameDiskToLibvhdi()
+    {
+        var path = folder.File("frontless.vhd");
+        ExternalTool.Run("qemu-img", "create", "-q", "-f", "vpc", "-o", "force_size=on", path, "70M");
+        QemuImg.Io(path, ["write -q -P 7 3M 1M", "write -q -P 8 66M 4M"], "vpc");
+        var expected = QemuImg.Contents(path, "vpc");
+        using (var file = File.OpenWrite(path)) file.Write(new byte[512]);
+        using (var image = DiskImages.Open(path)) DiskContents.ReadAll(image).MustBe(expected);
+        DiskContents.ReadByLibvhdi(folder, path).MustBe(expected, "libvhdi");
+    }
+
+    [Test]
+    public void Open_WithTwoSoundFootersThatDiffer_GoesByTheOneAtTheEnd()
+    {
+        var forge = new VhdForge { Size = 6 * MiB };
+        var data = DiskContents.Random(1, 2 * MiB);
+        forge.Blocks.Add((0, null, data));
+        var bytes = forge.Build();
+        new VhdForge { Size = 2 * MiB, Id = Guid.NewGuid() }.Footer().CopyTo(bytes, 0);
+        var path = folder.File("two.vhd");
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path))
+        {
+            DiskContents.ReadAll(image).MustBe([.. data, .. new byte[4 * MiB]]);
+            Assert.That(image.Check().Select(f => (f.IsDamage, f.Message.Contains("the one at the end counts", StringComparison.Ordinal))), Is.EqualTo(new[] { (false, true) }));
+        }
+
+        // A fixed footer there as well: a guest cannot write behind its disk, so the end is the format's own word.
+        new VhdForge { Size = bytes.Length - 512, Type = 2 }.Footer().CopyTo(bytes, bytes.Length - 512);
+        File.WriteAllBytes(path, bytes);
+        using (var image = DiskImages.Open(path)) Assert.That(image.Description.Details["subformat"], Is.EqualTo("fixed"));
+    }
+
+    [Test]
+    public void Probe_OfAFixedDiskWhoseGuestBeganItLikeAnotherFormat_RefusesToChoose()
+    {
+        var path = folder.File("guest.vhd");
+        ExternalTool.Run("qemu-img", "create", "-q", "-f", "qcow2", path, $"{MiB}");
+        var data = File.ReadAllBytes(path);
+        Array.Resize(ref data, (data.Length + 511) / 512 * 512);
+        File.WriteAllBytes(path, [.. data, .. new VhdForge { Size = data.Length, Type = 2 }.Footer()]);
+        Assert.That(() => DiskImages.Open(path), Throws.TypeOf<ImageFormatException>().With.Message.Contains("qcow2 by the first bytes and vhd by the last"));
+        using (var image = DiskImages.Open(path, new() { Format = ImageFormat.Vhd })) DiskContents.ReadAll(image).MustBe(data);
+        using (var image = DiskImages.Open(path, new() { Format = ImageFormat.Qcow2 })) DiskContents.ReadAll(image).MustBe(new byte[MiB]);
+        // The end of any other is no sign: a guest's last cluster may hold what it likes.
+        File.WriteAllBytes(path, [.. data, .. new VhdForge { Size = data.Length + 512, Type = 2 }.Footer()]);
+        using (var image = DiskImages.Open(path)) Assert.That(image.Format, Is.EqualTo(ImageFormat.Qcow2));
     }
 
     [Test]

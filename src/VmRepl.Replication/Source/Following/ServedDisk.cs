@@ -13,9 +13,14 @@ internal sealed class ServedDisk : IDisposable
     private readonly DirtyRegionLog marks;
     private readonly TimeProvider time;
 
+    // Of the files that are written. Known for longer than the image is open.
+    private readonly IReadOnlyList<string> paths;
+    private bool isClosed;
+
     private ServedDisk(IHostDirectory directory, SourceDisk disk, IDiskImage image, DirtyRegionLog marks, DiskTrust.Verdict trust, TimeProvider time)
     {
         (this.directory, this.image, this.marks, this.time, Trust) = (directory, image, marks, time, trust);
+        paths = [.. image.Files.Where(f => !f.IsReadOnly).Select(f => f.Path)];
         Disk = new FollowedDisk(disk, image, marks, comparesFirst: trust.Way != DiskTrust.Way.Marks);
     }
 
@@ -70,22 +75,30 @@ internal sealed class ServedDisk : IDisposable
     public void LetGo()
     {
         image.Flush();
-        image.Dispose();
+        Close();
         Record(isLetGo: true);
         if (!marks.CloseClean()) throw new IOException($"the record of changes of {Disk.Disk.Name} cannot be written: {marks.Failure?.Message}");
     }
 
     public void Dispose()
     {
-        image.Dispose();
+        Close();
         marks.Dispose();
+    }
+
+    /// <summary>Once: an image writes when it is closed.</summary>
+    private void Close()
+    {
+        if (isClosed) return;
+        isClosed = true;
+        image.Dispose();
     }
 
     private static string HeldName(SourceDisk disk) => $"{disk.Name}.held.json";
 
     private void Record(bool isLetGo)
     {
-        var files = image.Files.Where(f => !f.IsReadOnly).Select(f => FrozenDisk.IdentityNow(f.Path)).ToList();
+        var files = paths.Select(FrozenDisk.IdentityNow).ToList();
         SourceJson.Write(directory, HeldName(Disk.Disk), new HeldFiles { Files = files, IsLetGo = isLetGo, Taken = time.GetUtcNow() });
     }
 }
