@@ -23,7 +23,7 @@ public class SyncPromiseTests
         (isClose, durable) = (true, 99);
         promise.Note(isInSync: true);
         Assert.That((promise.IsHeld, promise.State.IsInForce), Is.EqualTo((true, false)), "writes wait, for what was answered before is not there yet");
-        Assert.That(promise.WaitAsync(onItsWay.Task, default).IsCompleted, Is.False);
+        Assert.That(promise.WaitAsync(onItsWay.Task, default).AsTask().IsCompleted, Is.False);
 
         durable = 100;
         promise.Note(isInSync: true);
