@@ -48,13 +48,13 @@ public sealed class PointInTimeView : IBlockDevice
         hold.ThrowIfClosed();
         ReadOpen(new Extent(offset, buffer.Length), buffer);
         // It is closed before the range's start moves, and what was read without a lock may be that of a later start.
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         hold.ThrowIfClosed();
     }
 
     private void ReadOpen(Extent range, Span<byte> buffer)
     {
-        if (TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
+        if (TryReadUntouched(range, buffer) || TryReadBlocks(range, buffer) || TryReadResolved(range, buffer)) return;
         var stamp = touches.Stamp(range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
 #if SIMULATION_PLANTS
@@ -109,8 +109,35 @@ public sealed class PointInTimeView : IBlockDevice
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
         // The read comes before the second look on every processor.
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         return journal.IsUntouched(touches, range);
+    }
+
+    /// <summary>Reads a range within one chunk of which the blocks are known, without a lock; as <see cref="TryReadResolved"/> otherwise.</summary>
+    private bool TryReadBlocks(Extent range, Span<byte> buffer)
+    {
+        var chunk = range.Offset / ResolvedChunks.ChunkBytes;
+        if ((range.End - 1) / ResolvedChunks.ChunkBytes != chunk) return false;
+        var (retirements, stamp) = (journal.Retirements, touches.Stamp(range));
+        if (!resolved.Blocks.TryFind(chunk, stamp, retirements, out var words)) return false;
+        try
+        {
+            if (!ResolvedBlocks.TryRead(words, range, buffer, live, resolved.Segments)) return false;
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !IsStill(range, stamp, retirements))
+        {
+            return false;
+        }
+        finally
+        {
+            GC.KeepAlive(resolved);
+        }
+
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
+#endif
+        Volatile.ReadBarrier();
+        return IsStill(range, stamp, retirements);
     }
 
     /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>
@@ -133,7 +160,7 @@ public sealed class PointInTimeView : IBlockDevice
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         return IsTrue(found, range);
     }
 
@@ -161,9 +188,15 @@ public sealed class PointInTimeView : IBlockDevice
         return isFound;
     }
 
-    private bool IsDue(long chunk) => !resolved.TryFind(chunk, out var known) || !IsTrue(known, new Extent(chunk * ResolvedChunks.ChunkBytes, Sectors.Size));
+    private bool IsDue(long chunk)
+    {
+        var range = new Extent(chunk * ResolvedChunks.ChunkBytes, Sectors.Size);
+        return !resolved.Blocks.TryFind(chunk, touches.Stamp(range), journal.Retirements, out _) && (!resolved.TryFind(chunk, out var known) || !IsTrue(known, range));
+    }
 
-    private bool IsTrue(ResolvedChunk chunk, Extent range) => chunk.Stamp == touches.Stamp(range) && chunk.Retirements == journal.Retirements;
+    private bool IsTrue(ResolvedChunk chunk, Extent range) => IsStill(range, chunk.Stamp, chunk.Retirements);
+
+    private bool IsStill(Extent range, ulong stamp, long retirements) => stamp == touches.Stamp(range) && retirements == journal.Retirements;
 
     /// <summary>Fills the parts of <paramref name="range"/> from where they are; returns those taken, or due to be taken, from the live image.</summary>
     private List<Extent> ReadSources(Extent range, Span<byte> buffer, long origin, bool readLive)

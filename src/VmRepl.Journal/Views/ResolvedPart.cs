@@ -30,6 +30,8 @@ internal readonly struct ResolvedPart
 
     public ResolvedPart(ReadOnlySpan<uint> words) => (Place, Checksum, shape) = (words[0], words[1], words[ShapeWord]);
 
+    private ResolvedPart(uint place, uint checksum, uint shape) => (Place, Checksum, this.shape) = (place, checksum, shape);
+
     /// <param name="chunkOffset">First byte of the chunk on the disk.</param>
     /// <param name="segment">Number of the source's segment, where it has one.</param>
     /// <param name="reference">Where its reference stands, if it needs one.</param>
@@ -66,6 +68,9 @@ internal readonly struct ResolvedPart
 
     /// <summary>Number of the segment.</summary>
     public int Segment => (int)(shape >> SegmentShift);
+
+    /// <summary>One that somebody may be writing. The segment that it names, and whatever was done before it got its number, is seen by who reads on.</summary>
+    public static ResolvedPart Read(ReadOnlySpan<uint> words) => new(words[0], words[1], Volatile.Read(in words[ShapeWord]));
 
     public static bool NeedsReference(in ContentSource source) => KindOf(source) == ResolvedPartKind.Referred;
 
