@@ -6,10 +6,11 @@ namespace VmRepl.Journal.Views;
 /// <summary>
 /// Where the contents of a disk at a view's point come from, for the chunks of which each block of 4096 bytes lies whole in one place. A block stands where its offset says, in large pages, so that a random read waits for
 /// memory once. Sheets of it are made where enough chunks are resolved; of a disk for which all sheets would take more than views may, there are none.
-/// <para>Read without a lock. The reader takes the number of retirements and the region's stamp first, uses the blocks if both are theirs, and looks again when it has read: what it read counts if neither has moved.
-/// That is enough also for one that reads while blocks are replaced. They are replaced by those of a newer stamp, and that was the region's before they were resolved; or by those of the same stamp, which are the same;
-/// or after a retirement, which was counted before.</para>
-/// Changed under the lock of its owner, which counts the memory.
+/// <para>Read without a lock. What lies in the journal stays what the disk held at the point until a segment is retired: the reader takes the number of retirements before it looks, and what it read counts if the number is still
+/// the same. All of the sheets is forgotten before anything resolved after a retirement is kept, so what is found is of that number or newer.</para>
+/// <para>What lies in the live image does so until a record touches it: the reader takes the chunk's stamp before it looks, and what it read counts if that is still the region's. A block may be replaced meanwhile: then
+/// by one resolved later, and the region's stamp had moved before that.</para>
+/// Changed under the lock of its owner.
 /// </summary>
 internal sealed class ResolvedBlocks : IDisposable
 {
@@ -30,7 +31,7 @@ internal sealed class ResolvedBlocks : IDisposable
     private readonly ResolvedSheet?[] sheets;
     private readonly int[] others;
 
-    // What the stamps hold for.
+    // What the sheets hold for.
     private long retirements;
 
     /// <param name="memory">Where the sheets are counted.</param>
@@ -48,42 +49,62 @@ internal sealed class ResolvedBlocks : IDisposable
     /// <summary>Bytes of the sheets made.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>The words of a chunk's blocks, where they hold for a stamp of its region and a number of retirements. Whoever uses them keeps this alive.</summary>
-    public bool TryFind(long chunk, ulong stamp, long retirementsNow, out ReadOnlySpan<uint> words)
+    /// <summary>Lets the processor fetch what a read of a byte of the disk will look at.</summary>
+    public void Prefetch(long offset)
     {
-        var sheet = chunk / SheetChunks;
-        if (sheet < sheets.Length && Volatile.Read(ref sheets[sheet]) is { } found && Volatile.Read(ref retirements) == retirementsNow && stamp != 0
-            && found.TryFind((int)(chunk - (sheet * SheetChunks)), stamp, out var blocks))
-        {
-            words = blocks;
-            return true;
-        }
-
-        words = default;
-        return false;
+        if (SheetOf(offset / ResolvedChunks.ChunkBytes, out var within) is { } sheet) sheet.Prefetch(within, BlockOf(offset));
     }
 
-    /// <summary>Reads a range of the disk that lies within the chunk. False where what is there does not verify.</summary>
+    /// <summary>The words of a chunk's blocks, of which some may not be known. Whoever uses them keeps this alive.</summary>
+    /// <param name="retirementsNow">Taken before.</param>
+    public bool TryFind(long chunk, long retirementsNow, out ReadOnlySpan<uint> words)
+    {
+        words = default;
+        if (SheetOf(chunk, out var within) is not { } sheet || Volatile.Read(ref retirements) != retirementsNow) return false;
+        words = sheet.WordsOf(within);
+        return true;
+    }
+
+    /// <summary>The newest sequence that had touched the region of a chunk that <see cref="TryFind"/> finds, as far as its blocks know; 0 where nothing is known of them.</summary>
+    public ulong StampOf(long chunk) => SheetOf(chunk, out var within)?.StampOf(within) ?? 0;
+
+    /// <summary>Looks at the blocks of a range that lies within a chunk. False where one is not known.</summary>
+    /// <param name="isLive">Whether one lies in the live image.</param>
+    public static bool TryLook(ReadOnlySpan<uint> words, Extent range, out bool isLive)
+    {
+        isLive = false;
+        for (var at = Sectors.AlignDown(range.Offset, BlockBytes); at < range.End; at += BlockBytes)
+        {
+            var block = BlockAt(words, at);
+            if (!block.IsKnown) return false;
+            isLive |= block.Kind == ResolvedPartKind.Live;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads a range of the disk that lies within the chunk. False where what is there does not verify, or is not known any more.</summary>
     /// <param name="words">The words of the chunk's blocks.</param>
-    public static bool TryRead(ReadOnlySpan<uint> words, Extent range, Span<byte> buffer, IBlockDevice live, ResolvedSegments segments)
+    /// <param name="live">Null where nothing may be read of it.</param>
+    public static bool TryRead(ReadOnlySpan<uint> words, Extent range, Span<byte> buffer, IBlockDevice? live, ResolvedSegments segments)
     {
         for (long at = range.Offset, to; at < range.End; at = to)
         {
-            var block = ResolvedPart.Read(words[(BlockOf(at) * ResolvedPart.Words)..]);
+            var block = BlockAt(words, at);
             to = Math.Min(Sectors.AlignDown(at, BlockBytes) + BlockBytes, range.End);
-            while (block.Kind == ResolvedPartKind.Live && to < range.End && ResolvedPart.Read(words[(BlockOf(to) * ResolvedPart.Words)..]).Kind == ResolvedPartKind.Live) to = Math.Min(to + BlockBytes, range.End);
+            while (block.Kind == ResolvedPartKind.Live && to < range.End && BlockAt(words, to).Kind == ResolvedPartKind.Live) to = Math.Min(to + BlockBytes, range.End);
             var target = buffer.Slice((int)(at - range.Offset), (int)(to - at));
             switch (block.Kind)
             {
                 case ResolvedPartKind.Live:
+                    if (live is null) return false;
                     live.Read(at, target);
                     break;
                 case ResolvedPartKind.Zeros:
                     target.Clear();
                     break;
                 default:
-                    // No payload lies where a segment begins: memory that was just given back.
-                    if (block.Place == 0 || !segments[block.Segment].TryReadSmall(block.Place, BlockBytes, block.Checksum, (int)(at & (BlockBytes - 1)), target)) return false;
+                    if (!block.IsKnown || !segments[block.Segment].TryReadSmall(block.Place, BlockBytes, block.Checksum, (int)(at & (BlockBytes - 1)), target)) return false;
                     break;
             }
         }
@@ -95,15 +116,14 @@ internal sealed class ResolvedBlocks : IDisposable
     /// <param name="words">Of its blocks (<see cref="ResolvedChunk.TryGetBlocks"/>).</param>
     public bool TryKeep(ResolvedChunk chunk, ReadOnlySpan<uint> words)
     {
-        var (sheet, within) = (chunk.Chunk / SheetChunks, (int)(chunk.Chunk % SheetChunks));
-        if (sheet >= sheets.Length || sheets[sheet] is not { } into) return false;
+        if (SheetOf(chunk.Chunk, out var within) is not { } into) return false;
         if (chunk.Retirements > retirements)
         {
             foreach (var stale in sheets) stale?.Forget();
             Volatile.Write(ref retirements, chunk.Retirements);
         }
 
-        // One that somebody resolved before and was slow with is of no use.
+        // One that somebody resolved before that and was slow with is of no use.
         if (chunk.Retirements == retirements && chunk.Stamp >= into.StampOf(within)) into.Set(within, words, chunk.Stamp);
         return true;
     }
@@ -132,7 +152,16 @@ internal sealed class ResolvedBlocks : IDisposable
         Bytes = 0;
     }
 
+    private static ResolvedPart BlockAt(ReadOnlySpan<uint> words, long offset) => ResolvedPart.Read(words.Slice(BlockOf(offset) * ResolvedPart.Words, ResolvedPart.Words));
+
     private static int BlockOf(long offset) => (int)(offset / BlockBytes) & (BlocksPerChunk - 1);
+
+    private ResolvedSheet? SheetOf(long chunk, out int within)
+    {
+        var sheet = chunk / SheetChunks;
+        within = (int)(chunk - (sheet * SheetChunks));
+        return sheet < sheets.Length ? Volatile.Read(ref sheets[sheet]) : null;
+    }
 
     private int ChunksOf(long sheet) => (int)Math.Min(SheetChunks, chunkCount - (sheet * SheetChunks));
 }

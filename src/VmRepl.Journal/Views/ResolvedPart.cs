@@ -51,6 +51,9 @@ internal readonly struct ResolvedPart
         }
     }
 
+    /// <summary>Whether it is one, and not zeros.</summary>
+    public bool IsKnown => shape != 0;
+
     public uint Place { get; }
 
     public uint Checksum { get; }
@@ -69,8 +72,12 @@ internal readonly struct ResolvedPart
     /// <summary>Number of the segment.</summary>
     public int Segment => (int)(shape >> SegmentShift);
 
-    /// <summary>One that somebody may be writing. The segment that it names, and whatever was done before it got its number, is seen by who reads on.</summary>
-    public static ResolvedPart Read(ReadOnlySpan<uint> words) => new(words[0], words[1], Volatile.Read(in words[ShapeWord]));
+    /// <summary>One that somebody may be writing, the shape last: it is read first, so that the rest belongs to it.</summary>
+    public static ResolvedPart Read(ReadOnlySpan<uint> words)
+    {
+        var shape = Volatile.Read(in words[ShapeWord]);
+        return new ResolvedPart(words[0], words[1], shape);
+    }
 
     public static bool NeedsReference(in ContentSource source) => KindOf(source) == ResolvedPartKind.Referred;
 
