@@ -25,6 +25,7 @@ public static class Crc32C
     {
         var state = ~crc;
         if (Crc32CFold.IsSupported && data.Length >= Crc32CFold.BytesMin) state = Crc32CFold.Fold(state, ref data);
+        else if (Crc32CBraid.IsSupported) for (; data.Length >= Crc32CBraid.BlockBytes; data = data[Crc32CBraid.BlockBytes..]) state = Crc32CBraid.Append(state, data[..Crc32CBraid.BlockBytes]);
         for (; data.Length >= 3 * LaneBytes; data = data[(3 * LaneBytes)..])
         {
             var first = MemoryMarshal.Cast<byte, ulong>(data[..LaneBytes]);

@@ -48,16 +48,17 @@ internal static class Crc32CFold
     private static Vector512<ulong> Carry(Vector512<ulong> lane, Vector512<ulong> over) =>
         Pclmulqdq.V512.CarrylessMultiply(lane, over, 0x00) ^ Pclmulqdq.V512.CarrylessMultiply(lane, over, 0x11);
 
-    /// <summary>The factors of the lower and the higher word of each 128 bits. The product of two reflected words is one place short, and a factor of 32 bits stands 32 places too high: together 33.</summary>
     private static Vector512<ulong> Over(int bytes)
     {
-        var lower = (ulong)PowerOfX((8 * bytes) + 64 - 33);
-        var higher = (ulong)PowerOfX((8 * bytes) - 33);
+        var (lower, higher) = Factors(bytes);
         return Vector512.Create(lower, higher, lower, higher, lower, higher, lower, higher);
     }
 
+    /// <summary>The factors of the lower and the higher word of each 128 bits that carry it over so many bytes. The product of two reflected words is one place short, and a factor of 32 bits stands 32 places too high: together 33.</summary>
+    internal static (ulong Lower, ulong Higher) Factors(int bytes) => (PowerOfX((8 * bytes) + 64 - 33), PowerOfX((8 * bytes) - 33));
+
     /// <summary>x to that power, modulo the polynomial, reflected.</summary>
-    private static uint PowerOfX(int exponent)
+    internal static uint PowerOfX(int exponent)
     {
         var power = 1u << 31;
         for (var i = 0; i < exponent; i++) power = (power >> 1) ^ ((power & 1) != 0 ? Polynomial : 0);

@@ -14,7 +14,8 @@ internal static partial class LibC
     public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;
     public const uint SyncFileRangeWrite = 2;
-    public const int AdviseRandom = 1, AdviseHugePages = 14;
+    public const int AdviseRandom = 1, AdviseDontNeed = 4, AdviseHugePages = 14;
+    public const int ProtectionReadWrite = 3, MapPrivateAnonymous = 0x22;
     public const int SynchronousSync = 4;
     public const int ReadWrite = 2, CloseOnExec = 0x80000;
 
@@ -46,6 +47,13 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nint length, int advice);
+
+    /// <summary>-1 where there is no room for it.</summary>
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    public static partial nint MMap(nint address, nint length, int protection, int flags, int descriptor, long offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    public static partial int MUnmap(nint address, nint length);
 
     [LibraryImport("libc", EntryPoint = "msync", SetLastError = true)]
     public static partial int MSync(nint address, nint length, int flags);

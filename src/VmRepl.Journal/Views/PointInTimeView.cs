@@ -45,16 +45,17 @@ public sealed class PointInTimeView : IBlockDevice
     public void Read(long offset, Span<byte> buffer)
     {
         if (buffer.IsEmpty) return;
+        resolved.Blocks.Prefetch(offset);
         hold.ThrowIfClosed();
         ReadOpen(new Extent(offset, buffer.Length), buffer);
         // It is closed before the range's start moves, and what was read without a lock may be that of a later start.
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         hold.ThrowIfClosed();
     }
 
     private void ReadOpen(Extent range, Span<byte> buffer)
     {
-        if (TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
+        if (TryReadBlocks(range, buffer) || TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
         var stamp = touches.Stamp(range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
 #if SIMULATION_PLANTS
@@ -100,6 +101,9 @@ public sealed class PointInTimeView : IBlockDevice
     /// <summary>Gives back the memory of what was resolved; the view of the group keeps what it needs.</summary>
     public void Dispose() => resolved.Dispose();
 
+    /// <summary>Whether it is known of each block of a range within one chunk where it lies, or did.</summary>
+    internal bool KnowsBlocks(Extent range) => resolved.Blocks.TryFind(range.Offset / ResolvedChunks.ChunkBytes, journal.Retirements, out var words) && ResolvedBlocks.TryLook(words, range, out _);
+
     /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
     {
@@ -109,8 +113,41 @@ public sealed class PointInTimeView : IBlockDevice
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
         // The read comes before the second look on every processor.
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         return journal.IsUntouched(touches, range);
+    }
+
+    /// <summary>Reads a range within one chunk of which the blocks are known, without a lock. Where all of it lies in the journal nothing is asked of what was touched: that can only change where a segment is retired.</summary>
+    private bool TryReadBlocks(Extent range, Span<byte> buffer)
+    {
+        var chunk = range.Offset / ResolvedChunks.ChunkBytes;
+        if ((range.End - 1) / ResolvedChunks.ChunkBytes != chunk) return false;
+        var retirements = journal.Retirements;
+        if (!resolved.Blocks.TryFind(chunk, retirements, out var words) || !ResolvedBlocks.TryLook(words, range, out var isLive)) return false;
+        // Taken before the blocks are read again.
+        var stamp = isLive ? resolved.Blocks.StampOf(chunk) : 0;
+        if (isLive && stamp != touches.Stamp(range)) return false;
+        try
+        {
+            if (!ResolvedBlocks.TryRead(words, range, buffer, isLive ? live : null, resolved.Segments)) return false;
+        }
+        catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !AreTrue())
+        {
+            // The segment was retired meanwhile, and its file may be another one already.
+            return false;
+        }
+        finally
+        {
+            GC.KeepAlive(resolved);
+        }
+
+#if SIMULATION_PLANTS
+        if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
+#endif
+        Volatile.ReadBarrier();
+        return AreTrue();
+
+        bool AreTrue() => retirements == journal.Retirements && (!isLive || stamp == touches.Stamp(range));
     }
 
     /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>
@@ -133,7 +170,7 @@ public sealed class PointInTimeView : IBlockDevice
 #if SIMULATION_PLANTS
         if (VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
 #endif
-        Interlocked.MemoryBarrier();
+        Volatile.ReadBarrier();
         return IsTrue(found, range);
     }
 
@@ -161,7 +198,12 @@ public sealed class PointInTimeView : IBlockDevice
         return isFound;
     }
 
-    private bool IsDue(long chunk) => !resolved.TryFind(chunk, out var known) || !IsTrue(known, new Extent(chunk * ResolvedChunks.ChunkBytes, Sectors.Size));
+    private bool IsDue(long chunk)
+    {
+        var range = new Extent(chunk * ResolvedChunks.ChunkBytes, Sectors.Size);
+        var areBlocksTrue = resolved.Blocks.TryFind(chunk, journal.Retirements, out _) && resolved.Blocks.StampOf(chunk) is not 0 and var stamp && stamp == touches.Stamp(range);
+        return !areBlocksTrue && (!resolved.TryFind(chunk, out var known) || !IsTrue(known, range));
+    }
 
     private bool IsTrue(ResolvedChunk chunk, Extent range) => chunk.Stamp == touches.Stamp(range) && chunk.Retirements == journal.Retirements;
 

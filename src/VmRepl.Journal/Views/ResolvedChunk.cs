@@ -114,6 +114,23 @@ internal readonly struct ResolvedChunk
         return true;
     }
 
+    /// <summary>Writes for each block of 4096 bytes the part that it lies in. False where one lies in several, or needs a reference.</summary>
+    /// <param name="words">For all blocks of a chunk; those behind the end of the disk become zeros.</param>
+    public bool TryGetBlocks(Span<uint> words)
+    {
+        words.Clear();
+        for (var i = 0; i < Parts; i++)
+        {
+            var part = new ResolvedPart(PartWords(i));
+            var (from, to) = (part.Start, Start(i + 1));
+            var isWhole = from % ResolvedBlocks.BlockBytes == 0 && (to % ResolvedBlocks.BlockBytes == 0 || i == Parts - 1);
+            if (!isWhole || part.Kind == ResolvedPartKind.Referred || (part.Kind == ResolvedPartKind.Small && (part.PayloadBytes != ResolvedBlocks.BlockBytes || to - from != ResolvedBlocks.BlockBytes))) return false;
+            for (var at = from; at < to; at += ResolvedBlocks.BlockBytes) part.WriteTo(words.Slice(at / ResolvedBlocks.BlockBytes * ResolvedPart.Words, ResolvedPart.Words));
+        }
+
+        return true;
+    }
+
     /// <summary>Number of the first part that reaches behind a byte of the chunk.</summary>
     private int FirstBehind(int at)
     {

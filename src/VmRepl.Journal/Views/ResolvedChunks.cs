@@ -32,6 +32,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
     private readonly int slotCount = (int)Math.Min(SlotsMax, BitOperations.RoundUpToPowerOf2((ulong)((diskBytes + ChunkBytes - 1) / ChunkBytes)));
     private readonly int asksMin = diskBytes <= (long)SlotsMax * ChunkBytes ? AsksMinOwn : AsksMinShared;
     private readonly Lock gate = new();
+    private readonly ResolvedBlocks blocks = new(memory, diskBytes, memory.CapBytes / Share);
     private (long Chunk, int Asks)[]? asks;
     private uint[]?[]? chunks;
     private long bytes;
@@ -45,6 +46,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
 
     /// <summary>Whether it is worth it to resolve a chunk's neighbours with it: each has a slot of its own, and there is room for them as far as the last one tells.</summary>
     public bool IsForNeighbours => asksMin == AsksMinOwn && memory.ReservedBytes + (NeighboursMax * Volatile.Read(ref lastBytes)) <= memory.CapBytes / Share;
+
+    /// <summary>The chunks of which each block lies in one place, as far as they are not among those that <see cref="TryFind"/> finds.</summary>
+    public ResolvedBlocks Blocks => blocks;
 
     public bool TryFind(long chunk, out ResolvedChunk found)
     {
@@ -82,6 +86,9 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
         lock (gate)
         {
             if (isClosed || asks is null) return;
+            Span<uint> words = stackalloc uint[ResolvedBlocks.ChunkWords];
+            var isOfBlocks = chunk.TryGetBlocks(words);
+            if (isOfBlocks && blocks.TryKeep(chunk, words)) return;
             var at = chunk.Chunk & (slotCount - 1);
             var slots = chunks ?? new uint[]?[slotCount];
             var more = chunk.Bytes - (slots[at] is { } old ? new ResolvedChunk(old).Bytes : 0);
@@ -97,6 +104,7 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
             bytes += more;
             Volatile.Write(ref slots[at], chunk.Words);
             Volatile.Write(ref chunks, slots);
+            if (isOfBlocks && blocks.TryMakeSheet(chunk.Chunk, (memory.CapBytes / Share) - memory.ReservedBytes, out var first, out var count)) MoveToSheet(first, count, slots);
         }
     }
 
@@ -108,6 +116,23 @@ internal sealed class ResolvedChunks(IndexPageCache memory, long diskBytes) : ID
             memory.Release(bytes);
             bytes = 0;
             (chunks, asks) = (null, null);
+            blocks.Dispose();
+        }
+    }
+
+    /// <summary>Under the lock: what was kept of a sheet's chunks before there was one. Who reads one of them just now has the whole of it.</summary>
+    private void MoveToSheet(long first, int count, uint[]?[] slots)
+    {
+        Span<uint> words = stackalloc uint[ResolvedBlocks.ChunkWords];
+        for (var chunk = first; chunk < first + count; chunk++)
+        {
+            ref var slot = ref slots[chunk & (slotCount - 1)];
+            if (slot is null) continue;
+            var kept = new ResolvedChunk(slot);
+            if (kept.Chunk != chunk || !kept.TryGetBlocks(words) || !blocks.TryKeep(kept, words)) continue;
+            memory.Release(kept.Bytes);
+            bytes -= kept.Bytes;
+            Volatile.Write(ref slot, null);
         }
     }
 }

@@ -30,6 +30,8 @@ internal readonly struct ResolvedPart
 
     public ResolvedPart(ReadOnlySpan<uint> words) => (Place, Checksum, shape) = (words[0], words[1], words[ShapeWord]);
 
+    private ResolvedPart(uint place, uint checksum, uint shape) => (Place, Checksum, this.shape) = (place, checksum, shape);
+
     /// <param name="chunkOffset">First byte of the chunk on the disk.</param>
     /// <param name="segment">Number of the source's segment, where it has one.</param>
     /// <param name="reference">Where its reference stands, if it needs one.</param>
@@ -49,6 +51,9 @@ internal readonly struct ResolvedPart
         }
     }
 
+    /// <summary>Whether it is one, and not zeros.</summary>
+    public bool IsKnown => shape != 0;
+
     public uint Place { get; }
 
     public uint Checksum { get; }
@@ -66,6 +71,13 @@ internal readonly struct ResolvedPart
 
     /// <summary>Number of the segment.</summary>
     public int Segment => (int)(shape >> SegmentShift);
+
+    /// <summary>One that somebody may be writing, the shape last: it is read first, so that the rest belongs to it.</summary>
+    public static ResolvedPart Read(ReadOnlySpan<uint> words)
+    {
+        var shape = Volatile.Read(in words[ShapeWord]);
+        return new ResolvedPart(words[0], words[1], shape);
+    }
 
     public static bool NeedsReference(in ContentSource source) => KindOf(source) == ResolvedPartKind.Referred;
 

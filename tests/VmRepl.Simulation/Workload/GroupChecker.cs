@@ -84,15 +84,18 @@ internal static class GroupChecker
     }
 
     /// <summary>All of a disk against the stamps of its sectors.</summary>
-    public static void Compare(IBlockDevice disk, ReadOnlySpan<ulong> expected, string what)
+    public static void Compare(IBlockDevice disk, ReadOnlySpan<ulong> expected, string what) => ComparePart(disk, new Extent(0, disk.Length), expected, what);
+
+    /// <summary>A part of a disk, whole sectors of it, against the stamps of all its sectors; read at once.</summary>
+    public static void ComparePart(IBlockDevice disk, Extent part, ReadOnlySpan<ulong> expected, string what)
     {
-        using var buffer = PooledBuffer.Rent((int)disk.Length);
-        var found = buffer.Span[..(int)disk.Length];
+        using var buffer = PooledBuffer.Rent((int)part.Length);
+        var found = buffer.Span;
         // What was there before must not pass for what was read.
         found.Fill(0xEE);
-        disk.Read(0, found);
+        disk.Read(part.Offset, found);
         var words = MemoryMarshal.Cast<byte, ulong>(found);
-        for (var sector = 0; sector < expected.Length; sector++, words = words[(Sectors.Size / sizeof(ulong))..])
+        for (var sector = (int)(part.Offset / Sectors.Size); sector < part.End / Sectors.Size; sector++, words = words[(Sectors.Size / sizeof(ulong))..])
         {
             var here = words[..(Sectors.Size / sizeof(ulong))];
             if (!here.ContainsAnyExcept(expected[sector])) continue;

@@ -1,3 +1,4 @@
+using VmRepl.Blocks;
 using VmRepl.Journal;
 using VmRepl.Journal.Views;
 using static VmRepl.Simulation.Workload.GroupChecker;
@@ -7,6 +8,11 @@ namespace VmRepl.Simulation.Workload;
 /// <content>Views, while the group goes on.</content>
 public sealed partial class JournalSimulation
 {
+    private const int PiecesMax = 96;
+    private const double AppendChance = 0.5, AppendChanceInPiece = 0.1;
+
+    private double appendChance = AppendChance;
+
     private void OpenOneView()
     {
         var points = group!.Journal.Points;
@@ -25,6 +31,7 @@ public sealed partial class JournalSimulation
         try
         {
             CheckView(open.View, oracle, Counters);
+            if (isOfBlocks) CheckPieces(open.View);
         }
         catch (ViewClosedException) when (open.View.IsClosed)
         {
@@ -37,6 +44,7 @@ public sealed partial class JournalSimulation
         finally
         {
             volume.BeforeRead = null;
+            appendChance = AppendChance;
         }
 
         Require(!open.View.IsClosed, "a view that gave way was read to its end");
@@ -46,10 +54,32 @@ public sealed partial class JournalSimulation
         views.Remove(open);
     }
 
-    /// <summary>Another thread gets its turn between a view's first look and its read of the live image.</summary>
+    /// <summary>Reads parts of chunks, most of them a block, so that what was resolved is used again and again, also while it changes.</summary>
+    private void CheckPieces(GroupView view)
+    {
+        appendChance = AppendChanceInPiece;
+        foreach (var (id, disk) in view.Disks)
+        {
+            var expected = oracle.Contents(view.Point.Sequence)[id - 1];
+            for (var pieces = PiecesMax; pieces > 0; pieces--)
+            {
+                var from = random.Between(0, (disk.Length / Oracle.BlockBytes) - 1) * Oracle.BlockBytes;
+                var room = ResolvedChunks.ChunkBytes - (from % ResolvedChunks.ChunkBytes);
+                var length = random.Chance(0.8) ? Oracle.BlockBytes : Math.Min(disk.Length - from, random.Between(1, room / Sectors.Size) * Sectors.Size);
+                var isKnown = disk.KnowsBlocks(new Extent(from, length));
+                var appends = Counters[SimulationCounters.SecondLooks];
+                ComparePart(disk, new Extent(from, length), expected, $"disk {id} at {view.Point.Sequence}");
+                if (!isKnown) continue;
+                Counters.Add(SimulationCounters.BlocksRead);
+                if (Counters[SimulationCounters.SecondLooks] > appends) Counters.Add(SimulationCounters.BlocksSecondLooks);
+            }
+        }
+    }
+
+    /// <summary>Another thread gets its turn between a view's first look and its read of the live image or of a segment.</summary>
     private void AppendWhileReading(string path)
     {
-        if (!path.Contains("/live/", StringComparison.Ordinal) || !random.Chance(0.5)) return;
+        if (!IsContents(path) || !random.Chance(appendChance)) return;
         volume.BeforeRead = null;
         Counters.Add(SimulationCounters.SecondLooks);
         try
@@ -63,6 +93,8 @@ public sealed partial class JournalSimulation
 
         volume.BeforeRead = AppendWhileReading;
     }
+
+    private bool IsContents(string path) => path.Contains("/live/", StringComparison.Ordinal) || (isOfBlocks && Path.GetFileName(path).StartsWith("segment-", StringComparison.Ordinal));
 
     private void CheckOnePoint()
     {

@@ -18,6 +18,9 @@ public sealed partial class JournalSimulation
     private const int StepsMin = 60, StepsMax = 180;
     private const long RoomyBytes = 1L << 30;
 
+    // In each of so many worlds one writes many single blocks, and its views are read block by block as well.
+    private const ulong SeedsForOneOfBlocks = 4;
+
     private readonly SeededRandom random;
     private readonly SimulatedVolume volume;
     private readonly SimulatedClock clock = new();
@@ -34,6 +37,7 @@ public sealed partial class JournalSimulation
     private ulong acknowledged;
     private ulong newestStart;
     private long retired;
+    private readonly bool isOfBlocks;
     private bool baselineIsDone;
     private bool mustReopen;
     private bool isOver;
@@ -44,7 +48,8 @@ public sealed partial class JournalSimulation
         random = new SeededRandom(seed);
         volume = new SimulatedVolume(random.Next64(), RoomyBytes) { SharesExtents = random.Chance(0.5), WritesBackEarly = random.Chance(0.5), PunchesHoles = random.Chance(0.8), PunchFailed = NotePunchError };
         int[] diskBytes = [.. Enumerable.Range(0, (int)random.Between(1, 2)).Select(_ => (int)random.Between(1, 24) * (128 << 10))];
-        maker = new RecordMaker(random, clock, diskBytes);
+        isOfBlocks = seed % SeedsForOneOfBlocks == 1;
+        maker = new RecordMaker(random, clock, diskBytes) { WritesBlocks = isOfBlocks };
         baseline = [.. diskBytes.Select(n => new ulong[n / RecordMaker.SectorBytes])];
         bool[][] holes = [.. diskBytes.Select(n => Enumerable.Repeat(true, n / Oracle.BlockBytes).ToArray())];
         for (var i = 0; i < diskBytes.Length; i++)

@@ -19,6 +19,9 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
     private int names;
     private long newestTimeUs;
 
+    /// <summary>Whether half of the writes are of one block of 4096 bytes.</summary>
+    public bool WritesBlocks { get; init; }
+
     private long NowUs => newestTimeUs = Math.Max(newestTimeUs, clock.NowUs);
 
     public ulong Next { get; private set; } = (ulong)random.Between(1, 5000);
@@ -53,6 +56,7 @@ internal sealed class RecordMaker(SeededRandom random, SimulatedClock clock, IRe
     public Record Contents()
     {
         var disk = (int)random.Between(0, diskBytes.Count - 1);
+        if (WritesBlocks && random.Chance(0.5)) return Contents(RecordKind.Write, (uint)disk + 1, random.Between(0, (diskBytes[disk] / Oracle.BlockBytes) - 1) * Oracle.BlockBytes, Oracle.BlockBytes);
         var isWrite = random.Chance(0.8);
         var limit = Math.Min(diskBytes[disk], isWrite ? PayloadMax : LengthMax);
         var length = Math.Min(limit, SectorBytes * random.Between(1, 1L << (int)random.Between(0, random.Chance(0.2) ? 11 : 8)));
