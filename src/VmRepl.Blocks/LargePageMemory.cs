@@ -64,7 +64,9 @@ public sealed unsafe class LargePageMemory : IDisposable
     }
 
     /// <summary>Gives the memory back. Its contents are zeros afterwards; it must not be written any more.</summary>
+#pragma warning disable CA1816 // The finalizer is still wanted: it gives the addresses back, when nobody refers to them.
     public void Dispose()
+#pragma warning restore CA1816
     {
         if (OperatingSystem.IsLinux()) _ = LibC.MAdvise(mapped, mappedBytes, LibC.AdviseDontNeed);
         GC.KeepAlive(this);
