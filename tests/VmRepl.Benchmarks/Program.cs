@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Benchmarks;
 using VmRepl.Benchmarks.Contests;
+using VmRepl.Benchmarks.Following;
 using VmRepl.Benchmarks.Ingest;
 using VmRepl.Benchmarks.Nbd;
 using VmRepl.Benchmarks.Scale;
@@ -24,6 +25,12 @@ if (args is ["scale", .. var scale]) return ScaleBench.Run(scale);
 // "nbd [DIR [PAIRS [SECONDS [PATTERN]]]]": our NBD server beside nbdkit and qemu-nbd.
 if (args is ["nbd", .. var nbd]) return NbdBench.Run(nbd);
 if (args is ["nbd-serve", var served, var socket]) return await NbdServing.RunAsync(served, socket);
+
+// "splitter VMREPL [DIR [PAIRS [SECONDS]]]": writes through the splitter beside the same server without one.
+if (args is ["splitter", .. var splitter]) return SplitterBench.Run(splitter);
+
+// "idle-groups VMREPL [DIR [GROUPS [SECONDS]]]": what groups cost that nobody writes to.
+if (args is ["idle-groups", .. var idle]) return IdleGroupsBench.Run(idle);
 
 // "marks [DIR]": what marking a write for a replica costs.
 if (args is ["marks", .. var marks]) return MarksBench.Run(marks);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 
 namespace VmRepl.Benchmarks;
 
@@ -39,10 +40,43 @@ internal sealed class ReplicatingPair : IDisposable
     /// <summary>Processor time that both have used.</summary>
     public (TimeSpan Agent, TimeSpan Replica) ProcessorTime => (Used(agent), Used(replica));
 
+    /// <summary>Where served disks are, by the names GROUP/disk.</summary>
+    public string NbdSocket => Path.Combine(sockets, "agent.nbd.sock");
+
+    /// <summary>Memory of the agent that is its own: what it shares with files in the page cache left out.</summary>
+    public long AgentMemoryBytes => File.ReadLines($"/proc/{agent!.Id}/status").Where(l => l.StartsWith("RssAnon:", StringComparison.Ordinal)).Select(l => long.Parse(l.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024).Single();
+
     private string Socket => Path.Combine(sockets, "agent.sock");
 
     /// <summary>Returns when the first point is durable.</summary>
     public void Protect(string group, string disk) => CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=qcow2", "--to", address, "--socket", Socket);
+
+    /// <summary>Begins to serve a raw disk; returns when the replica is in sync.</summary>
+    /// <param name="acknowledgement">As <c>--ack</c> takes it.</param>
+    public void Serve(string group, string disk, string acknowledgement)
+    {
+        CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=raw", "--to", address, "--capture", "served", "--ack", acknowledgement, "--socket", Socket);
+        Sync(group);
+    }
+
+    /// <summary>Of a served group with one disk.</summary>
+    public string NbdUri(string group)
+    {
+        using var json = JsonDocument.Parse(CommandLineTool.Run(vmrepl, "serve", group, "--json", "--socket", Socket));
+        return json.RootElement.GetProperty("exports")[0].GetProperty("uri").GetString()!;
+    }
+
+    /// <summary>Waits until nothing is on its way to the replica.</summary>
+    public void AwaitLevel(string group)
+    {
+        while (true)
+        {
+            using var json = JsonDocument.Parse(CommandLineTool.Run(vmrepl, "status", "--json", "--socket", Socket));
+            var status = json.RootElement.GetProperty("groups").EnumerateArray().Single(g => g.GetProperty("name").GetString() == group);
+            if (status.GetProperty("lagBytes").GetInt64() == 0) return;
+            Thread.Sleep(50);
+        }
+    }
 
     /// <summary>Returns when the round's point is durable.</summary>
     public void Sync(string group) => CommandLineTool.Run(vmrepl, "sync", group, "--socket", Socket);

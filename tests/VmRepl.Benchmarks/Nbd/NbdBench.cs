@@ -10,7 +10,8 @@ namespace VmRepl.Benchmarks.Nbd;
 /// </summary>
 internal static class NbdBench
 {
-    private const int FileMib = 1024;
+    /// <summary>Of the served file.</summary>
+    public const int FileMib = 1024;
 
     private sealed record Server(string Name, Func<string, string, string[]> Command);
 
@@ -30,7 +31,7 @@ internal static class NbdBench
         try
         {
             foreach (var fact in Machine.Describe(directory)) Console.WriteLine($"- {fact}");
-            var file = MakeFile(directory);
+            var file = MakeFile(directory, "disk.raw");
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"- a raw file of {FileMib} MiB of data, in the page cache; fio --ioengine=nbd, {seconds} s a run; medians of {pairs} rounds in turn, one before them not counted"));
             Console.WriteLine("\n| load | VmRepl, requests/s | nbdkit | qemu-nbd | VmRepl, of the better | processor time of the server, µs a request: VmRepl | nbdkit | qemu-nbd |\n| --- | --- | --- | --- | --- | --- | --- | --- |");
             foreach (var load in NbdLoad.All.Where(l => arguments.Length < 4 || l.Pattern == arguments[3])) Measure(directory, file, load, pairs, seconds);
@@ -69,9 +70,10 @@ internal static class NbdBench
         try
         {
             // Not counted: a program of the runtime's is compiled while it runs.
-            Fio(socket, load, 1);
+            var uri = $"nbd+unix:///?socket={socket}";
+            Fio(uri, load, 1);
             var before = Processor(process);
-            var requests = Fio(socket, load, seconds);
+            var requests = Fio(uri, load, seconds);
             return new NbdFigures(requests / seconds, (Processor(process) - before) / requests);
         }
         finally
@@ -81,9 +83,9 @@ internal static class NbdBench
     }
 
     /// <returns>Requests answered in a second, times the seconds.</returns>
-    private static double Fio(string socket, NbdLoad load, int seconds)
+    public static double Fio(string uri, NbdLoad load, int seconds)
     {
-        var output = CommandLineTool.Run("fio", "--name=nbd", "--ioengine=nbd", $"--uri=nbd+unix:///?socket={socket}", $"--rw={load.Pattern}", $"--bs={load.BlockSize}", $"--iodepth={load.Depth}",
+        var output = CommandLineTool.Run("fio", "--name=nbd", "--ioengine=nbd", $"--uri={uri}", $"--rw={load.Pattern}", $"--bs={load.BlockSize}", $"--iodepth={load.Depth}",
             $"--runtime={seconds}", "--time_based", "--randseed=1", "--norandommap", "--output-format=json");
         // fio says first where it connects to.
         using var json = JsonDocument.Parse(output[output.IndexOf("{\n", StringComparison.Ordinal)..]);
@@ -98,15 +100,16 @@ internal static class NbdBench
         return process.TotalProcessorTime.TotalMicroseconds;
     }
 
-    private static double Median(IEnumerable<double> figures)
+    public static double Median(IEnumerable<double> figures)
     {
         var sorted = figures.Order().ToArray();
         return sorted[sorted.Length / 2];
     }
 
-    private static string MakeFile(string directory)
+    /// <summary>A file full of data, in the page cache.</summary>
+    public static string MakeFile(string directory, string name)
     {
-        var path = Path.Combine(directory, "disk.raw");
+        var path = Path.Combine(directory, name);
         using var file = File.Create(path);
         var piece = new byte[1 << 20];
         var random = new Random(1);
