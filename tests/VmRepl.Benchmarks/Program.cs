@@ -1,6 +1,7 @@
 using System.Globalization;
 using VmRepl.Benchmarks;
 using VmRepl.Benchmarks.Contests;
+using VmRepl.Benchmarks.Following;
 using VmRepl.Benchmarks.Ingest;
 using VmRepl.Benchmarks.Nbd;
 using VmRepl.Benchmarks.Scale;
@@ -27,6 +28,9 @@ if (args is ["nbd-serve", var served, var socket]) return await NbdServing.RunAs
 
 // "marks [DIR]": what marking a write for a replica costs.
 if (args is ["marks", .. var marks]) return MarksBench.Run(marks);
+
+// "bad-wire VMREPL [DIR [PAIRS [SECONDS]]]": what a guest of an async group feels of a wire that delays, jitters and freezes.
+if (args is ["bad-wire", _, ..]) return BadWireBench.Run(args[1..]);
 
 BenchOptions options;
 try

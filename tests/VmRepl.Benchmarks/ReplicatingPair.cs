@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 
 namespace VmRepl.Benchmarks;
 
@@ -20,11 +21,11 @@ internal sealed class ReplicatingPair : IDisposable
         this.vmrepl = vmrepl;
         this.directory = directory;
         Directory.CreateDirectory(directory);
-        var port = FreePort();
-        address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+        Port = FreePort();
+        address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
         try
         {
-            replica = CommandLineTool.Start(() => CanConnect(new IPEndPoint(IPAddress.Loopback, port), AddressFamily.InterNetwork), vmrepl, "replica", "--store", Store, "--listen", address);
+            replica = CommandLineTool.Start(() => CanConnect(new IPEndPoint(IPAddress.Loopback, Port), AddressFamily.InterNetwork), vmrepl, "replica", "--store", Store, "--listen", address);
             agent = CommandLineTool.Start(() => CanConnect(new UnixDomainSocketEndPoint(Socket), AddressFamily.Unix), vmrepl, "agent", "--state", Path.Combine(directory, "state"), "--socket", Socket);
         }
         catch
@@ -33,6 +34,9 @@ internal sealed class ReplicatingPair : IDisposable
             throw;
         }
     }
+
+    /// <summary>The replica's.</summary>
+    public int Port { get; }
 
     public string Store => Path.Combine(directory, "store");
 
@@ -43,6 +47,17 @@ internal sealed class ReplicatingPair : IDisposable
 
     /// <summary>Returns when the first point is durable.</summary>
     public void Protect(string group, string disk) => CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=qcow2", "--to", address, "--socket", Socket);
+
+    /// <summary>Serves a raw disk and follows it, async; returns when the first point is durable.</summary>
+    /// <param name="to">Where the replica is reached.</param>
+    public void ProtectServed(string group, string disk, string to) => CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=raw", "--to", to, "--capture", "served", "--socket", Socket);
+
+    /// <summary>The NBD URI of a served group's disk.</summary>
+    public string Uri(string group)
+    {
+        using var served = JsonDocument.Parse(CommandLineTool.Run(vmrepl, "serve", group, "--json", "--socket", Socket));
+        return served.RootElement.GetProperty("exports")[0].GetProperty("uri").GetString()!;
+    }
 
     /// <summary>Returns when the round's point is durable.</summary>
     public void Sync(string group) => CommandLineTool.Run(vmrepl, "sync", group, "--socket", Socket);
