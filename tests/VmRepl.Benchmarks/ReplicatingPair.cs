@@ -21,11 +21,11 @@ internal sealed class ReplicatingPair : IDisposable
         this.vmrepl = vmrepl;
         this.directory = directory;
         Directory.CreateDirectory(directory);
-        var port = FreePort();
-        address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+        Port = FreePort();
+        address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
         try
         {
-            replica = CommandLineTool.Start(() => CanConnect(new IPEndPoint(IPAddress.Loopback, port), AddressFamily.InterNetwork), vmrepl, "replica", "--store", Store, "--listen", address);
+            replica = CommandLineTool.Start(() => CanConnect(new IPEndPoint(IPAddress.Loopback, Port), AddressFamily.InterNetwork), vmrepl, "replica", "--store", Store, "--listen", address);
             agent = CommandLineTool.Start(() => CanConnect(new UnixDomainSocketEndPoint(Socket), AddressFamily.Unix), vmrepl, "agent", "--state", Path.Combine(directory, "state"), "--socket", Socket);
         }
         catch
@@ -34,6 +34,9 @@ internal sealed class ReplicatingPair : IDisposable
             throw;
         }
     }
+
+    /// <summary>The replica's.</summary>
+    public int Port { get; }
 
     public string Store => Path.Combine(directory, "store");
 
@@ -53,9 +56,10 @@ internal sealed class ReplicatingPair : IDisposable
 
     /// <summary>Begins to serve a raw disk; returns when the replica is in sync.</summary>
     /// <param name="acknowledgement">As <c>--ack</c> takes it.</param>
-    public void Serve(string group, string disk, string acknowledgement)
+    /// <param name="to">Where the replica is reached, where that is not its own address.</param>
+    public void Serve(string group, string disk, string acknowledgement, string? to = null)
     {
-        CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=raw", "--to", address, "--capture", "served", "--ack", acknowledgement, "--socket", Socket);
+        CommandLineTool.Run(vmrepl, "protect", group, "--disk", $"disk={disk},format=raw", "--to", to ?? address, "--capture", "served", "--ack", acknowledgement, "--socket", Socket);
         Sync(group);
     }
 

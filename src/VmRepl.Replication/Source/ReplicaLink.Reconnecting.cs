@@ -54,7 +54,6 @@ internal sealed partial class ReplicaLink
         var (fresh, welcome, state) = opened;
         lock (gate)
         {
-            connection = fresh;
             if (State is null) backlog.Begin(state.Durable);
             else if (welcome.StoreId != StoreId || state.Durable < Durable)
                 throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
@@ -63,6 +62,7 @@ internal sealed partial class ReplicaLink
             if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
                 throw new RoundRestartException("the replica was restarted during the baseline");
             if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;
+            connection = fresh;
             StoreId = welcome.StoreId;
             Durable = state.Durable;
             State = state;

@@ -175,7 +175,12 @@ internal sealed class GroupFollower
             {
                 return;
             }
-            catch (Exception e) when (e is ReplicationException or IOException or ProtocolException or RoundRestartException or UnauthorizedAccessException)
+            catch (RoundRestartException e)
+            {
+                // The next link deals with it, and says why.
+                FollowLog.LinkGivenUp(log, group.Name, e.Message);
+            }
+            catch (Exception e) when (e is ReplicationException or IOException or ProtocolException or UnauthorizedAccessException)
             {
                 lastError = e as ReplicationException ?? new ReplicationException(group.Name, $"group {group.Name}: {e.Message}", "Changes are tracked; the link is made anew.", cause: e);
                 FollowLog.LinkGivenUp(log, group.Name, e.Message);

@@ -103,8 +103,8 @@ internal sealed class ServedGroup : IProtectedGroup
         while (true)
         {
             var now = follower.Status;
-            // The promise of a sync group is recorded a moment after the replica is found in sync.
-            if (now is { IsInSync: true, InSyncSinceUs: not 0, Promise: null or { IsInForce: true } })
+            // The promise of a sync group is recorded a moment after the replica is found in sync. One that has just gone may come back with less than it had.
+            if (now is { IsInSync: true, LinkDown: null, InSyncSinceUs: not 0, Promise: null or { IsInForce: true } })
                 return new RoundResult(now.Durable, now.LastTimeUs, Guid.Empty, before.FirstPointTimeUs == 0, now.BytesSent - before.BytesSent, 0, 0, time.GetElapsedTime(started));
             if (now.LastError is { } error && now.Phase == "tracking") throw new ReplicationException(Definition.Name, error, now.NextStep ?? "", now.IsRefused);
             if (now.LinkDown is { } down && time.GetElapsedTime(started) > linkOptions.RetryFor)
