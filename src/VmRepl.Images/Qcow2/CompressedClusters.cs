@@ -28,7 +28,7 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
         lock (gate)
         {
             // Out of the chain's reach while it is used: its bytes are overwritten by the next one's.
-            var last = memory.Take<Unpacked>(this, 0);
+            var last = memory.Unpacked.Take<Unpacked>(this, 0);
             if (last?.Entry != entry)
             {
                 last = new Unpacked(entry, last?.Bytes ?? new byte[header.ClusterSize]);
@@ -36,7 +36,7 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
             }
 
             last.Bytes.AsSpan(inside, buffer.Length).CopyTo(buffer);
-            memory.Keep(this, 0, last, header.ClusterSize);
+            memory.Unpacked.Keep(this, 0, last, header.ClusterSize);
         }
     }
 

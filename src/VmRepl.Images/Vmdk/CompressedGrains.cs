@@ -35,7 +35,7 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header, Tabl
         lock (gate)
         {
             // Out of the chain's reach while it is used: its bytes are overwritten by the next one's.
-            var last = memory.Take<Unpacked>(this, 0);
+            var last = memory.Unpacked.Take<Unpacked>(this, 0);
             if (last?.Grain != grain)
             {
                 last = new Unpacked(grain, last?.Bytes ?? new byte[header.GrainBytes]);
@@ -43,7 +43,7 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header, Tabl
             }
 
             last.Bytes.AsSpan(inGrain, buffer.Length).CopyTo(buffer);
-            memory.Keep(this, 0, last, last.Bytes.Length);
+            memory.Unpacked.Keep(this, 0, last, last.Bytes.Length);
         }
     }
 
