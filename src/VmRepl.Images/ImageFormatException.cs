@@ -15,8 +15,8 @@ public sealed class ImageFormatException : Exception
         Field = field;
     }
 
-    private ImageFormatException(string path, long offset, string field, string expected, string found)
-        : this(path, offset, field, $"must be {expected}, is {found}")
+    private ImageFormatException(string path, long offset, string field, string expected, string found, Exception? cause)
+        : this(path, offset, field, $"must be {expected}, is {found}", cause)
     {
         Expected = expected;
         Found = found;
@@ -41,5 +41,6 @@ public sealed class ImageFormatException : Exception
     /// <param name="field">The field's name in the format's specification.</param>
     /// <param name="expected">What it may be: "2 or 3", "at most 6".</param>
     /// <param name="found">What it is.</param>
-    public static ImageFormatException Mismatch(string path, long offset, string field, string expected, string found) => new(path, offset, field, expected, found);
+    public static ImageFormatException Mismatch(string path, long offset, string field, string expected, string found, Exception? cause = null) =>
+        new(path, offset, field, expected, found, cause);
 }

@@ -22,6 +22,12 @@ internal sealed class TableMemory
     private readonly Dictionary<(object Owner, long Number), LinkedListNode<Kept>> kept = [];
     private readonly LinkedList<Kept> byUse = [];
     private long held, examined;
+    private TableMemory? unpacked;
+
+    /// <summary>
+    /// What is kept of unpacked clusters and grains, with a bound of its own: one of 16 MiB would drive all tables out, and be driven out by the next table.
+    /// </summary>
+    public TableMemory Unpacked => LazyInitializer.EnsureInitialized(ref unpacked, () => new TableMemory());
 
     /// <summary>Bytes that are kept now.</summary>
     public long Bytes { get; private set; }

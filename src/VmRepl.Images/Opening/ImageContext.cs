@@ -54,7 +54,7 @@ public sealed class ImageContext
 
     internal IDiskImage OpenParent(string from, string reference, ImageFormat format)
     {
-        if (Depth + 1 >= DepthMax) throw new ImageFormatException(from, -1, "chain", $"is deeper than {DepthMax} files");
+        if (Depth + 1 >= DepthMax) throw ImageFormatException.Mismatch(from, -1, "chain", $"at most {DepthMax} files deep", "deeper");
         var behind = new ImageContext(files, policy, writable: false, Depth + 1, seen, Tables);
         var file = behind.OpenPart(from, reference);
         return DiskImages.OpenFile(file, format, behind);
@@ -63,8 +63,8 @@ public sealed class ImageContext
     internal void Enter(IHostFile file, string from)
     {
         var identity = file.Identity;
-        if (seen.Any(s => s.IsSameFile(identity))) throw new ImageFormatException(from, -1, "reference", $"leads back to {file.Path}, which is already part of this image");
-        if (seen.Count >= FilesMax) throw new ImageFormatException(from, -1, "reference", $"the image consists of more than {FilesMax} files");
+        if (seen.Any(s => s.IsSameFile(identity))) throw ImageFormatException.Mismatch(from, -1, "reference", "to a file that is not part of this image yet", $"to {file.Path}, which is already part of it");
+        if (seen.Count >= FilesMax) throw ImageFormatException.Mismatch(from, -1, "reference", $"one of at most {FilesMax} files of an image", "one more");
         seen.Add(identity);
     }
 
@@ -78,11 +78,11 @@ public sealed class ImageContext
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new ImageFormatException(from, -1, "reference", $"names \"{reference}\", which does not exist", e);
+            throw ImageFormatException.Mismatch(from, -1, "reference", "to a file", $"to \"{reference}\", which does not exist", e);
         }
         catch (PathTooLongException e)
         {
-            throw new ImageFormatException(from, -1, "reference", $"is a name of {reference.Length} characters, which no file can have", e);
+            throw ImageFormatException.Mismatch(from, -1, "reference", "a name that a file can have", $"one of {reference.Length} characters", e);
         }
 
         try

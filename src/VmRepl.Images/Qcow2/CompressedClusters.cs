@@ -13,6 +13,8 @@ namespace VmRepl.Images.Qcow2;
 /// <param name="memory">The chain's: a cluster has up to 2 MiB, and every layer may have its own last one.</param>
 internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, TableMemory memory)
 {
+    private readonly Lock gate = new();
+
     /// <summary>Copies from <paramref name="inside"/> of the cluster that <paramref name="entry"/> describes.</summary>
     /// <exception cref="ImageFormatException">It does not unpack to one whole cluster.</exception>
     public void Read(ulong entry, int inside, Span<byte> buffer)
@@ -23,16 +25,19 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
             return;
         }
 
-        // Out of everybody's reach while it is used: its bytes are overwritten by the next one's.
-        var last = memory.Take<Unpacked>(this, 0);
-        if (last?.Entry != entry)
+        lock (gate)
         {
-            last = new Unpacked(entry, last?.Bytes ?? new byte[header.ClusterSize]);
-            Unpack(entry, last.Bytes);
-        }
+            // Out of the chain's reach while it is used: its bytes are overwritten by the next one's.
+            var last = memory.Unpacked.Take<Unpacked>(this, 0);
+            if (last?.Entry != entry)
+            {
+                last = new Unpacked(entry, last?.Bytes ?? new byte[header.ClusterSize]);
+                Unpack(entry, last.Bytes);
+            }
 
-        last.Bytes.AsSpan(inside, buffer.Length).CopyTo(buffer);
-        memory.Keep(this, 0, last, header.ClusterSize);
+            last.Bytes.AsSpan(inside, buffer.Length).CopyTo(buffer);
+            memory.Unpacked.Keep(this, 0, last, header.ClusterSize);
+        }
     }
 
     private void Unpack(ulong entry, Span<byte> cluster)

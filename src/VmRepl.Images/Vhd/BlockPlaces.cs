@@ -32,21 +32,19 @@ internal sealed class BlockPlaces(int count, long storedBytes, long lastStoredBy
     /// <summary>Leaves, after <see cref="Sort"/>, only the places, each once, of blocks that lie over another one. False: there are none.</summary>
     public bool KeepOverlapping()
     {
-        // All are of one length but the last block, which may be shorter: it can stand between two that overlap, and nothing else.
-        var (overlapping, before, beforeThat) = (0, default(Extent), default(Extent));
+        var kept = 0;
+        long endBefore = 0;
         for (var i = 0; i < Count; i++)
         {
-            var range = this[i];
-            if (range.Overlaps(before) || range.Overlaps(beforeThat) || (i + 1 < Count && range.Overlaps(this[i + 1])) || (i + 2 < Count && range.Overlaps(this[i + 2])))
-            {
-                // Never behind what is still to be looked at.
-                if (overlapping == 0 || places[overlapping - 1] != places[i]) places[overlapping++] = places[i];
-            }
-
-            (beforeThat, before) = (before, range);
+            var place = places[i];
+            var end = place + ((place == last ? lastStoredBytes : storedBytes) / VhdLayout.SectorBytes);
+            // What is kept is never written behind what is still to be looked at.
+            var isOverlapped = place < endBefore || (i + 1 < Count && places[i + 1] < end);
+            if (isOverlapped && (kept == 0 || places[kept - 1] != place)) places[kept++] = place;
+            endBefore = Math.Max(endBefore, end);
         }
 
-        Count = overlapping;
+        Count = kept;
         return Count > 0;
     }
 

@@ -78,7 +78,7 @@ internal sealed class BlockTable
     public ImageFormatException Fault(long block)
     {
         var place = (long)this[block] * VhdLayout.SectorBytes;
-        return IsMarked(misplaced, block) ? structure.Misplaced(block, place) : structure.BadEntry(block, $"places a block at {place}, where another one lies");
+        return IsMarked(misplaced, block) ? structure.Misplaced(block, place) : structure.BadEntry(block, "a place of the block's own", $"{place}, where another one lies,");
     }
 
     /// <summary>Gives the block a place, or takes it away; the file has it after <see cref="TakeChanged"/>. Of a whole table.</summary>

@@ -12,7 +12,7 @@ internal sealed class VhdFile(IHostFile file)
     public void Read(long offset, Span<byte> buffer, string field)
     {
         var read = offset < 0 ? 0 : file.Read(offset, buffer);
-        if (read < buffer.Length) throw Bad(offset, field, $"needs {buffer.Length} bytes, the file ends at {file.Length}");
+        if (read < buffer.Length) throw Mismatch(offset, field, $"{buffer.Length} bytes inside the file", $"behind its end: the file ends at {file.Length}");
     }
 
     public ImageFormatException Bad(long offset, string field, string problem) => new(file.Path, offset, field, problem);

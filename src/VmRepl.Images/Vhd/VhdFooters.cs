@@ -16,7 +16,7 @@ internal sealed record VhdFooters(VhdFooter Current, long End, bool IsEndSound, 
     public static VhdFooters Read(VhdFile file)
     {
         var length = file.File.Length;
-        if (length < VhdLayout.ShortFooterBytes) throw file.Bad(0, "footer", $"needs {VhdLayout.FooterBytes} bytes, the file has {length}");
+        if (length < VhdLayout.ShortFooterBytes) throw file.Mismatch(0, "footer", $"of {VhdLayout.FooterBytes} bytes", $"in a file of {length}");
         var tail = new byte[Math.Min(VhdLayout.FooterBytes, length)];
         file.Read(length - tail.Length, tail, "footer");
         var (atEnd, bytes) = FindLast(tail);
@@ -56,10 +56,10 @@ internal sealed record VhdFooters(VhdFooter Current, long End, bool IsEndSound, 
             bytes.CopyTo(whole, 0);
             var (found, expected) = (BinaryPrimitives.ReadUInt32BigEndian(whole.AsSpan(64)), VhdChecksum.Compute(whole, 64));
             return found == expected
-                ? file.Bad(length - VhdLayout.FooterBytes, "footer", $"is missing at the end, and the one at the front is of a disk of type {BinaryPrimitives.ReadInt32BigEndian(whole.AsSpan(60))}, which keeps none there")
-                : file.Bad(at + 64, "footer Checksum", $"is {found:x8}, the bytes give {expected:x8}, and there is no other sound footer");
+                ? file.Mismatch(length - VhdLayout.FooterBytes, "footer", "sound at the end, or at the front of type 3 or 4", $"missing at the end, and at the front of type {BinaryPrimitives.ReadInt32BigEndian(whole.AsSpan(60))}, which keeps none there")
+                : file.Mismatch(at + 64, "footer Checksum", $"{expected:x8}, which the bytes give", $"{found:x8}, and there is no other sound footer");
         }
 
-        return file.Bad(length - tail.Length, "footer Cookie", "is not \"conectix\", neither here nor at the front");
+        return file.Mismatch(length - tail.Length, "footer Cookie", "\"conectix\", here or at the front", "neither");
     }
 }

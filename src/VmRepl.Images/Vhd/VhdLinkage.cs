@@ -25,9 +25,9 @@ internal static class VhdLinkage
         {
             var header = structure.Header;
             var at = (long)structure.Footers.Current.DataOffset;
-            if (parent.UniqueId != header.ParentId) throw structure.File.Bad(at + 40, "Parent Unique ID", $"is {header.ParentId}, \"{name.Text}\" has {parent.UniqueId}: it is another disk");
+            if (parent.UniqueId != header.ParentId) throw structure.File.Mismatch(at + 40, "Parent Unique ID", $"{parent.UniqueId}, which \"{name.Text}\" has", $"{header.ParentId}: it is another disk");
             if (header.ParentTimeStamp != 0 && parent.TimeStamp > header.ParentTimeStamp)
-                throw structure.File.Bad(at + 56, "Parent Time Stamp", $"is {header.ParentTimeStamp}, the footer of \"{name.Text}\" has {parent.TimeStamp}: it is another disk, or was written after this one was made");
+                throw structure.File.Mismatch(at + 56, "Parent Time Stamp", $"at least {parent.TimeStamp}, which the footer of \"{name.Text}\" has", $"{header.ParentTimeStamp}: it is another disk, or was written after this one was made");
             return parent;
         }
         catch

@@ -14,14 +14,21 @@ internal static class VhdMap
             var inBlock = at % structure.BlockSize;
             var count = Math.Min(end - at, structure.BlockSize - inBlock);
             var block = at / structure.BlockSize;
-            if (table.AbsentFrom(block) is > 0 and var absent)
+            if (table.Place(block) is not { } place)
             {
-                count = Math.Min(end - at, ((block + absent) * structure.BlockSize) - at);
+                count = Math.Min(end - at, ((block + Math.Max(1, table.AbsentFrom(block))) * structure.BlockSize) - at);
                 foreach (var run in parent.MapBehind(at, count)) yield return run;
             }
-            else if (table.Place(block) is { } place)
+            else
             {
                 var (start, data) = (at - inBlock, place + structure.BitmapBytes);
+                if (bitmaps is null && cursor is not null && cursor.First(new MapExtent(at, count, BlockState.Data, 0, data + inBlock)) is var one && one.Length == count)
+                {
+                    yield return one;
+                    at += count;
+                    continue;
+                }
+
                 List<(Extent Run, bool IsHere)> runs = bitmaps is null ? [(new Extent(inBlock, count), true)] : bitmaps.Runs(block, place, new Extent(inBlock, count));
                 foreach (var (run, isHere) in runs)
                 {

@@ -38,7 +38,7 @@ internal readonly record struct VhdParentName(string Text, uint Platform)
 
         return structure.Header.ParentName.Length > 0
             ? new VhdParentName(structure.Header.ParentName, 0)
-            : throw structure.File.Bad((long)structure.Footers.Current.DataOffset + 64, "Parent Unicode Name", "is empty, and there is no parent locator for Windows and no file URL");
+            : throw structure.File.Mismatch((long)structure.Footers.Current.DataOffset + 64, "Parent Unicode Name", "a name where there is no parent locator for Windows and no file URL", "empty");
     }
 
     /// <summary>The name for a parent found at <paramref name="name"/> from the directory of the child at <paramref name="childPath"/>: relative to the child, Windows' separators.</summary>
@@ -57,12 +57,12 @@ internal readonly record struct VhdParentName(string Text, uint Platform)
     private static string Decode(VhdStructure structure, VhdLocator locator)
     {
         var (file, at) = (structure.File, (long)locator.Offset);
-        if (locator.Length > BytesMax) throw file.Bad(at, "parent locator", $"has {locator.Length} bytes, at most {BytesMax} are read");
+        if (locator.Length > BytesMax) throw file.Mismatch(at, "parent locator", $"of at most {BytesMax} bytes", $"of {locator.Length}");
         var isUrl = locator.Platform == VhdLayout.FileUrl;
-        if (!isUrl && locator.Length % 2 != 0) throw file.Bad(at, "parent locator", $"has {locator.Length} bytes, which is no UTF-16 text");
+        if (!isUrl && locator.Length % 2 != 0) throw file.Mismatch(at, "parent locator", "UTF-16 text", $"of {locator.Length} bytes");
         var bytes = new byte[locator.Length];
         file.Read(at, bytes, "parent locator");
         var name = (isUrl ? Encoding.UTF8 : Encoding.Unicode).GetString(bytes).TrimEnd('\0');
-        return name.Length > 0 ? name : throw file.Bad(at, "parent locator", "is empty");
+        return name.Length > 0 ? name : throw file.Mismatch(at, "parent locator", "a name", "empty");
     }
 }

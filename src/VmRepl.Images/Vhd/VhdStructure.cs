@@ -52,7 +52,7 @@ internal sealed class VhdStructure
     {
         var offset = footers.Current.DataOffset;
         if (offset < VhdLayout.FooterBytes || offset > (ulong)footers.End || VhdLayout.HeaderBytes > (ulong)footers.End - offset)
-            throw file.Bad(FooterAt(footers) + 16, "Data Offset", $"places the dynamic disk header at {offset}; it has to lie between {VhdLayout.FooterBytes} and {footers.End}");
+            throw file.Mismatch(FooterAt(footers) + 16, "Data Offset", $"{VhdLayout.FooterBytes} to {footers.End - VhdLayout.HeaderBytes}", $"{offset}");
         var bytes = new byte[VhdLayout.HeaderBytes];
         file.Read((long)offset, bytes, "dynamic disk header");
         return new VhdStructure(file, footers, VhdHeader.Parse(file, (long)offset, bytes));
@@ -70,10 +70,10 @@ internal sealed class VhdStructure
 
     /// <summary>What is wrong with a place that table entry <paramref name="block"/> gives, and where no block can lie.</summary>
     public ImageFormatException Misplaced(long block, long place) => IsInside(block, place)
-        ? BadEntry(block, $"places a block at {new Extent(place, StoredBytes(block))}, over the file's own structures")
-        : BadEntry(block, $"places {StoredBytes(block)} bytes at {place}, outside the {Footers.End} bytes before the footer");
+        ? BadEntry(block, "a place outside the file's own structures", $"{new Extent(place, StoredBytes(block))}")
+        : BadEntry(block, $"a place for {StoredBytes(block)} bytes before the footer at {Footers.End}", $"{place}");
 
-    public ImageFormatException BadEntry(long block, string problem) => File.Bad(Table.Offset + (block * VhdLayout.TableEntryBytes), "BAT entry", $"{block} {problem}");
+    public ImageFormatException BadEntry(long block, string expected, string found) => File.Mismatch(Table.Offset + (block * VhdLayout.TableEntryBytes), "BAT entry", expected, $"{found} in entry {block}");
 
     private bool IsInside(long block, long place) => place <= Footers.End && StoredBytes(block) <= Footers.End - place;
 
@@ -91,21 +91,21 @@ internal sealed class VhdStructure
 
     private Extent RequireTable()
     {
-        if (Blocks > VhdLayout.BlocksMax) throw File.Bad(headerOffset + 32, "Block Size", $"is {BlockSize}, which makes {Blocks} blocks of {Length} bytes; at most {VhdLayout.BlocksMax} are supported");
+        if (Blocks > VhdLayout.BlocksMax) throw File.Mismatch(headerOffset + 32, "Block Size", $"one that makes at most {VhdLayout.BlocksMax} blocks of {Length} bytes", $"{BlockSize}, which makes {Blocks}");
         if (Header.TableEntries < Blocks) throw File.Mismatch(headerOffset + 28, "Max Table Entries", $"at least {Blocks}, the blocks of the disk", $"{Header.TableEntries}");
         var length = (long)Header.TableEntries * VhdLayout.TableEntryBytes;
         if (Header.TableOffset > (ulong)Footers.End || (ulong)length > (ulong)Footers.End - Header.TableOffset)
-            throw File.Bad(headerOffset + 16, "Table Offset", $"places a table of {length} bytes at {Header.TableOffset}, outside the {Footers.End} bytes before the footer");
+            throw File.Mismatch(headerOffset + 16, "Table Offset", $"for {length} bytes before the footer at {Footers.End}", $"{Header.TableOffset}");
         var table = new Extent((long)Header.TableOffset, length);
         if (table.Overlaps(new Extent(0, VhdLayout.FooterBytes)) || table.Overlaps(new Extent(headerOffset, VhdLayout.HeaderBytes)))
-            throw File.Bad(headerOffset + 16, "Table Offset", $"places the table at {table}, over footer or header");
+            throw File.Mismatch(headerOffset + 16, "Table Offset", "outside footer and header", $"{table}");
         return table;
     }
 
     private Extent RequireLocator(VhdLocator locator)
     {
         if (locator.Offset > (ulong)Footers.End || locator.Length > (ulong)Footers.End - locator.Offset)
-            throw File.Bad(headerOffset + 576, "Platform Data Offset", $"places {locator.Length} bytes at {locator.Offset}, outside the {Footers.End} bytes before the footer");
+            throw File.Mismatch(headerOffset + 576, "Platform Data Offset", $"for {locator.Length} bytes before the footer at {Footers.End}", $"{locator.Offset}");
         return new Extent((long)locator.Offset, locator.Length);
     }
 }

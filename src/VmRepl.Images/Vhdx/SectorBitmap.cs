@@ -16,7 +16,7 @@ internal static class SectorBitmap
         var index = geometry.BitmapIndex(offset / geometry.BlockSize);
         var entry = table[index];
         if (entry.State != PayloadState.FullyPresent)
-            throw file.Bad(structure.Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"{index}: a block is partially present and its sector bitmap is {entry.State}");
+            throw file.Mismatch(structure.Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", "of a present sector bitmap, since a block is partially present", $"{entry.State} in entry {index}");
         var place = structure.Locate(file, entry, index, BitmapBlockBytes);
         var chunkBytes = geometry.ChunkRatio * geometry.BlockSize;
         var firstSector = offset % chunkBytes / geometry.SectorSize;

@@ -73,14 +73,14 @@ internal sealed class VhdxDriver : IImageDriver
     {
         // Windows paths: separators are turned round. An absolute one means nothing here but for its last part, looked for beside the child.
         var name = (locator.RelativePath ?? locator.AbsolutePath?.Split('\\')[^1])?.Replace('\\', '/')
-            ?? throw file.Bad(structure.Regions.Metadata.Offset, "parent locator", "names neither relative_path nor absolute_win32_path");
+            ?? throw file.Mismatch(structure.Regions.Metadata.Offset, "parent locator", "one with relative_path or absolute_win32_path", "one without either");
         var parent = (VhdxImage)context.OpenParent(file.File, name, ImageFormat.Vhdx);
         try
         {
             if (parent.DataWriteGuid != locator.Linkage && parent.DataWriteGuid != locator.Linkage2)
-                throw file.Bad(structure.Regions.Metadata.Offset, "parent_linkage", $"is {locator.Linkage}, {name} has {parent.DataWriteGuid}: it is another disk, or was written after this one was made");
+                throw file.Mismatch(structure.Regions.Metadata.Offset, "parent_linkage", $"{parent.DataWriteGuid}, which {name} has", $"{locator.Linkage}: it is another disk, or was written after this one was made");
             if (parent.SectorSize != structure.Metadata.LogicalSectorSize)
-                throw file.Bad(structure.Regions.Metadata.Offset, "logical sector size", $"is {structure.Metadata.LogicalSectorSize}, the parent's is {parent.SectorSize}");
+                throw file.Mismatch(structure.Regions.Metadata.Offset, "logical sector size", $"{parent.SectorSize}, the parent's", $"{structure.Metadata.LogicalSectorSize}");
             return parent;
         }
         catch

@@ -26,11 +26,11 @@ internal sealed class VhdxFile(IHostFile file)
     public void Read(long offset, Span<byte> buffer, string field)
     {
         if (offset < 0 || offset > Length || buffer.Length > Length - offset)
-            throw Bad(offset, field, $"needs {buffer.Length} bytes, the file has {Length}: it is truncated");
+            throw Mismatch(offset, field, $"{buffer.Length} bytes inside the file", $"behind its end at {Length}");
         var read = file.Read(offset, buffer);
         if (read < buffer.Length)
         {
-            if (offset + buffer.Length > lengthFromLog) throw Bad(offset + read, field, "the file ended while it was read");
+            if (offset + buffer.Length > lengthFromLog) throw Mismatch(offset + read, field, $"{buffer.Length - read} more bytes", "behind the file's end, which was not there before");
             buffer[read..].Clear();
         }
 

@@ -36,10 +36,10 @@ internal sealed class VhdxHeaderPair
             parsed[i] = VhdxHeader.TryParse(raw[i]);
         }
 
-        if (parsed[0] is null && parsed[1] is null) throw file.Bad(VhdxLayout.HeaderOffsets[0], "headers", "neither has a valid signature and checksum");
+        if (parsed[0] is null && parsed[1] is null) throw file.Mismatch(VhdxLayout.HeaderOffsets[0], "headers", "two, one of them with signature and checksum", "none");
         // Disk2vhd writes two identical headers; two different ones of one sequence leave no way to choose.
         if (parsed[0] is not null && parsed[1] is not null && parsed[0]!.Sequence == parsed[1]!.Sequence && !raw[0].AsSpan().SequenceEqual(raw[1]))
-            throw file.Bad(VhdxLayout.HeaderOffsets[0], "headers", $"both have sequence {parsed[0]!.Sequence} and differ");
+            throw file.Mismatch(VhdxLayout.HeaderOffsets[0], "headers", "of different sequence where they differ", $"both of {parsed[0]!.Sequence}");
         var index = parsed[1] is null || (parsed[0] is not null && parsed[0]!.Sequence >= parsed[1]!.Sequence) ? 0 : 1;
         var current = parsed[index]!;
         Validate(file, current, VhdxLayout.HeaderOffsets[index]);
@@ -51,7 +51,7 @@ internal sealed class VhdxHeaderPair
     public void RequireUpdatable(VhdxFile of)
     {
         if (Current.Sequence > ulong.MaxValue - uint.MaxValue)
-            throw of.Bad(VhdxLayout.HeaderOffsets[currentIndex] + 8, "SequenceNumber", $"is {Current.Sequence}: no update can follow it, so the file is only read");
+            throw of.Mismatch(VhdxLayout.HeaderOffsets[currentIndex] + 8, "SequenceNumber", $"at most {ulong.MaxValue - uint.MaxValue}, so that updates can follow", $"{Current.Sequence}: the file is only read");
     }
 
     /// <summary>Replaces the header by <paramref name="next"/>, whose sequence is set here. Durable when it returns.</summary>
@@ -73,11 +73,11 @@ internal sealed class VhdxHeaderPair
         if (header.LogGuid != Guid.Empty && header.LogVersion != 0) throw file.Mismatch(at + 64, "LogVersion", "0", $"{header.LogVersion}");
         if (header.LogLength % VhdxLayout.MiB != 0) throw file.Mismatch(at + 68, "LogLength", "a multiple of 1 MiB", $"{header.LogLength}");
         if (header.LogLength > VhdxLayout.LogBytesMax && header.LogGuid != Guid.Empty)
-            throw file.Bad(at + 68, "LogLength", $"is {header.LogLength} and the log is in use: at most {VhdxLayout.LogBytesMax} are replayed");
-        if (header.LogLength == 0 && header.LogGuid != Guid.Empty) throw file.Bad(at + 68, "LogLength", "is zero although the log is in use");
+            throw file.Mismatch(at + 68, "LogLength", $"at most {VhdxLayout.LogBytesMax} for a log that is in use", $"{header.LogLength}");
+        if (header.LogLength == 0 && header.LogGuid != Guid.Empty) throw file.Mismatch(at + 68, "LogLength", "above 0 for a log that is in use", "0");
         if (header.LogLength == 0) return;
         if (header.LogOffset < VhdxLayout.MiB || header.LogOffset % VhdxLayout.MiB != 0) throw file.Mismatch(at + 72, "LogOffset", "a multiple of 1 MiB from 1 MiB on", $"{header.LogOffset}");
         if (header.LogOffset > (ulong)file.Length || header.LogLength > (ulong)file.Length - header.LogOffset)
-            throw file.Bad(at + 72, "LogOffset", $"the log at {header.LogOffset} of {header.LogLength} bytes passes the file's end at {file.Length}");
+            throw file.Mismatch(at + 72, "LogOffset", $"for {header.LogLength} bytes before the file's end at {file.Length}", $"{header.LogOffset}");
     }
 }

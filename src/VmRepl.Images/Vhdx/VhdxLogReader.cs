@@ -23,7 +23,7 @@ internal static class VhdxLogReader
             best = chain[tail..];
         }
 
-        return best ?? throw file.Bad((long)header.LogOffset, "log", $"is in use ({header.LogGuid}) and holds no valid sequence: changes of the metadata are lost");
+        return best ?? throw file.Mismatch((long)header.LogOffset, "log", $"with a valid sequence of {header.LogGuid}, which is in use", "without one: changes of the metadata are lost");
     }
 
     private static List<VhdxLogEntry> Chain(VhdxLogEntry?[] entries, VhdxLogEntry start, int logLength)
@@ -50,7 +50,7 @@ internal static class VhdxLogReader
         {
             var length = VhdxLogEntry.ClaimedLength(log.AsSpan(offset, sector), header.LogGuid, log.Length);
             if (length == 0) continue;
-            if ((budget -= length) < 0) throw file.Bad((long)header.LogOffset + offset, "log", "its entries overlap each other more than any log's do");
+            if ((budget -= length) < 0) throw file.Mismatch((long)header.LogOffset + offset, "log", "of entries that do not overlap", "one whose entries overlap each other more than any log's do");
             if (scratch.Length < length) scratch = new byte[length];
             entries[offset / sector] = VhdxLogEntry.TryParse(log, offset, scratch.AsSpan(0, length));
         }

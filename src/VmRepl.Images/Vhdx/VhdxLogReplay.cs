@@ -30,11 +30,11 @@ internal static class VhdxLogReplay
         var descriptors = entries.Sum(e => (long)e.Descriptors);
         if (descriptors > DescriptorsMax) throw file.Mismatch((long)header.LogOffset, "log", $"of at most {DescriptorsMax} descriptors to be replayed", $"of {descriptors}");
         var lastLength = entries.Max(e => e.LastFileOffset);
-        if (lastLength > FileLengthMax) throw file.Bad((long)header.LogOffset, "LastFileOffset", $"is {lastLength}, more than any VHDX needs");
+        if (lastLength > FileLengthMax) throw file.Mismatch((long)header.LogOffset, "LastFileOffset", $"at most {FileLengthMax}, which is more than any VHDX needs", $"{lastLength}");
         foreach (var entry in entries)
         {
             if (entry.FlushedFileOffset > (ulong)file.Length)
-                throw file.Bad((long)header.LogOffset + entry.Offset + 48, "FlushedFileOffset", $"is {entry.FlushedFileOffset}, the file has {file.Length}: it was truncated");
+                throw file.Mismatch((long)header.LogOffset + entry.Offset + 48, "FlushedFileOffset", $"at most {file.Length}, the file's length, which was more then", $"{entry.FlushedFileOffset}");
         }
 
         var length = Math.Max(file.Length, (long)lastLength);
@@ -60,7 +60,7 @@ internal static class VhdxLogReplay
             || change.FileOffset < VhdxLayout.MiB || change.FileOffset > (ulong)length || change.Length > (ulong)length - change.FileOffset
             || new Extent((long)change.FileOffset, (long)change.Length).Overlaps(log))
         {
-            throw file.Bad(log.Offset, "log descriptor", $"changes {change.Length} bytes at {change.FileOffset}, outside [1 MiB, {length}) or in the log itself");
+            throw file.Mismatch(log.Offset, "log descriptor", $"for whole sectors inside [1 MiB, {length}) and outside the log", $"for {change.Length} bytes at {change.FileOffset}");
         }
     }
 

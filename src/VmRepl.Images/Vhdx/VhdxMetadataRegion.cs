@@ -37,7 +37,7 @@ internal static class VhdxMetadataRegion
             throw file.Mismatch(Offset(VhdxLayout.VirtualDiskSize), "VirtualDiskSize", $"a multiple of {logical} up to 64 TiB", $"{length}");
         var hasParent = (flags & 2) != 0;
         if (hasParent != items.ContainsKey(VhdxLayout.ParentLocator))
-            throw file.Bad(Offset(VhdxLayout.FileParameters) + 4, "HasParent", hasParent ? "is set, and there is no parent locator" : "is clear, and there is a parent locator");
+            throw file.Mismatch(Offset(VhdxLayout.FileParameters) + 4, "HasParent", hasParent ? "clear where there is no parent locator" : "set where there is a parent locator", hasParent ? "set" : "clear");
         return new VhdxMetadata
         {
             BlockSize = (int)blockSize,
@@ -66,7 +66,7 @@ internal static class VhdxMetadataRegion
 
         byte[] Load(Guid id, string name)
         {
-            if (!items.TryGetValue(id, out var place)) throw file.Bad(region.Offset, "metadata table", $"names no {name} item");
+            if (!items.TryGetValue(id, out var place)) throw file.Mismatch(region.Offset, "metadata table", $"one with a {name} item", "one without");
             var bytes = new byte[(int)place.Length];
             file.Read(region.Offset + place.Offset, bytes, name);
             return bytes;
@@ -112,7 +112,7 @@ internal static class VhdxMetadataRegion
     /// <exception cref="ImageFormatException">The table is damaged, or names no such item.</exception>
     public static Extent Place(VhdxFile file, Extent region, Guid id)
     {
-        if (!ReadTable(file, region).TryGetValue(id, out var place)) throw file.Bad(region.Offset, "metadata table", $"names no item {id}");
+        if (!ReadTable(file, region).TryGetValue(id, out var place)) throw file.Mismatch(region.Offset, "metadata table", $"one with an item {id}", "one without");
         return new Extent(region.Offset + place.Offset, place.Length);
     }
 
@@ -132,18 +132,18 @@ internal static class VhdxMetadataRegion
             var entry = table.AsSpan(at, EntryBytes);
             var id = new Guid(entry[..16]);
             var flags = BinaryPrimitives.ReadUInt32LittleEndian(entry[24..]);
-            if (!seen.Add((id, (flags & User) != 0))) throw file.Bad(region.Offset + at, "metadata item", $"{id} is named twice");
-            if ((flags & (User | Required)) == Required && !IsKnown(id)) throw file.Bad(region.Offset + at, "metadata item", $"{id} is required and not known");
+            if (!seen.Add((id, (flags & User) != 0))) throw file.Mismatch(region.Offset + at, "metadata item", "one that is not there yet", $"{id} again");
+            if ((flags & (User | Required)) == Required && !IsKnown(id)) throw file.Mismatch(region.Offset + at, "metadata item", "one that is known, or is not required", $"{id}");
             var offset = BinaryPrimitives.ReadUInt32LittleEndian(entry[16..]);
             var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[20..]);
             var isEmpty = offset == 0 && length == 0;
             if (!isEmpty)
             {
-                if (length is 0 or > VhdxLayout.MetadataItemBytesMax) throw file.Bad(region.Offset + at + 20, "metadata item Length", $"of {id} is {length}, at most 1 MiB");
+                if (length is 0 or > VhdxLayout.MetadataItemBytesMax) throw file.Mismatch(region.Offset + at + 20, "metadata item Length", $"1 to {VhdxLayout.MetadataItemBytesMax}", $"{length} for {id}");
                 if (offset < VhdxLayout.TableBytes || offset > region.Length || length > region.Length - offset)
-                    throw file.Bad(region.Offset + at + 16, "metadata item Offset", $"of {id}: {length} bytes at {offset} are outside the region of {region.Length}");
+                    throw file.Mismatch(region.Offset + at + 16, "metadata item Offset", $"behind the table and inside the region of {region.Length}", $"{offset} for {length} bytes of {id}");
                 var place = new Extent(offset, length);
-                if (used.Overlaps(place)) throw file.Bad(region.Offset + at + 16, "metadata item Offset", $"of {id} at {place} overlaps another item");
+                if (used.Overlaps(place)) throw file.Mismatch(region.Offset + at + 16, "metadata item Offset", "where no other item lies", $"{place} for {id}");
                 used.Add(place);
             }
 

@@ -19,21 +19,21 @@ internal sealed record VhdxParentLocator(Guid Linkage, Guid? Linkage2, string? R
     /// <exception cref="ImageFormatException">It is malformed or has no parent_linkage.</exception>
     public static VhdxParentLocator Parse(VhdxFile file, long offset, ReadOnlySpan<byte> item)
     {
-        if (item.Length < EntriesOffset) throw file.Bad(offset, "parent locator", $"has {item.Length} bytes, at least {EntriesOffset} are needed");
+        if (item.Length < EntriesOffset) throw file.Mismatch(offset, "parent locator", $"of at least {EntriesOffset} bytes", $"of {item.Length}");
         var type = new Guid(item[..16]);
         if (type != VhdxLayout.ParentLocatorType) throw file.Mismatch(offset, "parent locator type", $"{VhdxLayout.ParentLocatorType} (VHDX)", $"{type}");
         var count = BinaryPrimitives.ReadUInt16LittleEndian(item[18..]);
-        if (count > EntriesMax || EntriesOffset + (count * EntryBytes) > item.Length) throw file.Bad(offset + 18, "parent locator KeyValueCount", $"is {count}, which does not fit");
+        if (count > EntriesMax || EntriesOffset + (count * EntryBytes) > item.Length) throw file.Mismatch(offset + 18, "parent locator KeyValueCount", $"at most {Math.Min(EntriesMax, (item.Length - EntriesOffset) / EntryBytes)}", $"{count}");
         var pairs = new Dictionary<string, string>(StringComparer.Ordinal);
         for (var i = 0; i < count; i++)
         {
             var at = EntriesOffset + (i * EntryBytes);
             var key = Text(file, offset, item, at, 0, 8, "key");
-            if (!pairs.TryAdd(key, Text(file, offset, item, at, 4, 10, "value"))) throw file.Bad(offset + at, "parent locator key", $"\"{key}\" is given twice");
+            if (!pairs.TryAdd(key, Text(file, offset, item, at, 4, 10, "value"))) throw file.Mismatch(offset + at, "parent locator key", "one that is not there yet", $"\"{key}\" again");
         }
 
         if (!pairs.TryGetValue("parent_linkage", out var linkage) || !Guid.TryParse(linkage, out var id))
-            throw file.Bad(offset, "parent_linkage", "is missing or no GUID");
+            throw file.Mismatch(offset, "parent_linkage", "a GUID", "missing or none");
         return new VhdxParentLocator(
             id,
             pairs.TryGetValue("parent_linkage2", out var second) && Guid.TryParse(second, out var id2) ? id2 : null,
@@ -88,7 +88,7 @@ internal sealed record VhdxParentLocator(Guid Linkage, Guid? Linkage2, string? R
         var offset = BinaryPrimitives.ReadUInt32LittleEndian(item[(entry + offsetField)..]);
         var length = BinaryPrimitives.ReadUInt16LittleEndian(item[(entry + lengthField)..]);
         if (length == 0 || length % 2 != 0 || length > NameCharsMax * 2 || offset > item.Length || length > item.Length - offset)
-            throw file.Bad(itemOffset + entry + offsetField, $"parent locator {what}", $"{length} bytes at {offset} are not text inside the item of {item.Length}");
+            throw file.Mismatch(itemOffset + entry + offsetField, $"parent locator {what}", $"text inside the item of {item.Length} bytes", $"{length} bytes at {offset}");
         return Encoding.Unicode.GetString(item.Slice((int)offset, length));
     }
 }

@@ -31,7 +31,7 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
             if (bytes.AsSpan().StartsWith(VhdxLayout.RegionSignature) && VhdxChecksum.IsValid(bytes)) return Parse(file, header, bytes, offset);
         }
 
-        throw file.Bad(VhdxLayout.RegionTableOffsets[0], "region table", "neither copy has a valid signature and checksum");
+        throw file.Mismatch(VhdxLayout.RegionTableOffsets[0], "region table", "one of two with signature and checksum", "none");
     }
 
     /// <summary>The 64 KiB table that names these two regions.</summary>
@@ -89,7 +89,7 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
             }
         }
 
-        throw file.Bad(VhdxLayout.RegionTableOffsets[0], "region table", "neither copy has a valid signature and checksum");
+        throw file.Mismatch(VhdxLayout.RegionTableOffsets[0], "region table", "one of two with signature and checksum", "none");
     }
 
     private static VhdxRegions Parse(VhdxFile file, VhdxHeader header, ReadOnlySpan<byte> bytes, long tableOffset)
@@ -108,21 +108,21 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
             var place = Place(file, entry, tableOffset + at + 16);
             foreach (var (other, name) in used)
             {
-                if (other.Overlaps(place)) throw file.Bad(tableOffset + at + 16, "region", $"{kind} at {place} overlaps {name} at {other}");
+                if (other.Overlaps(place)) throw file.Mismatch(tableOffset + at + 16, "region", $"outside {name} at {other}", $"{kind} at {place}");
             }
 
             used.Add((place, $"region {kind}"));
             if (kind == VhdxLayout.BatRegion) bat = bat is null ? place : throw Twice(kind);
             else if (kind == VhdxLayout.MetadataRegion) metadata = metadata is null ? place : throw Twice(kind);
             else if ((BinaryPrimitives.ReadUInt32LittleEndian(entry[28..]) & 1) != 0)
-                throw file.Bad(tableOffset + at, "region", $"{kind} is required and not known");
+                throw file.Mismatch(tableOffset + at, "region", "one that is known, or is not required", $"{kind}");
         }
 
         return new VhdxRegions(
-            bat ?? throw file.Bad(tableOffset, "region table", "names no block allocation table"),
-            metadata ?? throw file.Bad(tableOffset, "region table", "names no metadata region"));
+            bat ?? throw file.Mismatch(tableOffset, "region table", "one with a block allocation table", "one without"),
+            metadata ?? throw file.Mismatch(tableOffset, "region table", "one with a metadata region", "one without"));
 
-        ImageFormatException Twice(Guid kind) => file.Bad(tableOffset, "region table", $"names region {kind} twice");
+        ImageFormatException Twice(Guid kind) => file.Mismatch(tableOffset, "region table", "one that names each region once", $"one with {kind} twice");
     }
 
     private static Extent Place(VhdxFile file, ReadOnlySpan<byte> entry, long at)
@@ -131,7 +131,7 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
         var length = BinaryPrimitives.ReadUInt32LittleEndian(entry[24..]);
         if (offset < VhdxLayout.MiB || offset % VhdxLayout.MiB != 0) throw file.Mismatch(at, "region FileOffset", "a multiple of 1 MiB from 1 MiB on", $"{offset}");
         if (length == 0 || length % VhdxLayout.MiB != 0) throw file.Mismatch(at + 8, "region Length", "a multiple of 1 MiB above 0", $"{length}");
-        if (offset > (ulong)file.Length || length > (ulong)file.Length - offset) throw file.Bad(at, "region FileOffset", $"{length} bytes at {offset} pass the file's end at {file.Length}");
+        if (offset > (ulong)file.Length || length > (ulong)file.Length - offset) throw file.Mismatch(at, "region FileOffset", $"for {length} bytes before the file's end at {file.Length}", $"{offset}");
         return new Extent((long)offset, length);
     }
 }

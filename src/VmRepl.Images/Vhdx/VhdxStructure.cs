@@ -12,7 +12,7 @@ internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions
         var metadata = VhdxMetadataRegion.Read(file, regions.Metadata);
         var geometry = new BatGeometry(metadata.Length, metadata.BlockSize, metadata.LogicalSectorSize, metadata.HasParent);
         if (geometry.Bytes > regions.Bat.Length)
-            throw file.Bad(regions.Bat.Offset, "block allocation table", $"needs {geometry.Bytes} bytes for a disk of {metadata.Length}, its region has {regions.Bat.Length}");
+            throw file.Mismatch(regions.Bat.Offset, "block allocation table", $"of at least {geometry.Bytes} bytes for a disk of {metadata.Length}", $"a region of {regions.Bat.Length}");
         return new VhdxStructure(headers, regions, metadata, geometry);
     }
 
@@ -24,11 +24,11 @@ internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions
     {
         var at = Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes);
         if (entry.FileOffset < VhdxLayout.MiB || entry.FileOffset > (ulong)file.Length || (ulong)length > (ulong)file.Length - entry.FileOffset)
-            throw file.Bad(at, "BAT entry", $"{index} places {length} bytes at {entry.FileOffset}, outside the file of {file.Length}");
+            throw file.Mismatch(at, "BAT entry", $"a place from 1 MiB on for {length} bytes of the file of {file.Length}", $"{entry.FileOffset} in entry {index}");
         var place = new Extent((long)entry.FileOffset, length);
         var log = new Extent((long)Headers.Current.LogOffset, Headers.Current.LogLength);
         if (place.Overlaps(Regions.Bat) || place.Overlaps(Regions.Metadata) || place.Overlaps(log))
-            throw file.Bad(at, "BAT entry", $"{index} places a block at {place}, over the file's own structures");
+            throw file.Mismatch(at, "BAT entry", "a place outside log and regions", $"{place} in entry {index}");
         return place.Offset;
     }
 
@@ -40,9 +40,9 @@ internal sealed record VhdxStructure(VhdxHeaderPair Headers, VhdxRegions Regions
     public void RequireParent(VhdxFile file, long index)
     {
         if (!Metadata.HasParent)
-            throw file.Bad(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"{index} is partially present in a disk that has no parent");
+            throw file.Mismatch(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", "of another state in a disk that has no parent", $"partially present in entry {index}");
     }
 
     public ImageFormatException BadState(VhdxFile file, BatEntry entry, long index) =>
-        file.Bad(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"{index} has state {(int)entry.State}, which is reserved");
+        file.Mismatch(Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", "of a state that is not reserved", $"of state {(int)entry.State} in entry {index}");
 }

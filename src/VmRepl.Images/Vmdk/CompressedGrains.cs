@@ -15,6 +15,8 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header, Tabl
 {
     public const int MarkerBytes = 12;
 
+    private readonly Lock gate = new();
+
     /// <summary>Copies part of a grain.</summary>
     /// <param name="fileOffset">Where its marker stands.</param>
     /// <param name="grainLength">Bytes that the grain has of the disk: the last one may be short.</param>
@@ -30,16 +32,19 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header, Tabl
             return;
         }
 
-        // Out of everybody's reach while it is used: its bytes are overwritten by the next one's.
-        var last = memory.Take<Unpacked>(this, 0);
-        if (last?.Grain != grain)
+        lock (gate)
         {
-            last = new Unpacked(grain, last?.Bytes ?? new byte[header.GrainBytes]);
-            Inflate(fileOffset, grainLength, grain, last.Bytes);
-        }
+            // Out of the chain's reach while it is used: its bytes are overwritten by the next one's.
+            var last = memory.Unpacked.Take<Unpacked>(this, 0);
+            if (last?.Grain != grain)
+            {
+                last = new Unpacked(grain, last?.Bytes ?? new byte[header.GrainBytes]);
+                Inflate(fileOffset, grainLength, grain, last.Bytes);
+            }
 
-        last.Bytes.AsSpan(inGrain, buffer.Length).CopyTo(buffer);
-        memory.Keep(this, 0, last, last.Bytes.Length);
+            last.Bytes.AsSpan(inGrain, buffer.Length).CopyTo(buffer);
+            memory.Unpacked.Keep(this, 0, last, last.Bytes.Length);
+        }
     }
 
     private void Inflate(long at, int grainLength, long grain, Span<byte> plain)

@@ -94,7 +94,7 @@ internal sealed class GrainTables
         foreach (var (number, sector) in directory.Present())
         {
             var place = (long)sector * VmdkLayout.SectorBytes;
-            if (file.Map(place, TableBytes).FirstOrDefault() is { IsHole: true } hole && hole.Length >= TableBytes && redundant is null) continue;
+            if (redundant is null && holes.Contains(place, TableBytes)) continue;
             yield return number;
         }
     }

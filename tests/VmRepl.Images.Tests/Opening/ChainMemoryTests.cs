@@ -123,7 +123,7 @@ internal sealed class ChainMemoryTests
     }
 
     /// <summary>A header of version 3 ("Header", "Header extensions") for a disk as long as its L1 table reaches.</summary>
-    private static byte[] Header(int clusterBits, int l1Entries, long l1Offset, long refcountOffset, string? backing)
+    internal static byte[] Header(int clusterBits, int l1Entries, long l1Offset, long refcountOffset, string? backing)
     {
         var bytes = new byte[512];
         "QFI\u00fb"u8[..3].CopyTo(bytes);

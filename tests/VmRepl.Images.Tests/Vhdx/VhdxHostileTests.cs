@@ -71,7 +71,7 @@ internal sealed class VhdxHostileTests
     [TestCase("region", 8, 0xFFFFUL, "EntryCount")]
     [TestCase("region", 8, 1UL, "region")]
     [TestCase("header", 66, 2UL, "Version")]
-    [TestCase("header", 68, 0xFFF00000UL, "passes the file's end")]
+    [TestCase("header", 68, 0xFFF00000UL, "before the file's end")]
     [TestCase("header", 68, 4096UL, "LogLength")]
     [TestCase("header", 72, 1UL << 50, "LogOffset")]
     public void Read_WithAHostileField_IsRefusedByATypedErrorThatNamesIt(string where, int offset, ulong value, string field)
