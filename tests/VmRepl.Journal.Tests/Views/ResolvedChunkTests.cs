@@ -160,6 +160,95 @@ public class ResolvedChunkTests
         Assert.That(Resolve().Bytes, Is.GreaterThan(small), "a large payload's reference is kept beside");
     }
 
+    [Test]
+    public void TryGetBlocks_BlocksThatLieInOnePlaceEach_ReadAsTheChunkDoes()
+    {
+        MakeWholeBlocks();
+        var chunk = Resolve();
+        var words = new uint[ResolvedBlocks.ChunkWords];
+        Assert.That(chunk.TryGetBlocks(words), Is.True);
+
+        for (var i = 0; i < 3000; i++)
+        {
+            var from = random.Next(ResolvedChunks.ChunkBytes);
+            var length = 1 + random.Next(Math.Min(20_000, ResolvedChunks.ChunkBytes - from));
+            var found = new byte[length];
+            found.AsSpan().Fill(0xA5);
+            var range = new Extent((FirstSector * Sectors.Size) + from, length);
+            Assert.That(ResolvedBlocks.TryLook(words, range, out var isLive), Is.True);
+            Assert.That(isLive, Is.EqualTo(from < 10 * 4096 && from + length > 8 * 4096), $"bytes {from} to {from + length - 1}");
+            Assert.That(ResolvedBlocks.TryRead(words, range, found, isLive ? live : null, numbers), Is.True);
+            if (!found.AsSpan().SequenceEqual(expected.AsSpan(from, length))) Assert.Fail($"bytes {from} to {from + length - 1} of the chunk");
+        }
+    }
+
+    [Test]
+    public void TryRead_BlockOfTheLiveImageThatMayNotBeRead_IsFalse()
+    {
+        MakeWholeBlocks();
+        var words = new uint[ResolvedBlocks.ChunkWords];
+        Resolve().TryGetBlocks(words);
+
+        Assert.That(ResolvedBlocks.TryRead(words, new Extent((FirstSector * Sectors.Size) + (7 * 4096), 8192), new byte[8192], null, numbers), Is.False);
+    }
+
+    [Test]
+    public void TryRead_BlockDamaged_IsFalseForItAndOnlyIt()
+    {
+        MakeWholeBlocks();
+        var words = new uint[ResolvedBlocks.ChunkWords];
+        Resolve(out var stored).TryGetBlocks(words);
+        Flip(stored[3].Ref.PayloadOffset + 4095);
+
+        for (var block = 0; block < 16; block++)
+            Assert.That(ResolvedBlocks.TryRead(words, new Extent((FirstSector * Sectors.Size) + (block * 4096), 512), new byte[512], live, numbers), Is.EqualTo(block != 3), $"block {block}");
+    }
+
+    [Test]
+    public void TryLook_WordsOfWhichNothingIsKnown_IsFalse()
+    {
+        var words = new uint[ResolvedBlocks.ChunkWords];
+
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent(0, 1), out _), Is.False);
+        Assert.That(ResolvedBlocks.TryRead(words, new Extent(0, 1), new byte[1], live, numbers), Is.False);
+    }
+
+    [TestCase(0, 8, 9, TestName = "TryGetBlocks_PayloadOfMoreThanABlock_IsFalse")]
+    [TestCase(0, 4, 4, TestName = "TryGetBlocks_PayloadOfLessThanABlock_IsFalse")]
+    [TestCase(4, 8, 8, TestName = "TryGetBlocks_PayloadThatBeginsWithinABlock_IsFalse")]
+    public void TryGetBlocks_OneThatLiesInSeveralPlaces_IsFalse(int from, int to, int sectors)
+    {
+        if (from > 0) Part(0, from, -1);
+        Part(from, to, Write(from, sectors));
+        Part(to, SectorCount, -1);
+
+        Assert.That(Resolve().TryGetBlocks(new uint[ResolvedBlocks.ChunkWords]), Is.False);
+    }
+
+    [Test]
+    public void TryGetBlocks_DiskThatEndsWithinABlock_KnowsItToTheEnd()
+    {
+        Part(0, 8, Write(0, 8));
+        Part(8, 11, -1);
+        var words = new uint[ResolvedBlocks.ChunkWords];
+
+        Assert.That(Resolve().TryGetBlocks(words), Is.True);
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent(FirstSector * Sectors.Size, 11 * Sectors.Size), out _), Is.True);
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent((FirstSector + 16) * Sectors.Size, Sectors.Size), out _), Is.False);
+    }
+
+    /// <summary>Blocks 8 and 9 lie in the live image, 11 and 12 are zeros, 15 a hole; each of the rest is a record of its own.</summary>
+    private void MakeWholeBlocks()
+    {
+        for (var block = 0; block < 8; block++) Part(block * 8, (block * 8) + 8, Write(block * 8, 8));
+        Part(64, 80, -1);
+        Part(80, 88, Write(80, 8));
+        Part(88, 104, Add(RecordKind.Zero, 80, 40));
+        Part(104, 112, Write(104, 8));
+        Part(112, 120, Write(112, 8));
+        Part(120, SectorCount, Add(RecordKind.Punch, 120, 8));
+    }
+
     private void MakeManyParts()
     {
         // From a large payload that begins before the chunk, and is not aligned to it.
