@@ -39,28 +39,29 @@ internal sealed class RelayedFlow(Relay relay, Socket from, Socket to, Action<in
     private void TakeIn()
     {
         var buffer = new byte[PieceBytes];
-        long last = 0;
+        long last = 0, free = 0;
         while (true)
         {
             relay.Flowing.Wait();
+            // Not taken in before there is room on the wire: what it held would be a part of it that the source cannot see.
+            SleepUntil(free);
             var received = from.Receive(buffer);
             if (received == 0) return;
             count(received);
             // A relay spoils times, never contents: its randomness need not be repeatable.
             last = Math.Max(last, Stopwatch.GetTimestamp() + Ticks(relay.Delay) + (long)(Ticks(relay.Jitter) * Random.Shared.NextDouble()));
             onTheWay.Add((last, buffer[..received]));
+            if (relay.BytesPerSecond > 0) free = Math.Max(free, Stopwatch.GetTimestamp()) + Stopwatch.Frequency * received / relay.BytesPerSecond;
         }
     }
 
     private void PassOn()
     {
-        long free = 0;
         foreach (var (due, bytes) in onTheWay.GetConsumingEnumerable())
         {
-            SleepUntil(Math.Max(due, free));
+            SleepUntil(due);
             relay.Flowing.Wait();
             for (var at = 0; at < bytes.Length;) at += to.Send(bytes, at, bytes.Length - at, SocketFlags.None);
-            if (relay.BytesPerSecond > 0) free = Math.Max(free, Stopwatch.GetTimestamp()) + Stopwatch.Frequency * bytes.Length / relay.BytesPerSecond;
         }
     }
 

@@ -35,7 +35,7 @@ internal sealed class ResyncTests
         var changed = changing.DistinctBytes;
         var writesBefore = changing.Writes;
         var onTheWire = pair.Relay.Sent;
-        pair.Relay.BytesPerSecond = 4 << 20;
+        pair.Relay.BytesPerSecond = 2 << 20;
         pair.Relay.Mend();
         pair.AwaitPhase(Group, "resync");
         var within = pair.Following(Group).GetProperty("last").GetUInt64();
@@ -54,7 +54,8 @@ internal sealed class ResyncTests
         Assert.Multiple(() =>
         {
             Assert.That(brought, Is.LessThanOrEqualTo(changed * 101 / 100), "a block is brought over once");
-            Assert.That(wire, Is.LessThanOrEqualTo((changed + written) * 11 / 10));
+            // The guest is much faster than the wire: most of what it writes again has not been brought over yet. A scan that ran ahead into the buffer would send all of it twice.
+            Assert.That(wire, Is.LessThanOrEqualTo((changed + written / 2) * 11 / 10));
         });
 
         foreach (var (moment, hash) in new[] { ("before", before), ("after", after) })
