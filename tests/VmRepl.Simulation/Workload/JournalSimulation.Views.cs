@@ -1,6 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Journal;
 using VmRepl.Journal.Views;
+using VmRepl.Protocol.Records;
 using static VmRepl.Simulation.Workload.GroupChecker;
 
 namespace VmRepl.Simulation.Workload;
@@ -12,6 +13,9 @@ public sealed partial class JournalSimulation
     private const double AppendChance = 0.5, AppendChanceInPiece = 0.1;
 
     private double appendChance = AppendChance;
+
+    // What is being read, where that is a part of a chunk.
+    private (uint Disk, Extent Extent)? piece;
 
     private void OpenOneView()
     {
@@ -45,6 +49,7 @@ public sealed partial class JournalSimulation
         {
             volume.BeforeRead = null;
             appendChance = AppendChance;
+            piece = null;
         }
 
         Require(!open.View.IsClosed, "a view that gave way was read to its end");
@@ -68,7 +73,8 @@ public sealed partial class JournalSimulation
                 var length = random.Chance(0.8) ? Oracle.BlockBytes : Math.Min(disk.Length - from, random.Between(1, room / Sectors.Size) * Sectors.Size);
                 var isKnown = disk.KnowsBlocks(new Extent(from, length));
                 var appends = Counters[SimulationCounters.SecondLooks];
-                ComparePart(disk, new Extent(from, length), expected, $"disk {id} at {view.Point.Sequence}");
+                piece = (id, new Extent(from, length));
+                ComparePart(disk, piece.Value.Extent, expected, $"disk {id} at {view.Point.Sequence}");
                 if (!isKnown) continue;
                 Counters.Add(SimulationCounters.BlocksRead);
                 if (Counters[SimulationCounters.SecondLooks] > appends) Counters.Add(SimulationCounters.BlocksSecondLooks);
@@ -84,7 +90,15 @@ public sealed partial class JournalSimulation
         Counters.Add(SimulationCounters.SecondLooks);
         try
         {
-            AppendBatch();
+            if (piece is { } here && resend.Count == 0 && random.Chance(0.5))
+            {
+                isRewinding = false;
+                Send([maker.Contents(RecordKind.Write, here.Disk, here.Extent.Offset, here.Extent.Length)]);
+            }
+            else
+            {
+                AppendBatch();
+            }
         }
         catch (JournalFullException)
         {
