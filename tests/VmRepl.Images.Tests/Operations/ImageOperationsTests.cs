@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using VmRepl.Blocks;
+using VmRepl.Blocks.Decorators;
 using VmRepl.Images.Operations;
 
 namespace VmRepl.Images.Tests.Operations;
@@ -114,6 +115,35 @@ public sealed class ImageOperationsTests
         var result = ImageComparer.Compare(a, b, null, CancellationToken.None);
         Assert.That((result.Equal, result.FirstDifference), Is.EqualTo((false, (long)at)));
         Assert.That(result.Reason, Is.Not.Null);
+    }
+
+    /// <summary>Pieces are compared side by side: what lies first counts, whichever is found first.</summary>
+    [Test]
+    public void Compare_SeveralDifferencesAndAReadThatFails_TellsOfTheFirst([Range(1, 40)] int seed)
+    {
+        const int piece = 1 << 20, pieces = 6;
+        var random = new Random(seed);
+        using var a = DiskImages.Create(scratch["a.raw"], ImageFormat.Raw, pieces * piece);
+        using var b = DiskImages.Create(scratch["b.raw"], ImageFormat.Raw, pieces * piece);
+        for (var i = 0; i < pieces; i++)
+        {
+            a.Write(i * piece, [1]);
+            b.Write(i * piece, [1]);
+        }
+
+        var differences = Enumerable.Range(0, random.Next(1, 4)).Select(_ => (long)random.Next(1, pieces * piece)).ToList();
+        foreach (var at in differences) b.Write(at, [2]);
+        var (first, bad) = (differences.Min(), random.Next(pieces));
+        using var failing = new FailingDevice(a, seed, new FailureRule { Operation = DeviceOperation.Read, Range = new Extent(bad * (long)piece, piece) });
+        if (bad <= first / piece) Assert.That(() => ImageComparer.Compare(failing, b, null, CancellationToken.None), Throws.InstanceOf<IOException>());
+        else Assert.That(ImageComparer.Compare(failing, b, null, CancellationToken.None).FirstDifference, Is.EqualTo(first));
+    }
+
+    [Test]
+    public void Compare_Cancelled_Ends()
+    {
+        using var a = DiskImages.Create(scratch["a.raw"], ImageFormat.Raw, Length);
+        Assert.That(() => ImageComparer.Compare(a, a, null, new CancellationToken(canceled: true)), Throws.InstanceOf<OperationCanceledException>());
     }
 
     [TestCase(false)]
