@@ -34,7 +34,7 @@ internal static class VhdxLogReplay
         foreach (var entry in entries)
         {
             if (entry.FlushedFileOffset > (ulong)file.Length)
-                throw file.Mismatch((long)header.LogOffset + entry.Offset + 48, "FlushedFileOffset", $"at most {file.Length}, the file's length, which was more then", $"{entry.FlushedFileOffset}");
+                throw file.Mismatch((long)header.LogOffset + entry.Offset + 48, "FlushedFileOffset", $"at most {file.Length}, the length of the file, which was truncated since", $"{entry.FlushedFileOffset}");
         }
 
         var length = Math.Max(file.Length, (long)lastLength);

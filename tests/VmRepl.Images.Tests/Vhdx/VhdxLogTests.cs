@@ -87,7 +87,7 @@ internal sealed class VhdxLogTests
         DiskContents.RequireSame(DiskContents.ReadByQemu(folder, "vhdx", crashed), expected, "qemu");
     }
 
-    [TestCase("in use and empty", "no valid sequence")]
+    [TestCase("in use and empty", "with a valid sequence of")]
     [TestCase("target in the headers", "log descriptor")]
     [TestCase("target in the log", "log descriptor")]
     [TestCase("target behind the end", "log descriptor")]
