@@ -4,8 +4,8 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Images;
 
 /// <summary>
-/// Cuts stored runs at the holes of the host file, as <see cref="StoredRuns"/> does, many of them in one pass: the run of the file that was asked for last is remembered, since a file can have millions of blocks in one hole.
-/// For one pass over one map of a file that nobody writes meanwhile. Not safe for concurrent use.
+/// Cuts stored runs at the holes of the host file, as <see cref="StoredRuns"/> does, many of them in one pass: where the file is only read, the run of it that was asked for last is remembered, since a file can have millions of
+/// blocks in one hole. For one pass over one map. Not safe for concurrent use.
 /// </summary>
 /// <param name="file">Where the runs stand; not owned.</param>
 internal sealed class StoredRunCursor(IHostFile file)
@@ -32,6 +32,7 @@ internal sealed class StoredRunCursor(IHostFile file)
     public MapExtent First(MapExtent stored, BlockState hole = BlockState.Zero)
     {
         var place = stored.FileOffset;
+        if (!file.IsReadOnly) known = default;
         if (place < known.Offset || place >= known.End) known = Find(place);
         // Behind the file's end everything is data, so that reading it says so.
         if (known.Length == 0) return stored;

@@ -99,7 +99,7 @@ internal sealed class BlockVhd : VhdImage
     public override IEnumerable<MapExtent> Map(long offset, long length)
     {
         RequireInside(offset, length);
-        return MapRuns.Coalesce(VhdMap.Blocks(structure, table, bitmaps, parent, writing is not null, offset, length));
+        return MapRuns.Coalesce(VhdMap.Blocks(structure, table, bitmaps, parent, offset, length));
     }
 
     public override IEnumerable<ImageFinding> Check() => [.. VhdCheck.Run(structure, table.Whole(), parent), .. parent?.Check() ?? []];

@@ -5,10 +5,9 @@ namespace VmRepl.Images.Vhd;
 /// <summary>The allocation map of a dynamic or differencing VHD, block by block ("Block Allocation Table and Data Blocks"), down its chain.</summary>
 internal static class VhdMap
 {
-    /// <param name="isWritten">Whether the file may change while the map is walked.</param>
-    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, bool isWritten, long offset, long length)
+    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length)
     {
-        var cursor = isWritten ? null : new StoredRunCursor(structure.File.File);
+        var cursor = new StoredRunCursor(structure.File.File);
         for (long at = offset, end = offset + length; at < end;)
         {
             var inBlock = at % structure.BlockSize;
@@ -22,7 +21,7 @@ internal static class VhdMap
             else
             {
                 var (start, data) = (at - inBlock, place + structure.BitmapBytes);
-                if (bitmaps is null && cursor is not null && cursor.First(new MapExtent(at, count, BlockState.Data, 0, data + inBlock)) is var one && one.Length == count)
+                if (bitmaps is null && cursor.First(new MapExtent(at, count, BlockState.Data, 0, data + inBlock)) is var one && one.Length == count)
                 {
                     yield return one;
                     at += count;
@@ -33,7 +32,7 @@ internal static class VhdMap
                 foreach (var (run, isHere) in runs)
                 {
                     var stored = new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset);
-                    var parts = isHere ? cursor?.Map(stored) ?? structure.File.File.MapStored(stored) : parent.MapBehind(start + run.Offset, run.Length);
+                    var parts = isHere ? cursor.Map(stored) : parent.MapBehind(start + run.Offset, run.Length);
                     foreach (var part in parts) yield return part;
                 }
             }

@@ -49,8 +49,8 @@ internal sealed class VhdxFile(IHostFile file)
     }
 
     /// <summary>A stored run cut at the holes of the host file (<see cref="StoredRuns"/>); whole where the log lies over the file.</summary>
-    /// <param name="cursor">For one pass over a file that nobody writes.</param>
-    public IEnumerable<MapExtent> MapStored(MapExtent stored, StoredRunCursor? cursor = null) => lengthFromLog != 0 ? [stored] : cursor?.Map(stored) ?? file.MapStored(stored);
+    /// <param name="cursor">Of the pass over the map.</param>
+    public IEnumerable<MapExtent> MapStored(MapExtent stored, StoredRunCursor cursor) => lengthFromLog != 0 ? [stored] : cursor.Map(stored);
 
     /// <summary>Where the hole of the file ends that <paramref name="offset"/> lies in; the same offset where it lies in none, the file may be written, or a log lies over it.</summary>
     public long HoleEnd(long offset) => lengthFromLog == 0 ? holes.EndAt(offset) : offset;

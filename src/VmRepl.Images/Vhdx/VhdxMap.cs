@@ -8,7 +8,7 @@ internal static class VhdxMap
     public static IEnumerable<MapExtent> Blocks(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long offset, long length, SectorBitmapChanges? changes = null)
     {
         var geometry = structure.Geometry;
-        var cursor = file.File.IsReadOnly ? new StoredRunCursor(file.File) : null;
+        var cursor = new StoredRunCursor(file.File);
         var end = offset + length;
         // Blocks that lie one behind the other in the file are asked for their holes as one.
         MapExtent? stored = null;
@@ -40,7 +40,7 @@ internal static class VhdxMap
                 stored = null;
                 if (entry.State == PayloadState.NotPresent && table.AbsentFrom(index) is > 1 and var absent)
                     count = Math.Min(end - at, (geometry.Block(index + absent) * geometry.BlockSize) - at);
-                foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index, changes)) yield return part;
+                foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index, changes, cursor)) yield return part;
             }
 
             at += count;
@@ -50,7 +50,7 @@ internal static class VhdxMap
             foreach (var part in file.MapStored(last, cursor)) yield return part;
     }
 
-    private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index, SectorBitmapChanges? changes)
+    private static IEnumerable<MapExtent> NotFull(VhdxFile file, VhdxStructure structure, BlockTable table, VhdxImage? parent, long at, long count, BatEntry entry, long index, SectorBitmapChanges? changes, StoredRunCursor cursor)
     {
         switch (entry.State)
         {
@@ -63,7 +63,7 @@ internal static class VhdxMap
                 var place = structure.LocatePayload(file, entry, at / structure.Geometry.BlockSize);
                 return SectorBitmap.Runs(file, structure, table, at, count, changes)
                     .SelectMany(r => r.IsHere
-                        ? file.MapStored(new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize)))
+                        ? file.MapStored(new MapExtent(r.Run.Offset, r.Run.Length, BlockState.Data, 0, place + (r.Run.Offset % structure.Geometry.BlockSize)), cursor)
                         : parent.MapBehind(r.Run.Offset, r.Run.Length));
             default:
                 throw structure.BadState(file, entry, index);

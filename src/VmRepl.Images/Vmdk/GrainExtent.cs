@@ -30,7 +30,7 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
 
     public sealed override IEnumerable<MapExtent> Map(long offset, long length)
     {
-        var cursor = file.IsReadOnly ? new StoredRunCursor(file) : null;
+        var cursor = new StoredRunCursor(file);
         for (var end = offset + length; offset < end;)
         {
             var run = RunAt(offset, end - offset);
@@ -72,10 +72,10 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
         return new MapExtent(offset, Math.Min(length, most), first.State, 0, place);
     }
 
-    private IEnumerable<MapExtent> Parts(MapExtent run, long diskOffset, StoredRunCursor? cursor)
+    private IEnumerable<MapExtent> Parts(MapExtent run, long diskOffset, StoredRunCursor cursor)
     {
         if (run.State == BlockState.Compressed) return [run with { Offset = diskOffset, FileOffset = -1 }];
-        if (run.State == BlockState.Data) return cursor?.Map(run with { Offset = diskOffset }) ?? file.MapStored(run with { Offset = diskOffset });
+        if (run.State == BlockState.Data) return cursor.Map(run with { Offset = diskOffset });
         if (run.State == BlockState.Unallocated && parent is not null) return parent.MapBehind(diskOffset, run.Length);
         return [new MapExtent(diskOffset, run.Length, run.State)];
     }

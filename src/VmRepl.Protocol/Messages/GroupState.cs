@@ -15,11 +15,14 @@ public sealed record GroupState(string Phase, ulong Durable, ulong Applied, ulon
     /// <summary>Time of the newest record, microseconds since 1970 UTC; 0 where there is none.</summary>
     public long NewestTimeUs { get; init; }
 
-    /// <summary>Sequence with which the newest rewind began at the replica; 0 where none is known. Where it has grown, the replica gave out numbers that the source does not know of.</summary>
+    /// <summary>Sequence with which the newest rewind began at the replica; 0 where none is known. Where it is another one, the replica gave out numbers that the source does not know of.</summary>
     public ulong NewestRewind { get; init; }
 
     /// <summary>The metadata keys that have a value at the replica; at most 1024.</summary>
     public string[] MetadataKeys { get; init; } = [];
+
+    /// <summary>Whether it was rewound since a source knew of <paramref name="known"/> as its newest rewind. Another number says so, a lower one too: an older copy that was rewound may have gone past numbers of the source's since. None says nothing: one that was retired is not remembered.</summary>
+    public bool IsRewoundSince(ulong known) => NewestRewind != 0 && NewestRewind != known;
 
     public void WriteTo(MessagePackWriter writer)
     {

@@ -1,7 +1,5 @@
-using System.Globalization;
 using System.Threading.Channels;
 using VmRepl.Journal;
-using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
@@ -20,12 +18,9 @@ namespace VmRepl.Replication.Replica;
 /// <param name="peerWaits">Whether the peer waits with this side where there is no room.</param>
 internal sealed class ReplicationSession(ReplicaSite site, FramedConnection connection, PeerIdentity? identity, bool peerWaits)
 {
-    private const long FillBytesMax = 8 << 20;
-
     /// <summary>How long a peer may take to hear why its session ends.</summary>
     private static readonly TimeSpan LastWordLimit = TimeSpan.FromSeconds(5);
 
-    private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Channel<IMessage> questions = Channel.CreateBounded<IMessage>(new BoundedChannelOptions(256) { SingleReader = true });
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -34,7 +29,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private long receivedBytes;
     private SessionCredit? credit;
     private bool isPromising;
-    private ulong received;
+    private RecordLane lane = null!;
 
     // Set when this side has said its last word: what still comes is read and thrown away, for closing on unread input would reset the connection over that word.
     private volatile bool isFailed;
@@ -138,6 +133,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
 
         credit = site.Credits.Enter();
+        lane = new RecordLane(connection, group, credit, new RoomWait(site, connection, open.Group, peerWaits), site.Log);
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
         var state = new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)credit.GrantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0)
@@ -211,7 +207,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 switch (message)
                 {
                     case RecordBatch or BaselineBatch:
-                        await records.Writer.WriteAsync(message, cancellation);
+                        lane.Add(message);
                         break;
                     case DigestCompare or AllocationQuery:
                         await questions.Writer.WriteAsync(message, cancellation);
@@ -234,7 +230,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         finally
         {
             // What was received and is not yet durable was not acknowledged: it comes again.
-            records.Writer.TryComplete();
+            lane.Complete();
             questions.Writer.TryComplete();
             receivingEnded.TrySetResult();
         }
@@ -243,60 +239,9 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private async Task AppendAsync(CancellationToken cancellation)
     {
         await Task.Yield();
-        var room = new RoomWait(site, connection, group.Description.Name, peerWaits);
         try
         {
-            while (await records.Reader.WaitToReadAsync(cancellation))
-            {
-                long bytes = 0;
-                var batch = new List<Record>();
-                var baseline = new List<Record>();
-                var filled = new List<BaselineBatch>();
-                // Contents of a baseline wait for no flush: taken a little at a time, credit comes back while the rest is on its way.
-                while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryRead(out var next))
-                {
-                    if (next is RecordBatch following)
-                    {
-                        CheckOrder(following, batch);
-                        batch.AddRange(following.Records);
-                        bytes += Weigh(following.Records);
-                    }
-                    else if (next is BaselineBatch filling)
-                    {
-                        baseline.AddRange(filling.Records);
-                        filled.Add(filling);
-                        bytes += Weigh(filling.Records);
-                    }
-                }
-
-                // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
-                if (baseline.Count > 0)
-                {
-                    Verify(baseline);
-                    await room.RunAsync(() => group.ApplyBaseline(baseline), cancellation);
-                    received = baseline[^1].Header.Sequence;
-                    await AcknowledgeAsync(Weigh(baseline), cancellation);
-                }
-
-                foreach (var done in filled) done.Dispose();
-                // In pieces that any capacity has room for, one after the other: what fits is taken, and the rest waits.
-                foreach (var piece in AppendPieces.Of(batch, group.Journal.SegmentBytesEach / 2))
-                {
-                    var told = Task.CompletedTask;
-                    // A round's end is told when it is in the live images: whoever waits for it may look at them next.
-                    Action? durable = piece.Exists(r => r.Header.Kind == RecordKind.ResyncEnd) ? null : () => told = AcknowledgeAsync(0, cancellation);
-                    await room.RunAsync(() => Append(piece, durable), cancellation);
-                    await told;
-                    await AcknowledgeAsync(Weigh(piece), cancellation);
-                }
-
-                if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)
-                {
-                    SessionLog.Point(site.Log, group.Description.Name, end.Header.Sequence);
-                    // A round is over and nobody waits: the live images are flushed now, so that a crash later has nothing to redo.
-                    group.Journal.Checkpoint();
-                }
-            }
+            await lane.RunAsync(cancellation);
         }
         catch (Exception e) when (e is (IOException and not ConnectionLostException) or ArgumentException or Protocol.ProtocolException or JournalDamagedException or UnauthorizedAccessException)
         {
@@ -321,73 +266,13 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
     }
 
-    private Task AcknowledgeAsync(long bytes, CancellationToken cancellation)
-    {
-        var granted = credit!.Renew(bytes);
-        var position = group.Journal.Position;
-        return connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)granted), cancellation).AsTask();
-    }
-
-    private void Verify(List<Record> baseline)
-    {
-        var last = received;
-        foreach (var record in baseline)
-        {
-            record.VerifyPayload();
-            // Acknowledged by the newest number received: one that came late would count as taken before it is.
-            if (record.Header.Sequence <= last) throw new ArgumentException($"{record} came after {last}");
-            last = record.Header.Sequence;
-        }
-    }
-
-    /// <param name="durable">Called when the batch is durable and not yet applied.</param>
-    private void Append(List<Record> batch, Action? durable)
-    {
-        foreach (var record in batch)
-        {
-            record.VerifyPayload();
-            if (record.Header is { Kind: RecordKind.Zero or RecordKind.Punch, Length: > RecordLimits.MaxEmptyBytes })
-                throw new ArgumentException($"{record} names {record.Header.Length} bytes, {RecordLimits.MaxEmptyBytes} is the most that a {record.Header.Kind} of a batch may name");
-        }
-
-#if SIMULATION_PLANTS
-        if (!Simulation.Plant.Is(Simulation.Plant.AcceptOldEpoch))
-#endif
-        if (batch.Find(r => r.Header.Epoch < group.Description.Epoch) is { } stale)
-            throw new ArgumentException($"{stale} is of epoch {stale.Header.Epoch}; the group is at {group.Description.Epoch}");
-        group.Append(batch, durable);
-        received = batch[^1].Header.Sequence;
-    }
-
-    /// <summary>A batch follows the one before it without a hole, unless it begins with a resync that names the hole.</summary>
-    private void CheckOrder(RecordBatch batch, List<Record> waiting)
-    {
-        if (group.Phase == GroupPhase.Baseline) return;
-        var last = waiting.Count > 0 ? waiting[^1].Header.Sequence : group.Journal.Position.Durable;
-        var first = batch.Records[0].Header;
-        if (first.Kind == RecordKind.ResyncBegin && first.Attributes is { } named && named.ContainsKey(RecordAttribute.GapFrom))
-        {
-            var (from, to) = (named[RecordAttribute.GapFrom], named.GetValueOrDefault(RecordAttribute.GapTo));
-            if (from != Text(last + 1) || to != Text(first.Sequence - 1) || first.Sequence <= last + 1)
-                throw new ArgumentException($"{batch.Records[0]} gives up the sequences from {from} to {to}, those from {last + 1} to {first.Sequence - 1} are missing");
-        }
-        else if (batch.Previous != last || (first.Kind == RecordKind.ResyncBegin && first.Sequence != last + 1))
-        {
-            throw new ArgumentException($"a batch after sequence {batch.Previous}, beginning with {first.Sequence}, came where one after {last} was due");
-        }
-    }
-
-    private static string Text(ulong sequence) => sequence.ToString(CultureInfo.InvariantCulture);
-
     /// <summary>Counts a message against the credit; what is wrong where it is far beyond. The slack is one record, which a source may send when nothing is under way.</summary>
     private string? Overdraft(IMessage message)
     {
-        receivedBytes += message switch { RecordBatch batch => Weigh(batch.Records), BaselineBatch batch => Weigh(batch.Records), _ => 0 };
+        receivedBytes += RecordLane.Weigh(message);
         var granted = credit!.GrantedBytes;
         return receivedBytes <= granted + RecordLimits.MaxPayloadBytes ? null : $"the source sent {receivedBytes} bytes, {granted} were granted";
     }
-
-    private static long Weigh(IEnumerable<Record> batch) => batch.Sum(CreditRule.Weigh);
 
     private ulong LastPoint() => group.Journal.NewestPoint?.Sequence ?? 0;
 

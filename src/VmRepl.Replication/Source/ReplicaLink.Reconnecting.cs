@@ -58,7 +58,7 @@ internal sealed partial class ReplicaLink
             else if (welcome.StoreId != StoreId || state.Durable < Durable)
                 throw new RoundRestartException($"the replica came back with less than it had acknowledged (durable up to {state.Durable}, was {Durable})");
             // Its numbers are others than ours of the same value, and what was compared with its live image compares no more.
-            if (State is not null && state.NewestRewind > State.NewestRewind) throw new RoundRestartException("the replica was rewound in the middle of the round");
+            if (State is not null && state.IsRewoundSince(State.NewestRewind)) throw new RoundRestartException("the replica was rewound in the middle of the round");
             if (state.Phase == "baseline" && baselineIncarnation is { } known && known != welcome.Incarnation)
                 throw new RoundRestartException("the replica was restarted during the baseline");
             if (state.Phase == "baseline") baselineIncarnation = welcome.Incarnation;

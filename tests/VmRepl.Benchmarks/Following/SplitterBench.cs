@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using VmRepl.Benchmarks.Nbd;
 
@@ -88,21 +87,15 @@ internal static class SplitterBench
             {
                 var uri = $"nbd+unix:///?socket={socket}";
                 NbdBench.Fio(uri, Load, 1);
-                var before = Used(process);
+                var before = NbdBench.Processor(process);
                 var writes = NbdBench.Fio(uri, Load, seconds);
-                return new Writes(writes / seconds, (Used(process) - before).TotalMicroseconds / writes, 0);
+                return new Writes(writes / seconds, (NbdBench.Processor(process) - before) / writes, 0);
             }
             finally
             {
                 CommandLineTool.Stop(process);
             }
         }
-    }
-
-    private static TimeSpan Used(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
     }
 
     private static string Ratio(List<Writes> ours, List<Writes> theirs)

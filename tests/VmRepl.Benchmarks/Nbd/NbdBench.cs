@@ -94,7 +94,7 @@ internal static class NbdBench
     }
 
     /// <returns>µs of user and system time so far.</returns>
-    private static double Processor(Process process)
+    public static double Processor(Process process)
     {
         process.Refresh();
         return process.TotalProcessorTime.TotalMicroseconds;

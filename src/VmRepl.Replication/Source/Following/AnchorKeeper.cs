@@ -16,8 +16,25 @@ internal sealed class AnchorKeeper(IReadOnlyList<FollowedDisk> disks, GroupStrea
     /// <summary>Anchors made since the start.</summary>
     public long Count { get; private set; }
 
+    /// <summary>Makes one from time to time, until it is called off.</summary>
+    public async Task RunAsync(TimeSpan every, TimeProvider time, CancellationToken cancellation)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(every, time, cancellation);
+                await TryMakeAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The group ends.
+        }
+    }
+
     /// <summary>Makes one, where the replica is in sync and something was written since the last.</summary>
-    public async Task TryMakeAsync()
+    private async Task TryMakeAsync()
     {
         var losses = stream.SyncLosses;
         if (!stream.IsInSync || stream.Last == last) return;

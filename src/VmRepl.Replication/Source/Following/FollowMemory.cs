@@ -36,17 +36,6 @@ internal sealed class FollowMemory
         }
     }
 
-    /// <summary>The stream fell behind by itself: one that follows another of the same cause joins it, so that a guest that writes too much does not push everything else out.</summary>
-    public void NoteAgain(LinkDecision decision)
-    {
-        lock (gate)
-        {
-            var joins = Progress.Decisions is [.., var last] && (last.Decision, last.Cause) == (decision.Decision, decision.Cause);
-            var joined = joins ? decision with { Times = Progress.Decisions[^1].Times + 1, BroughtOverBytes = Progress.Decisions[^1].BroughtOverBytes } : decision;
-            Save(Progress with { Decisions = [.. Progress.Decisions.SkipLast(joins ? 1 : 0).TakeLast(DecisionsMax - 1), joined] });
-        }
-    }
-
     /// <summary>Values that are on their way; they are known to be there when the replica is in sync.</summary>
     public void NotePendingMetadata(IReadOnlyDictionary<string, string> digests)
     {
@@ -69,9 +58,21 @@ internal sealed class FollowMemory
         }
     }
 
-    public void NoteLostSync(long nowUs)
+    /// <param name="behind">Where the stream fell behind by itself. One that follows another of the same cause joins it, so that a guest that writes too much does not push everything else out.</param>
+    public void NoteLostSync(long nowUs, LinkDecision? behind)
     {
-        lock (gate) Save(Progress with { InSyncSinceUs = 0, LostSyncUs = nowUs });
+        lock (gate)
+        {
+            var next = Progress with { InSyncSinceUs = 0, LostSyncUs = nowUs };
+            if (behind is not null)
+            {
+                var joins = Progress.Decisions is [.., var last] && (last.Decision, last.Cause) == (behind.Decision, behind.Cause);
+                var joined = joins ? behind with { Times = Progress.Decisions[^1].Times + 1, BroughtOverBytes = Progress.Decisions[^1].BroughtOverBytes } : behind;
+                next = next with { Decisions = [.. Progress.Decisions.SkipLast(joins ? 1 : 0).TakeLast(DecisionsMax - 1), joined] };
+            }
+
+            Save(next);
+        }
     }
 
     public void NoteLinkEnded(long bytesSent, long timeUs)

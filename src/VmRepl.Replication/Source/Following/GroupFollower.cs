@@ -18,8 +18,6 @@ internal sealed class GroupFollower
 {
     private const string BaselinePhase = "baseline";
 
-    private static readonly TimeSpan HouseInterval = TimeSpan.FromSeconds(5);
-
     private readonly SourceGroupDefinition group;
     private readonly IReadOnlyList<FollowedDisk> disks;
     private readonly Guid sourceId;
@@ -35,6 +33,7 @@ internal sealed class GroupFollower
     private readonly AnswerRule answers;
     private readonly Splitter splitter;
     private readonly AnchorKeeper anchors;
+    private readonly LinkJudge judge;
     private readonly FollowProgress progress;
 
     // What a write waits for where the promise begins while so much is on its way, or as old as this: little enough either way.
@@ -61,6 +60,7 @@ internal sealed class GroupFollower
         var changes = new ChangesUnderWay();
         splitter = new Splitter(stream, answers, changes);
         anchors = new AnchorKeeper(disks, stream, changes);
+        judge = new LinkJudge(disks, anchors, sequences, memory);
         progress = new FollowProgress(time);
     }
 
@@ -115,51 +115,7 @@ internal sealed class GroupFollower
     public Splitter Splitter => splitter;
 
     /// <summary>Keeps a link, and the marks in order, until it is called off. Does not throw for what a replica or a network does.</summary>
-    public Task RunAsync(CancellationToken cancellation) => Task.WhenAll(LinkAsync(cancellation), KeepHouseAsync(cancellation), KeepAnchorsAsync(cancellation));
-
-    /// <summary>Takes what rests out of the activity logs, so that a crash of the host costs less.</summary>
-    private async Task KeepHouseAsync(CancellationToken cancellation)
-    {
-        while (true)
-        {
-            try
-            {
-                await Task.Delay(HouseInterval, time, cancellation);
-                foreach (var disk in disks)
-                {
-                    await disk.Marks.DeactivateIdleAsync(() =>
-                    {
-                        disk.Image.Flush();
-                        return default;
-                    });
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-            catch (IOException e)
-            {
-                FollowLog.MarksFailed(log, group.Name, e.Message);
-            }
-        }
-    }
-
-    private async Task KeepAnchorsAsync(CancellationToken cancellation)
-    {
-        try
-        {
-            while (true)
-            {
-                await Task.Delay(options.AnchorEvery, time, cancellation);
-                await anchors.TryMakeAsync();
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The group ends.
-        }
-    }
+    public Task RunAsync(CancellationToken cancellation) => Task.WhenAll(LinkAsync(cancellation), new MarksKeeper(group.Name, disks, time, log).RunAsync(cancellation), anchors.RunAsync(options.AnchorEvery, time, cancellation));
 
     private async Task LinkAsync(CancellationToken cancellation)
     {
@@ -312,55 +268,21 @@ internal sealed class GroupFollower
         }
     }
 
-    /// <summary>How the replica is brought level, by what is known of the disks and of it; kept for <c>vmrepl why</c>.</summary>
+    /// <summary>How the replica is brought level, kept for <c>vmrepl why</c>.</summary>
     private void Decide(ReplicaLink made, bool isBaseline)
     {
-        var known = memory.Progress;
-        var watermark = disks.Max(d => d.Marks.DurableAtReplica);
-        string? distrust = isBaseline ? null
-            : known.StoreId == Guid.Empty ? "this agent has not followed it to this replica before"
-            : known.StoreId != made.StoreId ? "the replica's store is another one"
-            // An older copy that was rewound may have gone past numbers of ours since.
-            : made.State.NewestRewind != 0 && made.State.NewestRewind != known.NewestRewind ? "the replica was rewound"
-            : made.Durable > sequences.Last ? "the replica has changes that this agent's state knows nothing of"
-            : null;
-        string? lost = isBaseline || distrust is not null || made.Durable >= watermark ? null : $"the replica has less than it had acknowledged (up to {made.Durable}, it was {watermark})";
-        var anchor = lost is null ? null : anchors.Newest(made.Durable);
-        if (anchor is { } from)
-        {
-            foreach (var disk in disks)
-            {
-                disk.Marks.MarkAgain(disk.Marks.Anchors.WrittenSince(from)!);
-                disk.Marks.Anchors.ForgetAfter(made.Durable);
-                disk.Marks.DurableAtReplica = made.Durable;
-            }
-        }
-        else if (isBaseline || distrust is not null || lost is not null)
-        {
-            foreach (var disk in disks)
-            {
-                disk.Marks.MarkAll();
-                disk.ComparesFirst = true;
-                // What it acknowledged counts from here on.
-                disk.Marks.DurableAtReplica = made.Durable;
-            }
-        }
-
+        var (decision, cause) = judge.Prepare(made.StoreId, made.State, isBaseline);
         var dirty = disks.Sum(d => d.Marks.DirtyBytes);
-        var decision = new LinkDecision(
-            time.NowUs(),
-            isBaseline ? "baseline" : disks.Any(d => d.ComparesFirst) ? "resync by digests" : anchor is not null ? "resync from an anchor" : "quick resync",
-            isBaseline ? "the replica has no point of this group yet" : distrust ?? (anchor is { } since ? $"{lost}, and what was written since the anchor {since} is known" : lost) ?? memory.Cause ?? "the link was lost",
-            dirty);
-        memory.Note(decision, made.StoreId, made.State.NewestRewind);
+        var kept = new LinkDecision(time.NowUs(), decision, cause ?? memory.Cause ?? "the link was lost", dirty);
+        memory.Note(kept, made.StoreId, made.State.NewestRewind);
         // What an earlier link brought over and came to no end is not this one's.
         progress.TakeCost();
-        FollowLog.Decided(log, group.Name, decision.Decision, decision.Cause, dirty);
+        FollowLog.Decided(log, group.Name, kept.Decision, kept.Cause, dirty);
     }
 
     private bool IsClose() => stream.LagBytes <= CloseBytes || stream.OldestFlightUs is not { } oldest || time.NowUs() - oldest <= CloseTime.TotalMicroseconds;
 
-    private void NoteBehind(string cause) => memory.NoteAgain(new LinkDecision(time.NowUs(), "quick resync", cause, disks.Sum(d => d.Marks.DirtyBytes)));
+    private LinkDecision Behind(string cause) => new(time.NowUs(), "quick resync", cause, disks.Sum(d => d.Marks.DirtyBytes));
 
     private void NotePromise()
     {
@@ -393,9 +315,12 @@ internal sealed class GroupFollower
             else
             {
                 promise?.Lost();
-                memory.NoteLostSync(time.NowUs());
-                if (loss == LossOfSync.BufferFull) NoteBehind($"the buffer of {options.BufferBytes >> 20} MiB was full: the guest wrote faster than the replica took it");
-                else if (loss == LossOfSync.LocalFailure) NoteBehind("a change failed on the local image");
+                memory.NoteLostSync(time.NowUs(), loss switch
+                {
+                    LossOfSync.BufferFull => Behind($"the buffer of {options.BufferBytes >> 20} MiB was full: the guest wrote faster than the replica took it"),
+                    LossOfSync.LocalFailure => Behind("a change failed on the local image"),
+                    _ => null,
+                });
                 FollowLog.LostSync(log, group.Name);
             }
         }

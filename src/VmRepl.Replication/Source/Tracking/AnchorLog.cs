@@ -15,7 +15,7 @@ internal sealed class AnchorLog : IDisposable
     /// <summary>Intervals that are kept.</summary>
     public const int IntervalCount = 4;
 
-    private const int PageBytes = IHostMemory.PageBytes, SegmentsPerPage = PageBytes * 8;
+    private const int PageBytes = IHostMemory.PageBytes, SegmentsPerPage = PageBytes * 8, ReadBytes = 1 << 20;
 
     private readonly Lock gate;
     private readonly IHostMemory memory;
@@ -159,9 +159,9 @@ internal sealed class AnchorLog : IDisposable
             using var file = directory.Open(name, HostFileAccess.Read);
             if (file.Length != length) return false;
             // All of it is read: what cannot be is found here and not as a fault of memory.
-            var page = new byte[PageBytes];
-            for (var at = length - PageBytes; at >= 0; at -= PageBytes) file.ReadExactly(at, page);
-            return AnchorHeader.IsIntact(page, diskLength, begun);
+            var buffer = new byte[Math.Min(length, ReadBytes)];
+            for (var at = length; at > 0; at -= buffer.Length) file.ReadExactly(Math.Max(0, at - buffer.Length), buffer);
+            return AnchorHeader.IsIntact(buffer.AsSpan(0, PageBytes), diskLength, begun);
         }
         catch (IOException)
         {
