@@ -80,20 +80,22 @@ public sealed class SimulatedFile : IHostFile
     {
         RequireOpen();
         volume.RequireUp(life);
-        var runs = new List<FileRun>();
-        for (var (at, end) = (offset, Math.Min(offset + length, inode.Length)); at < end;)
-        {
-            var isHole = inode.IsHole(at / SimulatedPage.Bytes);
-            var next = at;
-            while (next < end && inode.IsHole(next / SimulatedPage.Bytes) == isHole) next = Math.Min(end, ((next / SimulatedPage.Bytes) + 1) * SimulatedPage.Bytes);
-            runs.Add(new FileRun(at, next - at, isHole));
-            at = next;
-        }
-
-        return runs;
+        // A run at a time, as a file system tells them: who wants the first one does not pay for the rest.
+        return Runs(offset, Math.Min(offset + length, inode.Length));
     }
 
     public void Dispose() => isClosed = true;
+
+    private IEnumerable<FileRun> Runs(long at, long end)
+    {
+        while (at < end)
+        {
+            var first = at / SimulatedPage.Bytes;
+            var next = Math.Min(end, inode.RunEnd(first, (end + SimulatedPage.Bytes - 1) / SimulatedPage.Bytes) * SimulatedPage.Bytes);
+            yield return new FileRun(at, next - at, inode.IsHole(first));
+            at = next;
+        }
+    }
 
     private void Change(Action change)
     {

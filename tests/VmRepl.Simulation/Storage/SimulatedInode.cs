@@ -148,6 +148,15 @@ internal sealed class SimulatedInode(SimulatedVolume volume)
 
     public bool IsHole(long page) => Find(page)?.Current is null;
 
+    /// <summary>The first page behind <paramref name="first"/> that is a hole where that one is none, or none where it is one; at most <paramref name="end"/>.</summary>
+    public long RunEnd(long first, long end)
+    {
+        var isHole = IsHole(first);
+        var next = first + 1;
+        for (var there = Math.Min(end, pages.Length); next < there && pages[next]?.Current is null == isHole;) next++;
+        return next >= pages.Length && isHole ? end : Math.Min(next, end);
+    }
+
     /// <summary>Power is lost. Afterwards what is left is durable.</summary>
     public void LosePower(Func<bool> survives)
     {

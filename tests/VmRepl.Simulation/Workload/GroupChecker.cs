@@ -25,7 +25,7 @@ internal static class GroupChecker
         var expected = oracle.Points().Where(p => p.Sequence >= start).ToList();
         var runs = oracle.Runs(start);
         // The start of the range is a point of its own where it lies in a run.
-        if (oracle.Runs(0).Exists(r => r.Contains(start)) && !expected.Exists(p => p.Sequence == start)) expected.Insert(0, (start, ""));
+        if (oracle.Runs(0).Any(r => r.Contains(start)) && !expected.Exists(p => p.Sequence == start)) expected.Insert(0, (start, ""));
         var found = group.Journal.Points;
         if (!found.Select(p => (p.Sequence, p.Bookmark ?? "")).SequenceEqual(expected))
             throw new SimulationFailureException($"points from {start} on: expected [{string.Join(", ", expected)}], found [{string.Join(", ", found.Select(p => (p.Sequence, p.Bookmark)))}]");

@@ -89,7 +89,7 @@ public sealed partial class JournalSimulation
 
     /// <summary>What the oracle has beyond the newest durable record is in flight.</summary>
     private bool IsPoint(GroupStore from, ulong sequence) =>
-        sequence >= from.Journal.Position.Start && sequence <= from.Journal.Position.Durable && (oracle.Points().Exists(p => p.Sequence == sequence) || oracle.Runs(0, from.Journal.Position.Durable).Exists(r => r.Contains(sequence)));
+        sequence >= from.Journal.Position.Start && sequence <= from.Journal.Position.Durable && (oracle.Points().Any(p => p.Sequence == sequence) || oracle.Runs(0, from.Journal.Position.Durable).Any(r => r.Contains(sequence)));
 
     private static string Text(ulong sequence) => sequence.ToString(CultureInfo.InvariantCulture);
 }

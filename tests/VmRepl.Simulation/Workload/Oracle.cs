@@ -21,6 +21,10 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     // Contents after the first so many records.
     private readonly List<(int Records, IReadOnlyList<ulong[]> Disks)> copies = [];
 
+    // Answers that hold until a record is added or taken out.
+    private readonly Dictionary<(ulong Start, ulong Through), List<PointRun>> runs = [];
+    private List<(ulong Sequence, string Name)>? points;
+
     public IReadOnlyList<Record> Records => records;
 
     public ulong Newest => records.Count > 0 ? records[^1].Header.Sequence : 0;
@@ -30,6 +34,7 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
 
     public void Add(IEnumerable<Record> batch)
     {
+        ForgetAnswers();
         foreach (var record in batch)
         {
             // A rewind's records are the product's own: what it wrote has to be sectors that there were.
@@ -44,6 +49,7 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
         var lost = records.Where(r => r.Header.Sequence > after).ToList();
         records.RemoveRange(records.Count - lost.Count, lost.Count);
         copies.RemoveAll(c => c.Records > records.Count);
+        ForgetAnswers();
         return lost;
     }
 
@@ -116,7 +122,9 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     }
 
     /// <summary>Every point, oldest first; a point is listed once for each name, and with an empty one where it has none.</summary>
-    public List<(ulong Sequence, string Name)> Points()
+    public IReadOnlyList<(ulong Sequence, string Name)> Points() => points ??= FindPoints();
+
+    private List<(ulong Sequence, string Name)> FindPoints()
     {
         var points = new SortedDictionary<ulong, List<string>>();
         var isOpen = false;
@@ -135,7 +143,7 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
             if (!points.TryGetValue(target, out var names))
             {
                 // What lies in a run is a point that can be named while it is the start of the range; the journal refuses it otherwise.
-                if (target == header.Sequence ? isOpen : !Runs(0, header.Sequence).Exists(r => r.Contains(target))) continue;
+                if (target == header.Sequence ? isOpen : !Runs(0, header.Sequence).Any(r => r.Contains(target))) continue;
                 points[target] = names = [];
             }
 
@@ -147,7 +155,13 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
 
     /// <summary>The stretches outside resyncs, from the point before them to their newest record of contents or metadata; of each the part from <paramref name="start"/> on, where there is more than the start of it.</summary>
     /// <param name="through">Records up to this sequence only.</param>
-    public List<PointRun> Runs(ulong start, ulong through = ulong.MaxValue)
+    public IReadOnlyList<PointRun> Runs(ulong start, ulong through = ulong.MaxValue)
+    {
+        if (!runs.TryGetValue((start, through), out var found)) runs.Add((start, through), found = FindRuns(start, through));
+        return found;
+    }
+
+    private List<PointRun> FindRuns(ulong start, ulong through)
     {
         var runs = new List<PointRun>();
         RecordHeader? first = null, last = null;
@@ -173,6 +187,12 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     public long TimeOf(ulong sequence) => records.FindLast(r => r.Header.Sequence <= sequence)?.Header.TimeUs ?? 0;
 
     public static bool IsContents(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch;
+
+    private void ForgetAnswers()
+    {
+        points = null;
+        runs.Clear();
+    }
 
     private static void RequireStamped(Record record)
     {
