@@ -86,6 +86,8 @@ public sealed partial class GroupJournal
         {
             LearnTouches(disk, range);
             var sources = Find(disk, range, point);
+            // A replica that nobody brought up, or is behind, has an older live image.
+            var isApplied = position.Applied >= point;
             var ofChunk = new List<ContentSource>();
             var i = 0;
             for (var at = range.Offset; at < range.End; at += ResolvedChunks.ChunkBytes)
@@ -94,7 +96,7 @@ public sealed partial class GroupJournal
                 ofChunk.Clear();
                 for (; i < sources.Count && sources[i].Range.Offset < whole.End; i++)
                 {
-                    ofChunk.Add(sources[i] with { Range = sources[i].Range.Intersect(whole), Segment = sources[i].Record is { } record ? SegmentOf(record) : null });
+                    ofChunk.Add(sources[i] with { Range = sources[i].Range.Intersect(whole), Segment = sources[i].Record is { } record ? SegmentOf(record) : null, IsTouchedAfter = sources[i].IsTouchedAfter || !isApplied });
                     // It goes on in the next chunk.
                     if (sources[i].Range.End > whole.End) break;
                 }

@@ -40,6 +40,11 @@ public interface IHostFile : IDisposable
     /// </summary>
     void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => Write(offset, parts);
 
+    /// <summary>Reads through this opener leave the time of the last read as it is, where the host can do without: it costs each of them, and nobody asks for it of a file that is ours alone.</summary>
+    void LeaveReadTime()
+    {
+    }
+
     /// <summary>Waits for what <see cref="WriteAroundCache"/> began, so that other openers of the file see it as well.</summary>
     void FinishWrites()
     {

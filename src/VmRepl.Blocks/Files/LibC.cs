@@ -86,6 +86,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int FCntl(SafeFileHandle file, int command, ref FileLock fileLock);
 
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FCntl(SafeFileHandle file, int command, int argument);
+
     /// <summary>struct flock, fcntl.h, 64-bit.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct FileLock

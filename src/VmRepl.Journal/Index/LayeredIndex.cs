@@ -85,8 +85,8 @@ internal sealed partial class LayeredIndex
         {
             if (part.Record is null && part.IsTouchedAfter)
                 throw new InvalidOperationException($"disk {disk}, bytes {part.Start} to {part.End} were overwritten and have no undo: the invariant \"undo before overwrite\" is broken");
-            if (sources.Count > 0 && IsSame(sources[^1].Record, part.Record)) sources[^1] = sources[^1] with { Range = Extent.FromEnds(sources[^1].Range.Offset, part.End) };
-            else sources.Add(new ContentSource(Extent.FromEnds(part.Start, part.End), part.Record));
+            if (sources.Count > 0 && IsSame(sources[^1].Record, part.Record)) sources[^1] = sources[^1] with { Range = Extent.FromEnds(sources[^1].Range.Offset, part.End), IsTouchedAfter = sources[^1].IsTouchedAfter || part.IsTouchedAfter };
+            else sources.Add(new ContentSource(Extent.FromEnds(part.Start, part.End), part.Record, IsTouchedAfter: part.IsTouchedAfter));
         }
 
         return sources;

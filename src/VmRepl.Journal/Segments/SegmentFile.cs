@@ -86,7 +86,7 @@ internal sealed partial class SegmentFile : IDisposable
     /// <exception cref="JournalDamagedException">Its header does not verify, and its first commit does not say what stood there.</exception>
     public static SegmentFile Open(IHostDirectory directory, string name, HostFileAccess access, SegmentHandles? handles = null)
     {
-        var file = directory.Open(name, access);
+        var file = OpenFile(directory, name, access);
         try
         {
             var header = ReadHeader(file, name);
@@ -277,9 +277,16 @@ internal sealed partial class SegmentFile : IDisposable
 
     public void Dispose() => handle.Dispose();
 
-    private static IHostFile Reopen(IHostDirectory directory, string name, HostFileAccess access, SegmentHeader header, SegmentHandles handles)
+    private static IHostFile OpenFile(IHostDirectory directory, string name, HostFileAccess access)
     {
         var file = directory.Open(name, access);
+        file.LeaveReadTime();
+        return file;
+    }
+
+    private static IHostFile Reopen(IHostDirectory directory, string name, HostFileAccess access, SegmentHeader header, SegmentHandles handles)
+    {
+        var file = OpenFile(directory, name, access);
         handles.CountRead(SegmentLayout.HeaderBytes);
         try
         {

@@ -45,7 +45,9 @@ public sealed class PointInTimeView : IBlockDevice
     public void Read(long offset, Span<byte> buffer)
     {
         if (buffer.IsEmpty) return;
+        // Three places that nothing has in the processor's caches, at once instead of one after the other.
         resolved.Blocks.Prefetch(offset);
+        touches.Prefetch(offset);
         hold.ThrowIfClosed();
         ReadOpen(new Extent(offset, buffer.Length), buffer);
         // It is closed before the range's start moves, and what was read without a lock may be that of a later start.
@@ -102,7 +104,7 @@ public sealed class PointInTimeView : IBlockDevice
     public void Dispose() => resolved.Dispose();
 
     /// <summary>Whether it is known of each block of a range within one chunk where it lies, or did.</summary>
-    internal bool KnowsBlocks(Extent range) => resolved.Blocks.TryFind(range.Offset / ResolvedChunks.ChunkBytes, journal.Retirements, out var words) && ResolvedBlocks.TryLook(words, range, out _);
+    internal bool KnowsBlocks(Extent range) => resolved.Blocks.TryFind(range.Offset / ResolvedChunks.ChunkBytes, journal.Retirements, out var words) && ResolvedBlocks.TryLook(words, range, out _, out _);
 
     /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
@@ -123,13 +125,14 @@ public sealed class PointInTimeView : IBlockDevice
         var chunk = range.Offset / ResolvedChunks.ChunkBytes;
         if ((range.End - 1) / ResolvedChunks.ChunkBytes != chunk) return false;
         var retirements = journal.Retirements;
-        if (!resolved.Blocks.TryFind(chunk, retirements, out var words) || !ResolvedBlocks.TryLook(words, range, out var isLive)) return false;
+        if (!resolved.Blocks.TryFind(chunk, retirements, out var words) || !ResolvedBlocks.TryLook(words, range, out var isLive, out var isInLive)) return false;
         // Taken before the blocks are read again.
-        var stamp = isLive ? resolved.Blocks.StampOf(chunk) : 0;
-        if (isLive && stamp != touches.Stamp(range)) return false;
+        var stamp = isInLive ? resolved.Blocks.StampOf(chunk) : 0;
+        var usesLive = isInLive && stamp == touches.Stamp(range);
+        if (isLive && !usesLive) return false;
         try
         {
-            if (!ResolvedBlocks.TryRead(words, range, buffer, isLive ? live : null, resolved.Segments)) return false;
+            if (!ResolvedBlocks.TryRead(words, range, buffer, usesLive ? live : null, resolved.Segments)) return false;
         }
         catch (Exception e) when (e is JournalDamagedException or IOException or ObjectDisposedException && !AreTrue())
         {
@@ -147,7 +150,7 @@ public sealed class PointInTimeView : IBlockDevice
         Volatile.ReadBarrier();
         return AreTrue();
 
-        bool AreTrue() => retirements == journal.Retirements && (!isLive || stamp == touches.Stamp(range));
+        bool AreTrue() => retirements == journal.Retirements && (!usesLive || stamp == touches.Stamp(range));
     }
 
     /// <summary>Reads a range within one chunk as it was resolved before, without a lock: what was read counts only if neither a record nor a retirement came in between.</summary>

@@ -14,7 +14,8 @@ namespace VmRepl.Journal.Views;
 ///       8–9    kind
 ///       10–12  sectors of the payload before the part
 ///       13–15  sectors of the payload, less one
-///       16–31  number of the segment
+///       16     the live image held the same when it was resolved
+///       17–31  number of the segment
 /// </code>
 /// </summary>
 internal readonly struct ResolvedPart
@@ -24,7 +25,10 @@ internal readonly struct ResolvedPart
     /// <summary>The word that begins with the part's start.</summary>
     public const int ShapeWord = 2;
 
-    private const int KindShift = 8, BeforeShift = 10, SectorsShift = 13, SegmentShift = 16;
+    /// <summary>Bits of a segment's number.</summary>
+    public const int SegmentBits = 15;
+
+    private const int KindShift = 8, BeforeShift = 10, SectorsShift = 13, InLiveShift = 16, SegmentShift = 17;
 
     private readonly uint shape;
 
@@ -43,6 +47,7 @@ internal readonly struct ResolvedPart
         {
             var record = source.Record!.Value;
             (Place, Checksum) = (record.PayloadOffset, record.FirstChecksum);
+            if (!source.IsTouchedAfter) shape |= 1u << InLiveShift;
             shape |= ((uint)((source.Range.Offset - record.Offset) / Sectors.Size) << BeforeShift) | ((uint)((record.PayloadLength / Sectors.Size) - 1) << SectorsShift);
         }
         else if (kind == ResolvedPartKind.Referred)
@@ -68,6 +73,9 @@ internal readonly struct ResolvedPart
 
     /// <summary>Bytes of the whole payload.</summary>
     public int PayloadBytes => (int)(((shape >> SectorsShift) & 7) + 1) * Sectors.Size;
+
+    /// <summary>Whether the live image held the same when it was resolved, and does until a record touches the region. Of a <see cref="ResolvedPartKind.Small"/> one only.</summary>
+    public bool IsInLive => (shape & (1u << InLiveShift)) != 0;
 
     /// <summary>Number of the segment.</summary>
     public int Segment => (int)(shape >> SegmentShift);

@@ -2,10 +2,10 @@ using VmRepl.Journal.Segments;
 
 namespace VmRepl.Journal.Views;
 
-/// <summary>The segments that the resolved chunks of a view name, by numbers of 16 bits, so that a part of a chunk is small. A segment that is retired keeps its number; nothing is read of it any more. Safe for concurrent use.</summary>
+/// <summary>The segments that the resolved chunks of a view name, by numbers of 15 bits, so that a part of a chunk is small. A segment that is retired keeps its number; nothing is read of it any more. Safe for concurrent use.</summary>
 internal sealed class ResolvedSegments
 {
-    private const int Max = 1 << 16;
+    private const int Max = 1 << ResolvedPart.SegmentBits;
 
     private readonly Lock gate = new();
     private readonly Dictionary<SegmentFile, ushort> numbers = [];

@@ -32,8 +32,12 @@ internal sealed class ResolvedSheet : IDisposable
     /// <summary>Null where the host has no memory for it.</summary>
     public static ResolvedSheet? TryMake(int chunks) => LargePageMemory.TryMake(BytesOf(chunks)) is { } memory ? new ResolvedSheet(memory, chunks) : null;
 
-    /// <summary>Lets the processor fetch what says where a block lies.</summary>
-    public void Prefetch(int chunk, int block) => memory.Prefetch((chunk * ChunkBlockBytes) + (block * ResolvedPart.Words * sizeof(uint)));
+    /// <summary>Lets the processor fetch what says where a block lies, and what that holds for.</summary>
+    public void Prefetch(int chunk, int block)
+    {
+        memory.Prefetch((chunk * ChunkBlockBytes) + (block * ResolvedPart.Words * sizeof(uint)));
+        memory.Prefetch((chunks * ChunkBlockBytes) + (chunk * sizeof(ulong)));
+    }
 
     /// <summary>The words of a chunk's blocks. Whoever uses them keeps this alive.</summary>
     public Span<uint> WordsOf(int chunk) => MemoryMarshal.Cast<byte, uint>(memory.Bytes.Slice(chunk * ChunkBlockBytes, ChunkBlockBytes));

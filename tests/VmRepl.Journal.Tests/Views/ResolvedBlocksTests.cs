@@ -147,13 +147,13 @@ public class ResolvedBlocksTests
             while (!Volatile.Read(ref isOver))
             {
                 var before = Volatile.Read(ref retirements);
-                if (!chunks.Blocks.TryFind(0, before, out var words) || !ResolvedBlocks.TryLook(words, new Extent(0, ResolvedChunks.ChunkBytes), out _)) continue;
+                if (!chunks.Blocks.TryFind(0, before, out var words) || !ResolvedBlocks.TryLook(words, new Extent(0, ResolvedChunks.ChunkBytes), out _, out _)) continue;
                 var held = chunks.Blocks.StampOf(0);
                 if (held != Volatile.Read(ref stamp)) continue;
                 var liveBlocks = 0UL;
                 for (var at = 0L; at < ResolvedChunks.ChunkBytes; at += 4096)
                 {
-                    if (!ResolvedBlocks.TryLook(words, new Extent(at, 1), out var isLive)) liveBlocks = ulong.MaxValue / 2;
+                    if (!ResolvedBlocks.TryLook(words, new Extent(at, 1), out var isLive, out _)) liveBlocks = ulong.MaxValue / 2;
                     if (isLive) liveBlocks++;
                 }
 
@@ -194,5 +194,5 @@ public class ResolvedBlocksTests
     }
 
     private static bool IsKnown(ResolvedChunks chunks, long chunk, long retirements = 0) =>
-        chunks.Blocks.TryFind(chunk, retirements, out var words) && ResolvedBlocks.TryLook(words, new Extent(chunk * ResolvedChunks.ChunkBytes, ResolvedChunks.ChunkBytes), out _);
+        chunks.Blocks.TryFind(chunk, retirements, out var words) && ResolvedBlocks.TryLook(words, new Extent(chunk * ResolvedChunks.ChunkBytes, ResolvedChunks.ChunkBytes), out _, out _);
 }

@@ -23,6 +23,7 @@ public class ResolvedChunkTests
     private readonly byte[] expected = new byte[ResolvedChunks.ChunkBytes];
     private readonly Random random = new(1);
     private readonly ResolvedSegments numbers = new();
+    private bool isTouchedAfter;
     private MemoryDevice live = null!;
     private IHostDirectory directory = null!;
     private SegmentFile segment = null!;
@@ -30,6 +31,7 @@ public class ResolvedChunkTests
     [SetUp]
     public void MakeSegment()
     {
+        isTouchedAfter = true;
         records.Clear();
         parts.Clear();
         Array.Clear(expected);
@@ -175,7 +177,7 @@ public class ResolvedChunkTests
             var found = new byte[length];
             found.AsSpan().Fill(0xA5);
             var range = new Extent((FirstSector * Sectors.Size) + from, length);
-            Assert.That(ResolvedBlocks.TryLook(words, range, out var isLive), Is.True);
+            Assert.That(ResolvedBlocks.TryLook(words, range, out var isLive, out _), Is.True);
             Assert.That(isLive, Is.EqualTo(from < 10 * 4096 && from + length > 8 * 4096), $"bytes {from} to {from + length - 1}");
             Assert.That(ResolvedBlocks.TryRead(words, range, found, isLive ? live : null, numbers), Is.True);
             if (!found.AsSpan().SequenceEqual(expected.AsSpan(from, length))) Assert.Fail($"bytes {from} to {from + length - 1} of the chunk");
@@ -205,11 +207,34 @@ public class ResolvedChunkTests
     }
 
     [Test]
+    public void TryRead_BlockThatTheLiveImageHoldsToo_IsReadThereAndVerified()
+    {
+        MakeWholeBlocks();
+        expected.CopyTo(contents, FirstSector * Sectors.Size);
+        isTouchedAfter = false;
+        var words = new uint[ResolvedBlocks.ChunkWords];
+        Resolve(out var stored).TryGetBlocks(words);
+        var block = new Extent((FirstSector * Sectors.Size) + (3 * 4096), 4096);
+        var found = new byte[4096];
+
+        Assert.That(ResolvedBlocks.TryLook(words, block, out var isLive, out var isInLive) && !isLive && isInLive, Is.True);
+        contents[(int)block.Offset + 17] ^= 1;
+        Assert.That(ResolvedBlocks.TryRead(words, block, found, live, numbers), Is.True);
+        Assert.That(found.AsSpan().SequenceEqual(expected.AsSpan(3 * 4096, 4096)), Is.True, "a live image that does not verify is not believed");
+        contents[(int)block.Offset + 17] ^= 1;
+        Flip(stored[3].Ref.PayloadOffset + 4095);
+        found.AsSpan().Clear();
+        Assert.That(ResolvedBlocks.TryRead(words, block, found, live, numbers), Is.True);
+        Assert.That(found.AsSpan().SequenceEqual(expected.AsSpan(3 * 4096, 4096)), Is.True, "the journal is not asked");
+        Assert.That(ResolvedBlocks.TryRead(words, block, found, null, numbers), Is.False, "where the live image may not be read, the journal is asked");
+    }
+
+    [Test]
     public void TryLook_WordsOfWhichNothingIsKnown_IsFalse()
     {
         var words = new uint[ResolvedBlocks.ChunkWords];
 
-        Assert.That(ResolvedBlocks.TryLook(words, new Extent(0, 1), out _), Is.False);
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent(0, 1), out _, out _), Is.False);
         Assert.That(ResolvedBlocks.TryRead(words, new Extent(0, 1), new byte[1], live, numbers), Is.False);
     }
 
@@ -233,8 +258,8 @@ public class ResolvedChunkTests
         var words = new uint[ResolvedBlocks.ChunkWords];
 
         Assert.That(Resolve().TryGetBlocks(words), Is.True);
-        Assert.That(ResolvedBlocks.TryLook(words, new Extent(FirstSector * Sectors.Size, 11 * Sectors.Size), out _), Is.True);
-        Assert.That(ResolvedBlocks.TryLook(words, new Extent((FirstSector + 16) * Sectors.Size, Sectors.Size), out _), Is.False);
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent(FirstSector * Sectors.Size, 11 * Sectors.Size), out _, out _), Is.True);
+        Assert.That(ResolvedBlocks.TryLook(words, new Extent((FirstSector + 16) * Sectors.Size, Sectors.Size), out _, out _), Is.False);
     }
 
     /// <summary>Blocks 8 and 9 lie in the live image, 11 and 12 are zeros, 15 a hole; each of the rest is a record of its own.</summary>
@@ -302,7 +327,7 @@ public class ResolvedChunkTests
         var written = segment.WriteCommit(records, 1, 0, writer).Stored;
         stored = written;
         return ResolvedChunk.TryCreate(Chunk, 1, 0, [.. parts.Select(p => new ContentSource(
-            new Extent((FirstSector + p.From) * (long)Sectors.Size, (p.To - p.From) * (long)Sectors.Size), p.Record < 0 ? null : written[p.Record].Ref, p.Record < 0 ? null : segment))], numbers)!.Value;
+            new Extent((FirstSector + p.From) * (long)Sectors.Size, (p.To - p.From) * (long)Sectors.Size), p.Record < 0 ? null : written[p.Record].Ref, p.Record < 0 ? null : segment, isTouchedAfter))], numbers)!.Value;
     }
 
     private bool Read(ResolvedChunk chunk, int sector, int count) =>
