@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Journal.Index;
 using VmRepl.Journal.Index.Files;
+using VmRepl.Journal.Limits;
 using VmRepl.Journal.Segments;
 using VmRepl.Journal.Views;
 
@@ -79,12 +80,16 @@ public sealed partial class GroupJournal
 
     /// <summary>As <see cref="Resolve"/> for chunks of the disk, with nothing held: each may be read as long as its stamp and the number of retirements stay. Those of which the stamp is not known are left out.</summary>
     /// <param name="range">From the beginning of a chunk to the end of one, or of the disk.</param>
-    internal List<ResolvedChunk> ResolveChunks(uint disk, Extent range, ulong point, ResolvedSegments numbers)
+    /// <param name="hold">What keeps the point in the range.</param>
+    /// <exception cref="ViewClosedException">It gave way, and its point may be before the range's start by now.</exception>
+    internal List<ResolvedChunk> ResolveChunks(uint disk, Extent range, RangeHold hold, ResolvedSegments numbers)
     {
         var chunks = new List<ResolvedChunk>();
         lock (indexGate)
         {
+            hold.ThrowIfClosed();
             LearnTouches(disk, range);
+            var point = hold.Point;
             var sources = Find(disk, range, point);
             // A replica that nobody brought up, or is behind, has an older live image.
             var isApplied = position.Applied >= point;

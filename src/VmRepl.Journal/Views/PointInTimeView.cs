@@ -192,7 +192,7 @@ public sealed class PointInTimeView : IBlockDevice
         }
 
         var isFound = false;
-        foreach (var made in journal.ResolveChunks(disk, Extent.FromEnds(first * ResolvedChunks.ChunkBytes, Math.Min(behind * ResolvedChunks.ChunkBytes, Length)), point, resolved.Segments))
+        foreach (var made in journal.ResolveChunks(disk, Extent.FromEnds(first * ResolvedChunks.ChunkBytes, Math.Min(behind * ResolvedChunks.ChunkBytes, Length)), hold, resolved.Segments))
         {
             resolved.Keep(made);
             if (made.Chunk == chunk) (found, isFound) = (made, true);

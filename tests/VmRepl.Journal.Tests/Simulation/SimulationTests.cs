@@ -47,6 +47,10 @@ public class SimulationTests
     [Test]
     public void Journal_Seed1878225950556StartOfTheRangeInARun_CanBeNamed() => Assert.That(() => new JournalSimulation(1878225950556).Run(), Throws.Nothing);
 
+    /// <summary>While a view was read, an append closed it and moved the start of the range past its point; the view asked the index about that point once more, and was told that undo was missing.</summary>
+    [Test]
+    public void Journal_Seed20461ViewClosedInsideItsRead_SaysSo() => Assert.That(() => new JournalSimulation(20461).Run(), Throws.Nothing);
+
     /// <summary>Two of the plants are bugs that the simulation found: a segment given up on the word of a checkpoint that was not durable yet, and a flush that failed trusted after the next one.</summary>
     [TestCaseSource(typeof(Plant), nameof(Plant.All))]
     public void Journal_WithABugPlanted_IsFoundOut(string plant)
