@@ -16,6 +16,7 @@ var testResults = artifacts.Combine("tests");
 
 // ---------------------------------------------------------------- what was counted
 
+// Test projects run beside each other: counted under a lock of the list of failures.
 var passed = 0;
 var failures = new List<string>();
 var skips = new List<string>();
@@ -41,6 +42,11 @@ void RunTests(FilePath project)
         .Append("--results-directory").AppendQuoted(testResults.FullPath)
         .Append("--blame-hang-timeout").Append("10m").Append("--blame-hang-dump-type").Append("none");
     var status = StartProcess("dotnet", new ProcessSettings { Arguments = arguments, WorkingDirectory = root });
+    lock (failures) Count(name, trx, status);
+}
+
+void Count(string name, FilePath trx, int status)
+{
     if (!FileExists(trx))
     {
         if (status != 0) failures.Add($"{name}: ended with status {status} and no results");
@@ -167,8 +173,10 @@ Task("Test")
     .IsDependentOn("Clean-Results").IsDependentOn("Build").IsDependentOn("Test-Tools")
     .Does(() =>
     {
-        foreach (var project in GetFiles("tests/*.Tests/*.csproj").Concat(GetFiles("tests/VmRepl.EndToEnd/*.csproj")).OrderBy(file => file.FullPath))
-            RunTests(project);
+        // Two projects at a time, since most tests keep one processor busy. The end-to-end tests are alone: they do that for themselves, and some of them measure.
+        var projects = System.Collections.Concurrent.Partitioner.Create(GetFiles("tests/*.Tests/*.csproj").OrderBy(file => file.FullPath), System.Collections.Concurrent.EnumerablePartitionerOptions.NoBuffering);
+        System.Threading.Tasks.Parallel.ForEach(projects, new System.Threading.Tasks.ParallelOptions { MaxDegreeOfParallelism = Math.Min(2, Environment.ProcessorCount) }, RunTests);
+        foreach (var project in GetFiles("tests/VmRepl.EndToEnd/*.csproj")) RunTests(project);
     });
 
 Task("EndToEnd")
