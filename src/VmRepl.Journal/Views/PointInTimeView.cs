@@ -14,6 +14,8 @@ namespace VmRepl.Journal.Views;
 /// </summary>
 public sealed class PointInTimeView : IBlockDevice
 {
+    private const int LiveInARowMax = 4;
+
     private readonly GroupJournal journal;
     private readonly uint disk;
     private readonly IBlockDevice live;
@@ -21,6 +23,9 @@ public sealed class PointInTimeView : IBlockDevice
     private readonly ulong point;
     private readonly NewestTouches touches;
     private readonly ResolvedChunks resolved;
+
+    // Blocks read one after the other that the live image held, up to the number at which the next one is supposed to be another. Whoever reads counts it, without a lock: it decides how fast a read is and nothing else.
+    private int liveInARow;
 
     /// <param name="hold">Keeps the point within the range; its owner's to give back.</param>
     internal PointInTimeView(GroupJournal journal, uint disk, IBlockDevice live, RangeHold hold)
@@ -57,7 +62,7 @@ public sealed class PointInTimeView : IBlockDevice
 
     private void ReadOpen(Extent range, Span<byte> buffer)
     {
-        if (TryReadBlocks(range, buffer) || TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
+        if (TryReadLiveAtOnce(range, buffer) || TryReadBlocks(range, buffer) || TryReadUntouched(range, buffer) || TryReadResolved(range, buffer)) return;
         var stamp = touches.Stamp(range);
         var fromLive = ReadSources(range, buffer, range.Offset, readLive: true);
 #if SIMULATION_PLANTS
@@ -106,6 +111,9 @@ public sealed class PointInTimeView : IBlockDevice
     /// <summary>Whether it is known of each block of a range within one chunk where it lies, or did.</summary>
     internal bool KnowsBlocks(Extent range) => resolved.Blocks.TryFind(range.Offset / ResolvedChunks.ChunkBytes, journal.Retirements, out var words) && ResolvedBlocks.TryLook(words, range, out _, out _);
 
+    /// <summary>Whether the next block is supposed to lie in the live image.</summary>
+    internal bool SupposesLive => liveInARow == LiveInARowMax;
+
     /// <summary>Where nothing was touched in the recovery range, the live image holds it. Nothing is locked.</summary>
     private bool TryReadUntouched(Extent range, Span<byte> buffer)
     {
@@ -119,6 +127,37 @@ public sealed class PointInTimeView : IBlockDevice
         return journal.IsUntouched(touches, range);
     }
 
+    /// <summary>
+    /// Near the end of the range nearly every block lies in the live image too: it is read at once, and while the kernel copies it, memory has the time to bring what says whether that was right. What nobody touched
+    /// by the look after the read, it was not touched before.
+    /// </summary>
+    private bool TryReadLiveAtOnce(Extent range, Span<byte> buffer)
+    {
+        if (!SupposesLive || !ResolvedBlocks.IsBlock(range)) return false;
+        try
+        {
+            live.Read(range.Offset, buffer);
+        }
+        catch (IOException)
+        {
+            // The journal may have it still; where it has not, the next to read it says so.
+            return false;
+        }
+
+        var chunk = range.Offset / ResolvedChunks.ChunkBytes;
+        var stamp = resolved.Blocks.StampOf(chunk);
+        Volatile.ReadBarrier();
+        var isRight = resolved.Blocks.TryFind(chunk, journal.Retirements, out var words) && ResolvedBlocks.IsInLive(words, range, buffer);
+#if SIMULATION_PLANTS
+        if (isRight && VmRepl.Simulation.Plant.Is(VmRepl.Simulation.Plant.ViewWithoutSecondLook)) return true;
+#endif
+        GC.KeepAlive(resolved);
+        Volatile.ReadBarrier();
+        isRight = isRight && stamp == touches.Stamp(range);
+        if (!isRight) liveInARow = 0;
+        return isRight;
+    }
+
     /// <summary>Reads a range within one chunk of which the blocks are known, without a lock. Where all of it lies in the journal nothing is asked of what was touched: that can only change where a segment is retired.</summary>
     private bool TryReadBlocks(Extent range, Span<byte> buffer)
     {
@@ -130,6 +169,7 @@ public sealed class PointInTimeView : IBlockDevice
         var stamp = isInLive ? resolved.Blocks.StampOf(chunk) : 0;
         var usesLive = isInLive && stamp == touches.Stamp(range);
         if (isLive && !usesLive) return false;
+        if (ResolvedBlocks.IsBlock(range)) NoteLive(usesLive);
         try
         {
             if (!ResolvedBlocks.TryRead(words, range, buffer, usesLive ? live : null, resolved.Segments)) return false;
@@ -175,6 +215,12 @@ public sealed class PointInTimeView : IBlockDevice
 #endif
         Volatile.ReadBarrier();
         return IsTrue(found, range);
+    }
+
+    private void NoteLive(bool isLive)
+    {
+        var inARow = isLive ? Math.Min(liveInARow + 1, LiveInARowMax) : 0;
+        if (inARow != liveInARow) liveInARow = inARow;
     }
 
     /// <summary>Asks the index about a chunk, and about those beside it that are not known either.</summary>

@@ -68,6 +68,17 @@ internal sealed class ResolvedBlocks : IDisposable
     /// <summary>The newest sequence that had touched the region of a chunk that <see cref="TryFind"/> finds, as far as its blocks know; 0 where nothing is known of them.</summary>
     public ulong StampOf(long chunk) => SheetOf(chunk, out var within)?.StampOf(within) ?? 0;
 
+    /// <summary>Whether a range is a block, all of it.</summary>
+    public static bool IsBlock(Extent range) => range.Length == BlockBytes && range.Offset % BlockBytes == 0;
+
+    /// <summary>Whether a block lies in the live image, or did when it was resolved, and is what was read there.</summary>
+    /// <param name="contents">What was read; verified where there is a checksum.</param>
+    public static bool IsInLive(ReadOnlySpan<uint> words, Extent block, ReadOnlySpan<byte> contents)
+    {
+        var found = BlockAt(words, block.Offset);
+        return found.Kind == ResolvedPartKind.Live || (found.IsInLive && Crc32C.Compute(contents) == found.Checksum);
+    }
+
     /// <summary>Looks at the blocks of a range that lies within a chunk. False where one is not known.</summary>
     /// <param name="isLive">Whether one lies in the live image alone.</param>
     /// <param name="isInLive">Whether the live image holds one, too.</param>

@@ -72,12 +72,15 @@ public sealed partial class JournalSimulation
                 var room = ResolvedChunks.ChunkBytes - (from % ResolvedChunks.ChunkBytes);
                 var length = random.Chance(0.8) ? Oracle.BlockBytes : Math.Min(disk.Length - from, random.Between(1, room / Sectors.Size) * Sectors.Size);
                 var isKnown = disk.KnowsBlocks(new Extent(from, length));
+                var isAtOnce = disk.SupposesLive && length == Oracle.BlockBytes;
                 var appends = Counters[SimulationCounters.SecondLooks];
                 piece = (id, new Extent(from, length));
                 ComparePart(disk, piece.Value.Extent, expected, $"disk {id} at {view.Point.Sequence}");
                 if (!isKnown) continue;
                 Counters.Add(SimulationCounters.BlocksRead);
-                if (Counters[SimulationCounters.SecondLooks] > appends) Counters.Add(SimulationCounters.BlocksSecondLooks);
+                if (Counters[SimulationCounters.SecondLooks] == appends) continue;
+                Counters.Add(SimulationCounters.BlocksSecondLooks);
+                if (isAtOnce) Counters.Add(SimulationCounters.BlocksAtOnce);
             }
         }
     }

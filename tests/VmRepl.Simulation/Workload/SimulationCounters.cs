@@ -8,7 +8,7 @@ public sealed class SimulationCounters
     public const string PowerLosses = "power-losses", Kills = "kills", CrashesInRecovery = "crashes-in-recovery", ErrorsInRecovery = "errors-in-recovery", TornTails = "torn-tails", Redone = "records-redone",
         Retirements = "retirements", Recycled = "segments-recycled", HandDowns = "hand-downs", VoidBytes = "void-bytes-given-back", CrashesInRetirement = "crashes-in-a-retirement", CrashesInHandDown = "crashes-in-a-hand-down",
         Undos = "undos", Checkpoints = "checkpoints",
-        ViewsOverRetirement = "views-over-a-retirement", ViewsClosed = "views-that-gave-way", SecondLooks = "appends-inside-a-view's-read", BlocksRead = "reads-of-blocks-known-before", BlocksSecondLooks = "appends-inside-a-read-of-blocks", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
+        ViewsOverRetirement = "views-over-a-retirement", ViewsClosed = "views-that-gave-way", SecondLooks = "appends-inside-a-view's-read", BlocksRead = "reads-of-blocks-known-before", BlocksSecondLooks = "appends-inside-a-read-of-blocks", BlocksAtOnce = "appends-inside-a-read-of-live-at-once", PointsChecked = "points-checked", HolesChecked = "hole-blocks-checked",
         JournalFull = "journal-full", DiskFull = "disk-full", ReadErrors = "read-errors", WriteErrors = "write-errors", FlushErrors = "flush-errors",
         PunchErrors = "punch-errors", VoidsNotGivenBack = "punch-errors-of-void-copies", VolumesWithoutHoles = "volumes-without-holes", Resends = "batches-resent", GivenUp = "batches-given-up",
         LostFlushes = "lost-flushes", LostFlushesNamed = "lost-flushes-named", FoundBehind = "found-behind", Reconnects = "reconnects",
@@ -24,7 +24,7 @@ public sealed class SimulationCounters
     private static readonly string[] Names =
     [
         PowerLosses, Kills, CrashesInRecovery, ErrorsInRecovery, TornTails, Redone, Retirements, Recycled, HandDowns, VoidBytes, CrashesInRetirement, CrashesInHandDown, Undos, Checkpoints,
-        ViewsOverRetirement, ViewsClosed, SecondLooks, BlocksRead, BlocksSecondLooks, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, PunchErrors, VoidsNotGivenBack, VolumesWithoutHoles, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
+        ViewsOverRetirement, ViewsClosed, SecondLooks, BlocksRead, BlocksSecondLooks, BlocksAtOnce, PointsChecked, HolesChecked, JournalFull, DiskFull, ReadErrors, WriteErrors, FlushErrors, PunchErrors, VoidsNotGivenBack, VolumesWithoutHoles, Resends, GivenUp, LostFlushes, LostFlushesNamed, FoundBehind, Reconnects,
         CleanReopens, ReadOnlyOpens, Bookmarks, Rounds, Records, ResyncsOverRestart, Rewinds, RewindsForward, CrashesInRewind, RewindsGivenUp, RewindsOverRestart, ViewsInRewind, MomentsFollowed, MomentsChecked, MomentsRefused,
         Scrubs, ScrubsBesideAppends, BitFlips, BitFlipsNamed, BitFlipsWhileOpen, BitFlipsInLive, BitFlipsThatSpoil, BitFlipsThatClose, CommitsMended, DamageOfSeveralBits, DigestFilesRemoved, SparesRemoved, IndexFilesSeen, IndexFilesRemoved, UndoShared, AppliedShared,
     ];
