@@ -101,8 +101,10 @@ internal sealed class Qcow2HeaderReader
         if (header.HasExtendedL2 && header.ClusterBits < Qcow2Layout.ExtendedClusterBitsMin)
             throw Mismatch(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"at least {Qcow2Layout.ExtendedClusterBitsMin} for extended L2 entries", header.ClusterBits);
         var isRaw = (header.Autoclear & Qcow2Layout.RawExternal) != 0;
-        if (isRaw && header.HasExternalData && header.BackingFile is not null)
-            throw Bad(Qcow2Layout.AutoclearAt, "autoclear_features", "a raw external data file excludes a backing file");
+        if (isRaw && !header.HasExternalData)
+            throw Mismatch(Qcow2Layout.AutoclearAt, "autoclear_features", "without bit 1 (raw external data) in an image that has no external data file", $"0x{header.Autoclear:x}");
+        if (isRaw && header.BackingFile is not null)
+            throw Mismatch(Qcow2Layout.AutoclearAt, "autoclear_features", "without bit 1 (raw external data) in an image with a backing file", $"0x{header.Autoclear:x}");
         if (header.HasExternalData && header.SnapshotCount > 0)
             throw Bad(Qcow2Layout.SnapshotCountAt, "nb_snapshots", "an image with an external data file cannot have internal snapshots");
         if (header.HasExternalData && string.IsNullOrEmpty(header.Extensions.DataFile))
