@@ -15,8 +15,8 @@ internal sealed class TableMemory
     /// <summary>Bytes that may be held at most: what a chain needs as long as it is open.</summary>
     public const long HeldBytesMax = 16 << 20;
 
-    /// <summary>Entries that are looked at in advance at most, so that a chain of many large tables opens in time too: as many as the largest table has (half a second's work).</summary>
-    public const long ExaminedEntriesMax = 4 << 20;
+    /// <summary>Entries that are looked at in advance at most, so that a chain of many large tables opens in time too: as many as a disk of 2 TiB has in VHD's usual blocks (a quarter of a second's work at most).</summary>
+    public const long ExaminedEntriesMax = 1 << 20;
 
     private readonly Lock gate = new();
     private readonly Dictionary<(object Owner, long Number), LinkedListNode<Kept>> kept = [];

@@ -11,10 +11,10 @@ public static class ChangeTracks
     /// <exception cref="ImageFormatException">There is none.</exception>
     public static IChangeTrack Bitmap(IDiskImage image, string name) =>
         image.ChangeTracks.FirstOrDefault(t => t.Kind == ChangeTrackKind.Bitmap && t.Name == name)
-        ?? throw new ImageFormatException(image.Files[0].Path, -1, "bitmaps", $"none is called \"{name}\"");
+        ?? throw ImageFormatException.Mismatch(image.Files[0].Path, -1, "bitmaps", $"some with one called \"{name}\"", "none of that name");
 
     /// <summary>What the image itself holds over its backing file.</summary>
     /// <exception cref="ImageFormatException">It has none.</exception>
     public static IChangeTrack Layer(IDiskImage image) =>
-        image.Parent is not null ? new LayerChanges(image) : throw new ImageFormatException(image.Files[0].Path, -1, "layer", "the image has no backing file");
+        image.Parent is not null ? new LayerChanges(image) : throw ImageFormatException.Mismatch(image.Files[0].Path, -1, "layer", "over a backing file", "of an image that has no backing file");
 }

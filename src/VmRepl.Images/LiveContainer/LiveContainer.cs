@@ -117,10 +117,10 @@ public static class LiveContainer
         var file = new VhdxFile(hostFile);
         var headers = VhdxHeaderPair.Read(file);
         if (headers.Current.LogGuid != Guid.Empty)
-            throw file.Bad(VhdxLayout.HeaderOffsets[0] + 48, "LogGuid", "is set: something other than the replica has written this live image; replay its log first (qemu-img check -r all)");
+            throw file.Mismatch(VhdxLayout.HeaderOffsets[0] + 48, "LogGuid", "zeros in a live image", $"{headers.Current.LogGuid}: something other than the replica has written it; replay its log first (qemu-img check -r all)");
         var structure = VhdxStructure.Read(file, headers);
         var metadata = structure.Metadata;
-        if (metadata.HasParent) throw file.Bad(structure.Regions.Metadata.Offset, "HasParent", "is set; a live image has no parent");
+        if (metadata.HasParent) throw file.Mismatch(structure.Regions.Metadata.Offset, "HasParent", "0 in a live image", "1");
         var payloadOffset = ReadTable(file, structure);
         var dataWrite = headers.Current.DataWriteGuid.ToByteArray();
         return new LiveImageFile(hostFile, payloadOffset, metadata.Length, metadata.LogicalSectorSize, ContentId(BinaryPrimitives.ReadUInt32LittleEndian(dataWrite)));
@@ -163,10 +163,10 @@ public static class LiveContainer
                 if (index == 0) expected = payloadOffset = entry.FileOffset;
                 if (entry.State != PayloadState.FullyPresent || entry.FileOffset != expected)
                 {
-                    throw file.Bad(
+                    throw file.Mismatch(
                         at + (i * VhdxLayout.BatEntryBytes),
                         "BAT entry",
-                        $"{index} is {entry.State} at {entry.FileOffset}, a live image has all blocks present and in one piece (here at {expected})");
+                        $"fully present at {expected}, since a live image has all blocks in one piece", $"{entry.State} at {entry.FileOffset} in entry {index}");
                 }
             }
         }

@@ -28,8 +28,8 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
         var run = header.HasExtendedL2 ? FindExtended(table, offset, length) : FindPlain(table, offset, length);
         if (run.Kind == ClusterKind.Data && run.Host + run.Length > dataLength())
         {
-            throw new ImageFormatException(dataFile.Path, run.Host, "data cluster",
-                $"disk offset {run.Offset} with {run.Length} bytes leads there, but the file ends at {dataLength()}");
+            throw ImageFormatException.Mismatch(dataFile.Path, run.Host, "data cluster",
+                $"followed by {run.Length} bytes, those of disk offset {run.Offset}", $"cut: the file ends at {dataLength()}");
         }
 
         return run;

@@ -15,7 +15,7 @@ internal readonly record struct CompressedEntry(long Host, int Length)
     {
         var split = 62 - (clusterBits - 8);
         var host = entry & ((1UL << split) - 1);
-        if (host >> 56 != 0) throw new ImageFormatException(path, -1, "compressed cluster descriptor", $"0x{entry:x16} has an offset above 2^56");
+        if (host >> 56 != 0) throw ImageFormatException.Mismatch(path, -1, "compressed cluster descriptor", "of an offset below 2^56", $"0x{entry:x16}");
         var sectors = (int)((entry & ~(Qcow2Layout.CompressedFlag | Qcow2Layout.Copied)) >> split) + 1;
         return new CompressedEntry((long)host, (sectors * SectorSize) - (int)(host % SectorSize));
     }

@@ -74,7 +74,7 @@ internal sealed class Qcow2Bitmap(IHostFile file, Qcow2Header header, Qcow2Bitma
     {
         var host = (long)(entry & Qcow2Layout.OffsetMask);
         if ((entry & ~(Qcow2Layout.OffsetMask | AllOnes)) != 0 || (host != 0 && (entry & AllOnes) != 0) || !Sectors.IsAligned(host, header.ClusterSize))
-            throw new ImageFormatException(file.Path, at, "bitmap table entry", $"0x{entry:x16} of \"{Name}\" is neither a cluster nor all zeros or ones");
+            throw ImageFormatException.Mismatch(file.Path, at, "bitmap table entry", "the place of a cluster, 0 (all zeros) or 1 (all ones)", $"0x{entry:x16} in \"{Name}\"");
         if (host == 0) return entry == AllOnes;
         file.ReadField(host, bytes.AsSpan(0, needed), "bitmap data");
         return null;

@@ -114,7 +114,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
             var (weight, wasActive) = l2Tables.GetValueOrDefault(host);
             l2Tables[host] = (weight + 1, wasActive || isActive);
             if (l2Tables.Count > TablesAnyway && l2Tables.Count > uses.ClustersStored)
-                throw new ImageFormatException(file.Path, offset, "L1 table", $"the image names {l2Tables.Count} L2 tables, and its file has contents for {uses.ClustersStored} clusters");
+                throw ImageFormatException.Mismatch(file.Path, offset, "L1 table", $"of at most {uses.ClustersStored} L2 tables, for as many clusters the file has contents", $"of {l2Tables.Count}");
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed class Qcow2Driver : IImageDriver
             var header = Qcow2HeaderReader.Read(file);
             if (context.Snapshot is { } snapshot) header = Qcow2SnapshotTable.Select(file, header, snapshot);
             if (header.Compression == Qcow2Compression.Zstd && !Zstd.IsAvailable)
-                throw new ImageFormatException(file.Path, Qcow2Layout.CompressionAt, "compression_type", "the image is compressed with zstd and libzstd is not installed");
+                throw ImageFormatException.Mismatch(file.Path, Qcow2Layout.CompressionAt, "compression_type", "0 (deflate) where libzstd is not installed", "1 (zstd)");
             if (context.Writable) Qcow2Writer.RequireWritable(file, header);
             if (header.HasExternalData) dataFile = context.OpenPart(file, header.Extensions.DataFile!);
             if (header.BackingFile is { } backing) parent = context.OpenParent(file, backing, BackingFormat(file, header));
@@ -52,12 +52,12 @@ internal sealed class Qcow2Driver : IImageDriver
         var name = header.Extensions.BackingFormat;
         if (string.IsNullOrEmpty(name))
         {
-            throw new ImageFormatException(file.Path, Qcow2Layout.BackingOffsetAt, "backing format",
-                $"the image names the backing file \"{header.BackingFile}\" but not its format; name it with qemu-img rebase -u -b FILE -F FORMAT");
+            throw ImageFormatException.Mismatch(file.Path, Qcow2Layout.BackingOffsetAt, "backing format",
+                "there beside the name of a backing file", $"missing for \"{header.BackingFile}\"; name it with qemu-img rebase -u -b FILE -F FORMAT");
         }
 
         return ImageFormatNames.TryParse(name, out var format)
             ? format
-            : throw new ImageFormatException(file.Path, Qcow2Layout.BackingOffsetAt, "backing format", $"\"{name}\" is not a format that is read here");
+            : throw ImageFormatException.Mismatch(file.Path, Qcow2Layout.BackingOffsetAt, "backing format", "raw, qcow2, vhdx, vmdk or vpc", $"\"{name}\"");
     }
 }

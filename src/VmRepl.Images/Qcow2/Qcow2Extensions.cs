@@ -27,13 +27,13 @@ internal sealed record Qcow2Extensions
         var at = start;
         while (at + 8 <= end)
         {
-            if (at + 8 > cluster.Length) throw new ImageFormatException(path, at, "header extension", "the file ends inside the header extensions");
+            if (at + 8 > cluster.Length) throw ImageFormatException.Mismatch(path, at, "header extension", "of 8 bytes at least", $"cut: the file ends at {cluster.Length}");
             var type = BinaryPrimitives.ReadUInt32BigEndian(cluster[at..]);
             var length = BinaryPrimitives.ReadUInt32BigEndian(cluster[(at + 4)..]);
             if (type == 0) break;
             var from = at + 8;
             if (length > end - from || from + (int)length > cluster.Length)
-                throw new ImageFormatException(path, at + 4, "header extension length", $"{length} bytes do not fit before {Math.Min(end, cluster.Length)}");
+                throw ImageFormatException.Mismatch(path, at + 4, "header extension length", $"at most {Math.Min(end, cluster.Length) - from}, up to the end of the header extensions", $"{length}");
             found = found.With(path, type, cluster.Slice(from, (int)length), from);
             at = from + (((int)length + 7) & ~7);
         }
@@ -60,7 +60,7 @@ internal sealed record Qcow2Extensions
         }
         catch (DecoderFallbackException e)
         {
-            throw new ImageFormatException(path, at, field, "is not UTF-8 text", e);
+            throw ImageFormatException.Mismatch(path, at, field, "UTF-8 text", "something else", e);
         }
     }
 

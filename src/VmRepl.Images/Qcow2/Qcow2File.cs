@@ -15,7 +15,7 @@ internal static class Qcow2File
     {
         var fileLength = file.Length;
         if (offset < 0 || length < 0 || offset > fileLength || length > fileLength - offset)
-            throw new ImageFormatException(file.Path, offset, field, $"{length} bytes are needed there, but the file ends at {fileLength}");
+            throw ImageFormatException.Mismatch(file.Path, offset, field, $"followed by {length} bytes", $"cut: the file ends at {fileLength}");
     }
 
     /// <summary>Fills the buffer.</summary>
@@ -24,7 +24,7 @@ internal static class Qcow2File
     {
         var read = file.Read(offset, buffer);
         if (read != buffer.Length)
-            throw new ImageFormatException(file.Path, offset, field, $"{buffer.Length} bytes are needed there, but the file ends at {offset + read}");
+            throw ImageFormatException.Mismatch(file.Path, offset, field, $"followed by {buffer.Length} bytes", $"cut: the file ends at {offset + read}");
     }
 
     /// <summary>Reads <paramref name="count"/> 64-bit numbers into the machine's own byte order.</summary>

@@ -24,7 +24,7 @@ internal sealed class Qcow2HeaderReader
             throw Mismatch(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"{Qcow2Layout.ClusterBitsMin} to {Qcow2Layout.ClusterBitsMax}", clusterBits);
         cluster = new byte[Math.Min(1L << (int)clusterBits, file.Length)];
         file.ReadField(0, cluster, "header");
-        if (version == 3 && cluster.Length < Qcow2Layout.HeaderBytesV3Min) throw Bad(0, "header", $"the file ends at {cluster.Length}");
+        if (version == 3 && cluster.Length < Qcow2Layout.HeaderBytesV3Min) throw Mismatch(0, "header", $"of at least {Qcow2Layout.HeaderBytesV3Min} bytes", $"cut: the file ends at {cluster.Length}");
     }
 
     private int ClusterBits => (int)U32(Qcow2Layout.ClusterBitsAt);
@@ -42,7 +42,7 @@ internal sealed class Qcow2HeaderReader
     private Qcow2Header Parse()
     {
         var crypt = U32(Qcow2Layout.CryptAt);
-        if (crypt != 0) throw Bad(Qcow2Layout.CryptAt, "crypt_method", $"the image is encrypted ({(crypt == 1 ? "AES" : crypt == 2 ? "LUKS" : "method " + crypt)}); encrypted images are not read");
+        if (crypt != 0) throw Mismatch(Qcow2Layout.CryptAt, "crypt_method", "0, since encrypted images are not read", $"{crypt}: it is encrypted ({(crypt == 1 ? "AES" : crypt == 2 ? "LUKS" : "method " + crypt)})");
         var size = U64(Qcow2Layout.SizeAt);
         if (size > DiskImages.LengthMax) throw Mismatch(Qcow2Layout.SizeAt, "size", $"at most {DiskImages.LengthMax} bytes", $"{size}");
         var version = (int)U32(Qcow2Layout.VersionAt);
@@ -81,7 +81,7 @@ internal sealed class Qcow2HeaderReader
         if (offset == 0) return (null, 1 << ClusterBits);
         if (length > Qcow2Layout.BackingNameMax) throw Mismatch(Qcow2Layout.BackingSizeAt, "backing_file_size", $"at most {Qcow2Layout.BackingNameMax}", length);
         if (offset < (ulong)headerLength || offset > (ulong)cluster.Length || length > cluster.Length - (int)offset)
-            throw Bad(Qcow2Layout.BackingOffsetAt, "backing_file_offset", $"{offset} with {length} bytes leaves the header cluster");
+            throw Mismatch(Qcow2Layout.BackingOffsetAt, "backing_file_offset", $"{headerLength} to {cluster.Length - Math.Min(length, cluster.Length)}, for a name of {length} bytes in the header cluster", $"{offset}");
         return (length == 0 ? null : Qcow2Extensions.Text(file.Path, cluster.AsSpan((int)offset, (int)length), (int)offset, "backing file name"), (int)offset);
     }
 
@@ -92,21 +92,23 @@ internal sealed class Qcow2HeaderReader
         {
             var names = Enumerable.Range(0, 64).Where(bit => (unknown >> bit & 1) != 0)
                 .Select(bit => header.Extensions.FeatureNames.TryGetValue(bit, out var name) ? $"\"{name}\"" : $"bit {bit}");
-            throw Bad(Qcow2Layout.IncompatibleAt, "incompatible_features", $"the image needs features that are not known: {string.Join(", ", names)}");
+            throw Mismatch(Qcow2Layout.IncompatibleAt, "incompatible_features", $"none but 0x{Qcow2Layout.KnownIncompatible:x}", $"0x{header.Incompatible:x}: the image needs features that are not known, {string.Join(", ", names)}");
         }
 
         var hasType = (header.Incompatible & Qcow2Layout.CompressionType) != 0;
         if (hasType != (header.Compression != Qcow2Compression.Deflate) || !Enum.IsDefined(header.Compression))
-            throw Bad(Qcow2Layout.CompressionAt, "compression_type", $"{(int)header.Compression} does not go with incompatible feature bit 3 {(hasType ? "set" : "clear")}");
+            throw Mismatch(Qcow2Layout.CompressionAt, "compression_type", hasType ? "1, since incompatible feature bit 3 is set" : "0, since incompatible feature bit 3 is clear", $"{(int)header.Compression}");
         if (header.HasExtendedL2 && header.ClusterBits < Qcow2Layout.ExtendedClusterBitsMin)
             throw Mismatch(Qcow2Layout.ClusterBitsAt, "cluster_bits", $"at least {Qcow2Layout.ExtendedClusterBitsMin} for extended L2 entries", header.ClusterBits);
         var isRaw = (header.Autoclear & Qcow2Layout.RawExternal) != 0;
-        if (isRaw && header.HasExternalData && header.BackingFile is not null)
-            throw Bad(Qcow2Layout.AutoclearAt, "autoclear_features", "a raw external data file excludes a backing file");
+        if (isRaw && !header.HasExternalData)
+            throw Mismatch(Qcow2Layout.AutoclearAt, "autoclear_features", "without bit 1 (raw external data) in an image that has no external data file", $"0x{header.Autoclear:x}");
+        if (isRaw && header.BackingFile is not null)
+            throw Mismatch(Qcow2Layout.AutoclearAt, "autoclear_features", "without bit 1 (raw external data) in an image with a backing file", $"0x{header.Autoclear:x}");
         if (header.HasExternalData && header.SnapshotCount > 0)
-            throw Bad(Qcow2Layout.SnapshotCountAt, "nb_snapshots", "an image with an external data file cannot have internal snapshots");
+            throw Mismatch(Qcow2Layout.SnapshotCountAt, "nb_snapshots", "0 in an image with an external data file", header.SnapshotCount);
         if (header.HasExternalData && string.IsNullOrEmpty(header.Extensions.DataFile))
-            throw Bad(Qcow2Layout.IncompatibleAt, "data file name", "the image keeps its data in another file, but does not name it");
+            throw Mismatch(Qcow2Layout.IncompatibleAt, "data file name", "there, since the image keeps its data in another file", "missing");
     }
 
     private void RequireTables(Qcow2Header header)
@@ -121,15 +123,15 @@ internal sealed class Qcow2HeaderReader
 
     private void RequireTable(long offset, long length, int at, string field)
     {
-        if (length > 0 && offset == 0) throw Bad(at, field, "leads to the header");
+        if (length > 0 && offset == 0) throw Mismatch(at, field, "behind the header", 0);
         if (!Sectors.IsAligned(offset, 1L << ClusterBits)) throw Mismatch(at, field, $"a multiple of {1L << ClusterBits}, the cluster's size", offset);
-        if (offset > file.Length || length > file.Length - offset) throw Bad(at, field, $"{length} bytes at {offset} pass the file's end at {file.Length}");
+        if (offset > file.Length || length > file.Length - offset) throw Mismatch(at, field, $"followed by {length} bytes before the file's end at {file.Length}", offset);
     }
 
     private long Offset(int at, string field)
     {
         var value = U64(at);
-        return value <= long.MaxValue ? (long)value : throw Bad(at, field, $"{value} is no offset");
+        return value <= long.MaxValue ? (long)value : throw Mismatch(at, field, $"at most {long.MaxValue}", $"{value}");
     }
 
     private int Count(int at, string field, int max)
@@ -145,6 +147,4 @@ internal sealed class Qcow2HeaderReader
     private ImageFormatException Mismatch(int at, string field, string expected, long found) => Mismatch(at, field, expected, found.ToString(CultureInfo.InvariantCulture));
 
     private ImageFormatException Mismatch(int at, string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, at, field, expected, found);
-
-    private ImageFormatException Bad(int at, string field, string problem) => new(file.Path, at, field, problem);
 }

@@ -58,14 +58,14 @@ internal static class Qcow2SnapshotTable
     {
         var snapshots = Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem));
         var chosen = snapshots.FirstOrDefault(s => s.Facts.Name == name) ?? snapshots.FirstOrDefault(s => s.Facts.Id == name)
-            ?? throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", $"has none called \"{name}\"");
+            ?? throw ImageFormatException.Mismatch(file.Path, header.SnapshotsOffset, "snapshot table", $"one with a snapshot \"{name}\"", "one without");
         if (chosen.Facts.Length < 0 || chosen.Facts.Length > DiskImages.LengthMax)
-            throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", $"the disk of \"{name}\" has {(ulong)chosen.Facts.Length} bytes");
+            throw ImageFormatException.Mismatch(file.Path, header.SnapshotsOffset, "snapshot disk size", $"at most {DiskImages.LengthMax} bytes", $"{(ulong)chosen.Facts.Length} in \"{name}\"");
         var then = header with { L1Offset = chosen.L1Offset, L1Entries = chosen.L1Entries, Size = chosen.Facts.Length };
         var needed = (then.Size + then.BytesPerL2 - 1) / then.BytesPerL2;
-        if (needed > then.L1Entries) throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot l1_size", $"{needed} entries are needed for {then.Size} bytes, is {then.L1Entries}");
+        if (needed > then.L1Entries) throw ImageFormatException.Mismatch(file.Path, header.SnapshotsOffset, "snapshot l1_size", $"at least {needed} entries for {then.Size} bytes", $"{then.L1Entries}");
         if (needed > 0 && (then.L1Offset == 0 || !Sectors.IsAligned(then.L1Offset, header.ClusterSize)))
-            throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot l1_table_offset", $"{then.L1Offset} is no place of a table");
+            throw ImageFormatException.Mismatch(file.Path, header.SnapshotsOffset, "snapshot l1_table_offset", "the place of a table", $"{then.L1Offset}");
         return then;
     }
 

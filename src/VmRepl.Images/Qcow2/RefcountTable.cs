@@ -73,7 +73,7 @@ internal sealed class RefcountTable
             for (var cluster = range.Offset; cluster < range.End; cluster++)
             {
                 var count = Get(cluster);
-                if (count == 0) throw new ImageFormatException(file.Path, cluster << header.ClusterBits, "refcount", "a cluster in use has the refcount 0");
+                if (count == 0) throw ImageFormatException.Mismatch(file.Path, cluster << header.ClusterBits, "refcount", "above 0 for a cluster in use", "0");
                 Set(cluster, count - 1);
                 if (count > 1) continue;
                 next = Math.Min(next, cluster);
@@ -153,7 +153,7 @@ internal sealed class RefcountTable
         if (index >= table.Length || table[index] == 0) return null;
         var host = (long)table[index];
         if (host < 0 || !Sectors.IsAligned(host, header.ClusterSize))
-            throw new ImageFormatException(file.Path, place.Offset + (index * sizeof(ulong)), "refcount table entry", $"0x{table[index]:x16} is no place of a refcount block");
+            throw ImageFormatException.Mismatch(file.Path, place.Offset + (index * sizeof(ulong)), "refcount table entry", "the place of a refcount block", $"0x{table[index]:x16}");
         file.RequireInside(host, header.ClusterSize, "refcount block");
         var bytes = new byte[header.ClusterSize];
         file.ReadField(host, bytes, "refcount block");

@@ -8,7 +8,7 @@ namespace VmRepl.Images.Vhd;
 /// <summary>
 /// The block allocation table ("Block Allocation Table and Data Blocks"): four bytes a block. An entry that places its block outside the file, over structures or over another block makes reading that block a typed error, and no other.
 /// Where the file is written or checked the table is in memory whole; where it is only read, a page at a time, as many as the chain's bound allows. Every entry was looked at once then too, to find blocks over each other, but for
-/// what a long chain has beyond <see cref="TableMemory.ExaminedEntriesMax"/>. Safe for concurrent use.
+/// tables that go beyond the chain's <see cref="TableMemory.ExaminedEntriesMax"/>: there a block over another one is read, and found by a check. Safe for concurrent use.
 /// </summary>
 internal sealed class BlockTable
 {

@@ -24,7 +24,7 @@ internal sealed class CowExtent : GrainExtent
         this.file = file;
         this.header = header;
         directory = GrainDirectory.At(file, memory, header.DirectorySector, header.DirectoryEntries)
-            ?? throw new ImageFormatException(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "the file became shorter");
+            ?? throw ImageFormatException.Mismatch(file.Path, header.DirectorySector * VmdkLayout.SectorBytes, "grain directory", "inside the file", "behind its end: the file became shorter");
         tables = new TableCache(file, memory, CowHeader.TableEntries * sizeof(uint));
     }
 
@@ -43,8 +43,8 @@ internal sealed class CowExtent : GrainExtent
         if (place == 0) return new GrainRun(BlockState.Unallocated, -1, CowHeader.TableEntries - index);
         if (place < CowHeader.Bytes || place > file.Length - (CowHeader.TableEntries * sizeof(uint)))
         {
-            throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry",
-                $"{number} places a grain table at sector {directory[number]}, in the header or behind the file's end at {file.Length}");
+            throw ImageFormatException.Mismatch(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry",
+                $"a sector behind the header with a grain table before the file's end at {file.Length}", $"{directory[number]} in entry {number}");
         }
 
         var sector = BinaryPrimitives.ReadUInt32LittleEndian(tables.At(place).AsSpan((int)index * sizeof(uint)));
@@ -52,8 +52,8 @@ internal sealed class CowExtent : GrainExtent
         var data = (long)sector * VmdkLayout.SectorBytes;
         if (data < CowHeader.Bytes || GrainLength(grain) > file.Length - data)
         {
-            throw new ImageFormatException(file.Path, place + (index * sizeof(uint)), "grain table entry",
-                $"of grain {grain} is sector {sector}, in the header or behind the file's end at {file.Length}");
+            throw ImageFormatException.Mismatch(file.Path, place + (index * sizeof(uint)), "grain table entry",
+                $"a sector behind the header with a grain before the file's end at {file.Length}", $"{sector} for grain {grain}");
         }
 
         return new GrainRun(BlockState.Data, data);

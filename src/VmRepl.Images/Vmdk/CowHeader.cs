@@ -45,7 +45,7 @@ internal sealed record CowHeader(long CapacitySectors, int GrainSectors, long Di
         var (directory, entries) = (U32(bytes, 20), U32(bytes, 24));
         if (entries < needed) throw Mismatch(24, "numGDEntries", $"at least {needed} for {capacity} sectors", $"{entries}");
         if (directory < Bytes / VmdkLayout.SectorBytes || needed * sizeof(uint) > fileLength - ((long)directory * VmdkLayout.SectorBytes))
-            throw new ImageFormatException(path, 20, "gdOffset", $"is sector {directory}: {needed} entries there are in the header or behind the file's end at {fileLength}");
+            throw ImageFormatException.Mismatch(path, 20, "gdOffset", $"a sector behind the header with {needed} entries before the file's end at {fileLength}", $"{directory}");
         return new CowHeader(capacity, (int)grain, directory, needed);
 
         ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(path, field, name, expected, found);

@@ -11,7 +11,7 @@ internal sealed class FlatExtent(IHostFile file, long fileOffset, long start, lo
     public override void Read(long offset, Span<byte> buffer)
     {
         var read = file.Read(fileOffset + offset, buffer);
-        if (read < buffer.Length) throw new ImageFormatException(file.Path, fileOffset + offset + read, "flat extent", "the file became shorter than its extent");
+        if (read < buffer.Length) throw ImageFormatException.Mismatch(file.Path, fileOffset + offset + read, "flat extent", $"followed by {buffer.Length - read} bytes", "cut by the file's end: the file became shorter than its extent");
     }
 
     public override void Write(long offset, ReadOnlySpan<byte> data) => file.Write(fileOffset + offset, data);

@@ -83,6 +83,6 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
     private void ReadStored(long fileOffset, Span<byte> buffer)
     {
         var read = file.Read(fileOffset, buffer);
-        if (read < buffer.Length) throw new ImageFormatException(file.Path, fileOffset + read, "grain", "the file ended while it was read");
+        if (read < buffer.Length) throw ImageFormatException.Mismatch(file.Path, fileOffset + read, "grain", $"followed by {buffer.Length - read} bytes", "cut by the file's end");
     }
 }

@@ -30,11 +30,11 @@ internal sealed class GrainTables
         this.file = file;
         this.header = header;
         var bytes = header.Tables * sizeof(uint);
-        if (bytes > VmdkLayout.DirectoryBytesMax) throw new ImageFormatException(file.Path, 12, "capacity", $"of {header.CapacitySectors} sectors needs a grain directory of {bytes} bytes, at most {VmdkLayout.DirectoryBytesMax} are read");
+        if (bytes > VmdkLayout.DirectoryBytesMax) throw ImageFormatException.Mismatch(file.Path, 12, "capacity", $"of a disk whose grain directory has at most {VmdkLayout.DirectoryBytesMax} bytes", $"{header.CapacitySectors} sectors, which need {bytes}");
         redundant = header.RedundantDirectorySector > 0 ? GrainDirectory.At(file, memory, header.RedundantDirectorySector, header.Tables) : null;
         directory = GrainDirectory.At(file, memory, header.DirectorySector, header.Tables)
             ?? redundant
-            ?? throw new ImageFormatException(file.Path, 56, "gdOffset", $"is sector {header.DirectorySector}: {bytes} bytes there are not in the file of {file.Length}");
+            ?? throw ImageFormatException.Mismatch(file.Path, 56, "gdOffset", $"a sector with {bytes} bytes before the file's end at {file.Length}", $"{header.DirectorySector}");
     }
 
     /// <summary>Tables with entries that differ from the file.</summary>
@@ -62,7 +62,7 @@ internal sealed class GrainTables
             lock (gate)
             {
                 var number = grain / header.TableEntries;
-                var table = Table(number) ?? throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"{number} names no grain table; writing where there is none is not supported");
+                var table = Table(number) ?? throw ImageFormatException.Mismatch(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", "the place of a grain table, to write where it is", $"0 in entry {number}");
                 table[(int)(grain % header.TableEntries)] = value;
                 changed.Add(number);
                 pinned[number] = table;
@@ -162,7 +162,7 @@ internal sealed class GrainTables
         table = Load(sector, header.TableEntries);
         if (table is null && redundant is not null && redundant[number] != 0) table = Load(redundant[number], header.TableEntries);
         if (table is null)
-            throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"{number} places a grain table at sector {sector}, outside the file of {file.Length}");
+            throw ImageFormatException.Mismatch(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(uint)), "grain directory entry", $"the sector of a grain table inside the file of {file.Length} bytes", $"{sector} in entry {number}");
         memory.Keep(this, number, table, TableBytes);
         return table;
     }

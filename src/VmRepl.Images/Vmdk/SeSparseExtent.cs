@@ -56,7 +56,7 @@ internal sealed class SeSparseExtent : GrainExtent
             // Unmapped by the guest, and zeros.
             1 or 2 => new GrainRun(BlockState.Zero),
             3 => new GrainRun(BlockState.Data, Place(grain, entry, table + (index * sizeof(ulong)))),
-            _ => throw new ImageFormatException(file.Path, table + (index * sizeof(ulong)), "grain table entry", $"of grain {grain} is 0x{entry:x16}, of a kind that is not known"),
+            _ => throw ImageFormatException.Mismatch(file.Path, table + (index * sizeof(ulong)), "grain table entry", "of a kind from 0 to 3", $"0x{entry:x16} for grain {grain}"),
         };
     }
 
@@ -74,8 +74,8 @@ internal sealed class SeSparseExtent : GrainExtent
         var at = sector * VmdkLayout.SectorBytes;
         return entry >> 32 == TablePresent && at <= file.Length - TableBytes
             ? at
-            : throw new ImageFormatException(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(ulong)), "grain directory entry",
-                $"{number} is 0x{entry:x16}: no grain table, or one behind the file's end at {file.Length}");
+            : throw ImageFormatException.Mismatch(file.Path, (header.DirectorySector * VmdkLayout.SectorBytes) + (number * sizeof(ulong)), "grain directory entry",
+                $"0, or a grain table before the file's end at {file.Length}", $"0x{entry:x16} in entry {number}");
     }
 
     /// <summary>The grain's number has its low 12 bits in bits 48 to 59 of the entry, the others in bits 0 to 47.</summary>
@@ -86,7 +86,7 @@ internal sealed class SeSparseExtent : GrainExtent
         var place = number <= grains ? ((header.GrainsSector + ((long)number * SeSparseHeader.GrainSectors)) * VmdkLayout.SectorBytes) : long.MaxValue;
         return place <= file.Length - GrainLength(grain)
             ? place
-            : throw new ImageFormatException(file.Path, at, "grain table entry", $"of grain {grain} is 0x{entry:x16}: grain {number} of the file lies behind its end at {file.Length}");
+            : throw ImageFormatException.Mismatch(file.Path, at, "grain table entry", $"the place of a grain before the file's end at {file.Length}", $"0x{entry:x16} for grain {grain}, grain {number} of the file");
     }
 
     private NotSupportedException ReadOnly() => new($"{file.Path} is an seSparse extent, which is only read");

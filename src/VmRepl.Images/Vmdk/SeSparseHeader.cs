@@ -52,8 +52,8 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
         if (U64(head, 24) != GrainSectors) throw Mismatch(24, "grainSize", $"{GrainSectors} sectors", $"{U64(head, 24)}");
         if (U64(head, 32) != TableSectors) throw Mismatch(32, "grainTableSize", $"{TableSectors} sectors", $"{U64(head, 32)}");
         if (U64(head, 40) != 0) throw Mismatch(40, "flags", "0", $"0x{U64(head, 40):x}");
-        if (head.AsSpan(ReservedAt, ReservedBytes).ContainsAnyExcept((byte)0)) throw Bad(ReservedAt, "reserved", "is not zero");
-        if (head.AsSpan(PaddingAt).ContainsAnyExcept((byte)0)) throw Bad(PaddingAt, "padding", "is not zero");
+        if (head.AsSpan(ReservedAt, ReservedBytes).ContainsAnyExcept((byte)0)) throw Mismatch(ReservedAt, "reserved", "zeros", "something else");
+        if (head.AsSpan(PaddingAt).ContainsAnyExcept((byte)0)) throw Mismatch(PaddingAt, "padding", "zeros", "something else");
         CheckVolatile(file, Place(80, "volatileHeader", 1));
         var needed = ((long)capacity + (GrainSectors * TableEntries) - 1) / (GrainSectors * TableEntries);
         var directorySectors = Sectors.AlignUp(needed * sizeof(ulong), VmdkLayout.SectorBytes) / VmdkLayout.SectorBytes;
@@ -65,10 +65,8 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
             var sector = U64(head, field);
             return sector > 0 && sector <= (ulong)(file.Length / VmdkLayout.SectorBytes) && sectors <= (file.Length / VmdkLayout.SectorBytes) - (long)sector
                 ? (long)sector
-                : throw Bad(field, name, $"is at sector {sector}: in the header or behind the file's end at {file.Length}");
+                : throw Mismatch(field, name, $"a sector behind the header, and inside the file of {file.Length} bytes", $"{sector}");
         }
-
-        ImageFormatException Bad(int field, string name, string problem) => new(file.Path, field, name, problem);
 
         ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(file.Path, field, name, expected, found);
     }
@@ -77,12 +75,12 @@ internal sealed record SeSparseHeader(long CapacitySectors, long DirectorySector
     {
         var at = sector * VmdkLayout.SectorBytes;
         var bytes = new byte[VmdkLayout.SectorBytes];
-        if (file.Read(at, bytes) < bytes.Length) throw Bad(0, "header", "the file ended while it was read");
-        if (U64(bytes, 0) != VolatileMagic) throw Bad(0, "magic", $"is 0x{U64(bytes, 0):x}");
-        if (U64(bytes, 24) != 0) throw Bad(24, "replay_journal", "is set: the extent was not closed, and how its journal is replayed is not public");
-        if (bytes.AsSpan(VolatilePaddingAt).ContainsAnyExcept((byte)0)) throw Bad(VolatilePaddingAt, "padding", "is not zero");
+        if (file.Read(at, bytes) < bytes.Length) throw Mismatch(0, "header", $"of {bytes.Length} bytes", "cut by the file's end");
+        if (U64(bytes, 0) != VolatileMagic) throw Mismatch(0, "magic", $"0x{VolatileMagic:x}", $"0x{U64(bytes, 0):x}");
+        if (U64(bytes, 24) != 0) throw Mismatch(24, "replay_journal", "0, since how the journal is replayed is not public", $"{U64(bytes, 24)}: the extent was not closed");
+        if (bytes.AsSpan(VolatilePaddingAt).ContainsAnyExcept((byte)0)) throw Mismatch(VolatilePaddingAt, "padding", "zeros", "something else");
 
-        ImageFormatException Bad(int field, string name, string problem) => new(file.Path, at + field, $"volatile header {name}", problem);
+        ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(file.Path, at + field, $"volatile header {name}", expected, found);
     }
 
     private static ulong U64(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[at..]);

@@ -68,6 +68,6 @@ internal sealed class SparseExtent : GrainExtent
     {
         var needed = compressed is null ? GrainLength(grain) : CompressedGrains.MarkerBytes;
         if (sector >= header.OverheadSectors && sector > 0 && needed <= file.Length - ((long)sector * VmdkLayout.SectorBytes)) return;
-        throw new ImageFormatException(file.Path, tables.EntryOffset(grain), "grain table entry", $"of grain {grain} is sector {sector}: not between the overhead of {header.OverheadSectors} sectors and the file's end at {file.Length}");
+        throw ImageFormatException.Mismatch(file.Path, tables.EntryOffset(grain), "grain table entry", $"a sector between the overhead of {header.OverheadSectors} and the file's end at {file.Length}", $"{sector} for grain {grain}");
     }
 }

@@ -72,7 +72,7 @@ internal sealed record SparseHeader
         var version = U32(bytes, 4);
         if (version is < 1 or > 3) throw Mismatch(4, "version", "1 to 3", $"{version}");
         var flags = (SparseFlags)U32(bytes, 8);
-        if (flags.HasFlag(SparseFlags.NewlineTest) && !bytes.Slice(73, 4).SequenceEqual("\n \r\n"u8)) throw Bad(73, "newline bytes", "are changed: the file was sent as text");
+        if (flags.HasFlag(SparseFlags.NewlineTest) && !bytes.Slice(73, 4).SequenceEqual("\n \r\n"u8)) throw Mismatch(73, "newline bytes", "0a 20 0d 0a", $"{Convert.ToHexStringLower(bytes.Slice(73, 4))}: the file was sent as text");
         var capacity = U64(bytes, 12);
         if (capacity is 0 or > (ulong)(DiskImages.LengthMax / VmdkLayout.SectorBytes)) throw Mismatch(12, "capacity", $"1 to {DiskImages.LengthMax / VmdkLayout.SectorBytes} sectors", $"{capacity}");
         var grain = U64(bytes, 20);
@@ -80,7 +80,7 @@ internal sealed record SparseHeader
         var entries = U32(bytes, 44);
         if (entries is 0 or > VmdkLayout.TableEntriesMax) throw Mismatch(44, "numGTEsPerGT", $"1 to {VmdkLayout.TableEntriesMax}", $"{entries}");
         var compression = BinaryPrimitives.ReadUInt16LittleEndian(bytes[77..]);
-        if (compression > 1 || (compression == 1) != flags.HasFlag(SparseFlags.Compressed)) throw Bad(77, "compressAlgorithm", $"is {compression}, and the flags are {flags}");
+        if (compression > 1 || (compression == 1) != flags.HasFlag(SparseFlags.Compressed)) throw Mismatch(77, "compressAlgorithm", $"{(flags.HasFlag(SparseFlags.Compressed) ? 1 : 0)}, as the flags say", $"{compression}");
         var directory = U64(bytes, 56);
         return new SparseHeader
         {
@@ -100,10 +100,8 @@ internal sealed record SparseHeader
         long Sector(ReadOnlySpan<byte> from, int field, string name)
         {
             var sector = U64(from, field);
-            return sector <= (ulong)(fileLength / VmdkLayout.SectorBytes) ? (long)sector : throw Bad(field, name, $"is sector {sector}, behind the file's end at {fileLength}");
+            return sector <= (ulong)(fileLength / VmdkLayout.SectorBytes) ? (long)sector : throw Mismatch(field, name, $"a sector before the file's end at {fileLength}", $"{sector}");
         }
-
-        ImageFormatException Bad(int field, string name, string problem) => new(path, at + field, name, problem);
 
         ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(path, at + field, name, expected, found);
     }

@@ -22,7 +22,7 @@ internal sealed class TableCache(IHostFile file, TableMemory memory, int tableBy
         if (length == tableBytes && holes.Contains(offset, length)) return empty ??= new byte[tableBytes];
         var table = new byte[length];
         var read = file.Read(offset, table);
-        if (read < table.Length) throw new ImageFormatException(file.Path, offset + read, "grain table", "the file ended while it was read");
+        if (read < table.Length) throw ImageFormatException.Mismatch(file.Path, offset + read, "grain table", $"followed by {table.Length - read} bytes", "cut by the file's end");
         memory.Keep(this, offset, table, length);
         return table;
     }

@@ -43,39 +43,39 @@ internal sealed record VmdkDescriptor
             var line = raw.Trim();
             if (line.Length == 0 || line[0] == '#') continue;
             // What it says stays as long as the disk is open, for every layer of a chain; no file has a longer name.
-            if (line.Length > LineCharactersMax) throw Bad("line", $"\"{Shown(line)}\" has {line.Length} characters, at most {LineCharactersMax} are read");
+            if (line.Length > LineCharactersMax) throw Mismatch("line", $"of at most {LineCharactersMax} characters", $"\"{Shown(line)}\" of {line.Length}");
             if (VmdkExtentParser.IsExtent(line))
             {
-                var extent = VmdkExtentParser.Parse(line) ?? throw Bad("extent line", $"\"{Shown(line)}\" is malformed");
-                if (extents.Count == VmdkLayout.ExtentsMax) throw Bad("extent line", $"there are more than {VmdkLayout.ExtentsMax}");
-                if (extent.Sectors > (DiskImages.LengthMax / VmdkLayout.SectorBytes) - sectors) throw Bad("extent line", $"\"{Shown(line)}\" makes the disk too large");
+                var extent = VmdkExtentParser.Parse(line) ?? throw Mismatch("extent line", "of the form ACCESS SECTORS TYPE \"FILE\" [OFFSET]", $"\"{Shown(line)}\"");
+                if (extents.Count == VmdkLayout.ExtentsMax) throw Mismatch("extent line", $"one of at most {VmdkLayout.ExtentsMax}", "one more");
+                if (extent.Sectors > (DiskImages.LengthMax / VmdkLayout.SectorBytes) - sectors) throw Mismatch("extent line", $"of a disk of at most {DiskImages.LengthMax} bytes in all", $"\"{Shown(line)}\" behind {sectors} sectors");
                 sectors += extent.Sectors;
                 extents.Add(extent);
                 continue;
             }
 
             var equals = line.IndexOf('=', StringComparison.Ordinal);
-            if (equals <= 0) throw Bad("line", $"\"{Shown(line)}\" is neither a key nor an extent");
-            keys.TryAdd(line[..equals].TrimEnd(), Unquoted(line[(equals + 1)..].Trim()) ?? throw Bad("value", $"of \"{Shown(line)}\" has a quotation mark that is not closed"));
+            if (equals <= 0) throw Mismatch("line", "a comment, KEY=VALUE or an extent", $"\"{Shown(line)}\"");
+            keys.TryAdd(line[..equals].TrimEnd(), Unquoted(line[(equals + 1)..].Trim()) ?? throw Mismatch("value", "in quotation marks that close on their line", $"\"{Shown(line)}\""));
         }
 
-        if (keys.GetValueOrDefault("version") is not ("1" or "2" or "3")) throw Bad("version", $"is \"{Shown(keys.GetValueOrDefault("version") ?? "")}\", 1 to 3 are known");
+        if (keys.GetValueOrDefault("version") is not ("1" or "2" or "3")) throw Mismatch("version", "1 to 3", $"\"{Shown(keys.GetValueOrDefault("version") ?? "")}\"");
         return new VmdkDescriptor
         {
             Cid = Hex("CID"),
             ParentCid = keys.ContainsKey("parentCID") ? Hex("parentCID") : VmdkLayout.NoParent,
-            CreateType = keys.GetValueOrDefault("createType") ?? throw Bad("createType", "is missing"),
+            CreateType = keys.GetValueOrDefault("createType") ?? throw Mismatch("createType", "there", "missing"),
             ParentHint = keys.GetValueOrDefault("parentFileNameHint"),
             ChangeTrackPath = keys.GetValueOrDefault("changeTrackPath"),
-            Extents = extents.Count > 0 ? extents : throw Bad("extents", "there are none"),
+            Extents = extents.Count > 0 ? extents : throw Mismatch("extents", "at least one", "none"),
         };
 
         uint Hex(string key) =>
             keys.TryGetValue(key, out var value) && uint.TryParse(value, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var number)
                 ? number
-                : throw Bad(key, "is missing or no hexadecimal number of 32 bits");
+                : throw Mismatch(key, "a hexadecimal number of 32 bits", $"\"{Shown(keys.GetValueOrDefault(key) ?? "")}\"");
 
-        ImageFormatException Bad(string field, string problem) => new(path, at, $"descriptor {field}", problem);
+        ImageFormatException Mismatch(string field, string expected, string found) => ImageFormatException.Mismatch(path, at, $"descriptor {field}", expected, found);
     }
 
     /// <summary>

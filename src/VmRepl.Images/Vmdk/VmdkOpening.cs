@@ -7,6 +7,8 @@ namespace VmRepl.Images.Vmdk;
 /// <summary>Opens one VMDK disk: the file given, what its descriptor names as extents, and the parent of a delta. What was opened besides the file given is closed again if any of it fails.</summary>
 internal sealed class VmdkOpening(IHostFile file, ImageContext context)
 {
+    private const string OfADisk = "that of a sparse disk or of a descriptor";
+
     private static readonly string[] TextTypes =
     [
         "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "2GbMaxExtentSparse", "2GbMaxExtentFlat",
@@ -23,9 +25,9 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
             Span<byte> head = stackalloc byte[VmdkLayout.SectorBytes];
             head = head[..file.Read(0, head)];
             if (head.StartsWith(VmdkLayout.SparseMagic)) return OpenSparse(head);
-            if (head.StartsWith(VmdkLayout.CowMagic)) throw Bad("magic", "is \"COWD\": this is one extent of a vmfsSparse disk; open the disk's descriptor file");
-            if (head.StartsWith(VmdkLayout.SeSparseMagic)) throw Bad("magic", "is that of one extent of an seSparse disk; open the disk's descriptor file");
-            if (head.StartsWith(VmdkLayout.ChangeTrackingMagic)) throw Bad("magic", "is that of VMware's change tracking, which is no disk and has no public layout");
+            if (head.StartsWith(VmdkLayout.CowMagic)) throw Mismatch("magic", OfADisk, "\"COWD\", that of one extent of a vmfsSparse disk; open the disk's descriptor file");
+            if (head.StartsWith(VmdkLayout.SeSparseMagic)) throw Mismatch("magic", OfADisk, "that of one extent of an seSparse disk; open the disk's descriptor file");
+            if (head.StartsWith(VmdkLayout.ChangeTrackingMagic)) throw Mismatch("magic", OfADisk, "that of VMware's change tracking, which is no disk and has no public layout");
             return OpenText();
         }
         catch
@@ -40,14 +42,14 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     {
         var header = ReadHeader(file, head);
         if (header.DescriptorSector == 0 || header.DescriptorSectors == 0)
-            throw Bad("descriptorOffset", "is zero: this is one extent of a split disk; open the disk's descriptor file");
-        if (header.DescriptorSectors > VmdkLayout.DescriptorBytesMax / VmdkLayout.SectorBytes) throw Bad("descriptorSize", $"is {header.DescriptorSectors} sectors, at most 1 MiB is read");
+            throw Mismatch("descriptorOffset", "above 0 in a disk of one file", "0, as in one extent of a split disk; open the disk's descriptor file");
+        if (header.DescriptorSectors > VmdkLayout.DescriptorBytesMax / VmdkLayout.SectorBytes) throw Mismatch("descriptorSize", $"at most {VmdkLayout.DescriptorBytesMax / VmdkLayout.SectorBytes} sectors", $"{header.DescriptorSectors}");
         var at = header.DescriptorSector * VmdkLayout.SectorBytes;
         var (descriptor, text) = ReadDescriptor(at, (int)(header.DescriptorSectors * VmdkLayout.SectorBytes));
         var (isPlain, isStream) = (Is(descriptor, "monolithicSparse"), Is(descriptor, "streamOptimized"));
-        if (!isPlain && !isStream) throw Bad("descriptor createType", $"is \"{descriptor.CreateType}\" inside a sparse extent; monolithicSparse and streamOptimized are supported");
-        if (descriptor.Extents is not [{ Type: "SPARSE" } line]) throw Bad("descriptor extents", "a monolithic disk has one SPARSE extent");
-        if (line.Sectors > header.CapacitySectors) throw Bad("descriptor extents", $"the extent has {line.Sectors} sectors, its header {header.CapacitySectors}");
+        if (!isPlain && !isStream) throw Mismatch("descriptor createType", "monolithicSparse or streamOptimized inside a sparse extent", $"\"{descriptor.CreateType}\"");
+        if (descriptor.Extents is not [{ Type: "SPARSE" } line]) throw Mismatch("descriptor extents", "one of type SPARSE in a monolithic disk", $"{descriptor.Extents.Count}, the first of type {descriptor.Extents[0].Type}");
+        if (line.Sectors > header.CapacitySectors) throw Mismatch("descriptor extents", $"of at most {header.CapacitySectors} sectors, the header's capacity", $"of {line.Sectors}");
         RequireAccess(line);
         OpenParent(descriptor);
         var extent = Sparse(file, header, 0, header.CapacitySectors * VmdkLayout.SectorBytes);
@@ -56,9 +58,9 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
 
     private VmdkImage OpenText()
     {
-        if (file.Length > VmdkLayout.DescriptorBytesMax) throw Bad("descriptor", $"has {file.Length} bytes, at most {VmdkLayout.DescriptorBytesMax} are read");
+        if (file.Length > VmdkLayout.DescriptorBytesMax) throw Mismatch("descriptor", $"of at most {VmdkLayout.DescriptorBytesMax} bytes", $"of {file.Length}");
         var (descriptor, text) = ReadDescriptor(0, (int)file.Length);
-        if (!TextTypes.Any(t => Is(descriptor, t))) throw Bad("descriptor createType", $"is \"{descriptor.CreateType}\", which is not supported");
+        if (!TextTypes.Any(t => Is(descriptor, t))) throw Mismatch("descriptor createType", $"one of {string.Join(", ", TextTypes)}", $"\"{descriptor.CreateType}\"");
         OpenParent(descriptor);
         var extents = new List<VmdkExtent>();
         foreach (var line in descriptor.Extents) extents.Add(OpenExtent(line, extents.Count == 0 ? 0 : extents[^1].End));
@@ -77,12 +79,12 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
                 var flat = OpenPart(line);
                 var offset = line.OffsetSectors * VmdkLayout.SectorBytes;
                 if (offset > flat.Length || length > flat.Length - offset)
-                    throw new ImageFormatException(flat.Path, -1, "flat extent", $"{length} bytes at {offset} are named by {file.Path}, the file has {flat.Length}");
+                    throw ImageFormatException.Mismatch(flat.Path, -1, "flat extent", $"of {length} bytes from {offset} on, as {file.Path} names it", $"of {flat.Length} bytes in all");
                 return new FlatExtent(flat, offset, start, length);
             case "SPARSE" or "VMFSSPARSE" or "SESPARSE":
                 return OpenGrains(line, start, length);
             default:
-                throw Bad("descriptor extent type", $"is {line.Type}, which is not supported");
+                throw Mismatch("descriptor extent type", "ZERO, FLAT, VMFS, SPARSE, VMFSSPARSE or SESPARSE", line.Type);
         }
     }
 
@@ -94,8 +96,8 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
         var got = sparse.Read(0, head);
         if (line.Type == "SESPARSE" || head.AsSpan().StartsWith(VmdkLayout.CowMagic))
         {
-            if (got < head.Length) throw new ImageFormatException(sparse.Path, 0, "sparse header", $"needs {head.Length} bytes, the file has {got}");
-            if (context.Writable) throw new ImageFormatException(sparse.Path, 0, "magic", $"is that of {(line.Type == "SESPARSE" ? "an seSparse" : "a vmfsSparse")} extent, which is only read");
+            if (got < head.Length) throw ImageFormatException.Mismatch(sparse.Path, 0, "sparse header", $"of {head.Length} bytes", $"cut: the file ends at {got}");
+            if (context.Writable) throw ImageFormatException.Mismatch(sparse.Path, 0, "magic", "that of an extent that can be written", $"that of {(line.Type == "SESPARSE" ? "an seSparse" : "a vmfsSparse")} extent, which is only read");
         }
 
         if (line.Type == "SESPARSE")
@@ -118,14 +120,14 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
 
         void RequireCapacity(long sectors, int field)
         {
-            if (sectors < line.Sectors) throw new ImageFormatException(sparse.Path, field, "capacity", $"is {sectors} sectors, {file.Path} names {line.Sectors}");
+            if (sectors < line.Sectors) throw ImageFormatException.Mismatch(sparse.Path, field, "capacity", $"at least the {line.Sectors} sectors that {file.Path} names", $"{sectors}");
         }
     }
 
     private SparseExtent Sparse(IHostFile sparse, SparseHeader header, long start, long length)
     {
-        if (context.Writable && header.IsCompressed) throw new ImageFormatException(sparse.Path, 77, "compressAlgorithm", "is set: a compressed extent cannot be written in place");
-        if (context.Writable && header.Version > 2) throw new ImageFormatException(sparse.Path, 4, "version", $"is {header.Version}, written only up to 2");
+        if (context.Writable && header.IsCompressed) throw ImageFormatException.Mismatch(sparse.Path, 77, "compressAlgorithm", "0 in an extent that is written", "1: a compressed extent cannot be written in place");
+        if (context.Writable && header.Version > 2) throw ImageFormatException.Mismatch(sparse.Path, 4, "version", "at most 2 in an extent that is written", $"{header.Version}");
         return new SparseExtent(sparse, header, start, length, parent, context.Tables, context.Writable);
     }
 
@@ -139,27 +141,27 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     private void OpenParent(VmdkDescriptor descriptor)
     {
         if (!descriptor.HasParent) return;
-        var hint = descriptor.ParentHint ?? throw Bad("descriptor parentFileNameHint", "is missing, and parentCID is set");
+        var hint = descriptor.ParentHint ?? throw Mismatch("descriptor parentFileNameHint", "there where parentCID is set", "missing");
         // A Windows path means nothing here but for its last part, looked for beside the delta.
         if (hint.Contains('\\', StringComparison.Ordinal)) hint = hint.Split('\\')[^1];
         parent = (VmdkImage)context.OpenParent(file, hint, ImageFormat.Vmdk);
         if (parent.Cid != descriptor.ParentCid)
-            throw Bad("descriptor parentCID", $"is {descriptor.ParentCid:x8}, {hint} has CID {parent.Cid:x8}: it is another disk, or was written after this delta was made");
+            throw Mismatch("descriptor parentCID", $"{parent.Cid:x8}, the CID of {hint}", $"{descriptor.ParentCid:x8}: that is another disk, or was written after this delta was made");
     }
 
     private static SparseHeader ReadHeader(IHostFile from, ReadOnlySpan<byte> head)
     {
-        if (head.Length < VmdkLayout.SectorBytes) throw new ImageFormatException(from.Path, 0, "sparse header", $"needs {VmdkLayout.SectorBytes} bytes, the file has {from.Length}");
+        if (head.Length < VmdkLayout.SectorBytes) throw ImageFormatException.Mismatch(from.Path, 0, "sparse header", $"of {VmdkLayout.SectorBytes} bytes", $"cut: the file ends at {from.Length}");
         var header = SparseHeader.Parse(from.Path, 0, head, from.Length);
         if (header.DirectorySector >= 0) return header;
         // A stream could not know where its directory would be: the footer, last but one sector, does.
         var at = from.Length - (2 * VmdkLayout.SectorBytes);
         var footer = new byte[VmdkLayout.SectorBytes];
-        if (at < VmdkLayout.SectorBytes || from.Read(at, footer) < footer.Length) throw new ImageFormatException(from.Path, 56, "gdOffset", "says that there is a footer, and the file is too short for one");
+        if (at < VmdkLayout.SectorBytes || from.Read(at, footer) < footer.Length) throw ImageFormatException.Mismatch(from.Path, 56, "gdOffset", "a sector in a file that is too short for a footer", "the sign that there is one");
         var atEnd = SparseHeader.Parse(from.Path, at, footer, from.Length);
-        if (atEnd.DirectorySector < 0) throw new ImageFormatException(from.Path, at + 56, "gdOffset", "the footer names no grain directory: the stream is incomplete");
+        if (atEnd.DirectorySector < 0) throw ImageFormatException.Mismatch(from.Path, at + 56, "gdOffset", "a sector in the footer", "the sign that there is a footer: the stream is incomplete");
         if (atEnd.CapacitySectors != header.CapacitySectors || atEnd.GrainSectors != header.GrainSectors)
-            throw new ImageFormatException(from.Path, at, "footer", "differs from the header in capacity or grain size");
+            throw ImageFormatException.Mismatch(from.Path, at, "footer", $"of {header.CapacitySectors} sectors in grains of {header.GrainSectors}, as the header", $"of {atEnd.CapacitySectors} in grains of {atEnd.GrainSectors}");
         return atEnd with { DescriptorSector = header.DescriptorSector, DescriptorSectors = header.DescriptorSectors };
     }
 
@@ -167,7 +169,7 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     {
         var text = new byte[length];
         var got = file.Read(at, text);
-        if (got < length) throw new ImageFormatException(file.Path, at + got, "descriptor", "the file ends inside it");
+        if (got < length) throw ImageFormatException.Mismatch(file.Path, at + got, "descriptor", $"of {length} bytes", $"cut: the file ends at {at + got}");
         return (VmdkDescriptor.Parse(file.Path, at, text), text);
     }
 
@@ -175,17 +177,17 @@ internal sealed class VmdkOpening(IHostFile file, ImageContext context)
     {
         if (!context.Writable) return null;
         if (descriptor.ChangeTrackPath is { } tracking)
-            throw Bad("descriptor changeTrackPath", $"is \"{tracking}\": VMware's change tracking cannot be kept up, so the disk is not written");
+            throw Mismatch("descriptor changeTrackPath", "absent in a disk that is written, since VMware's change tracking cannot be kept up", $"\"{tracking}\"");
         return new VmdkContentId(file, at, text, descriptor.Cid, Guid.NewGuid);
     }
 
     private void RequireAccess(VmdkExtentLine line)
     {
-        if (line.Access == "NOACCESS") throw Bad("descriptor extent access", "is NOACCESS");
-        if (line.Access == "RDONLY" && context.Writable) throw Bad("descriptor extent access", "is RDONLY, the disk cannot be written");
+        if (line.Access == "NOACCESS") throw Mismatch("descriptor extent access", "RW or RDONLY", "NOACCESS");
+        if (line.Access == "RDONLY" && context.Writable) throw Mismatch("descriptor extent access", "RW in a disk that is written", "RDONLY");
     }
 
     private static bool Is(VmdkDescriptor descriptor, string type) => string.Equals(descriptor.CreateType, type, StringComparison.OrdinalIgnoreCase);
 
-    private ImageFormatException Bad(string field, string problem) => new(file.Path, -1, field, problem);
+    private ImageFormatException Mismatch(string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, -1, field, expected, found);
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using VmRepl.Blocks;
+using VmRepl.Images.Opening;
 
 namespace VmRepl.Images.Tests.Opening;
 
@@ -61,6 +62,23 @@ internal sealed class ChainMemoryTests
         }
 
         MustStayWithin(folder.File($"{layers - 1}.{format}"), layers);
+    }
+
+    /// <summary>Found by a chain of 30: every layer's table was read at once, to look for blocks over each other, and opening took half a minute. Now as many entries as one of these has.</summary>
+    [Test]
+    public void Vhd_ChainOfLargeTables_IsOpenedWithoutReadingThemAll()
+    {
+        const int layers = 8, tableBytes = 4 << 20;
+        for (var i = 0; i < layers; i++)
+        {
+            var options = new ImageCreateOptions { Backing = i == 0 ? null : new ImageBacking($"{i - 1}.vhd", ImageFormat.Vhd) };
+            DiskImages.Create(folder.File($"{i}.vhd"), ImageFormat.Vhd, 2040 * GiB, options).Dispose();
+        }
+
+        var files = new CountedFiles();
+        using var image = DiskImages.Open(folder.File($"{layers - 1}.vhd"), new ImageOpenOptions { Files = files });
+        Assert.That(image.Files, Has.Count.EqualTo(layers));
+        Assert.That(files.BytesRead, Is.LessThan(2 * tableBytes));
     }
 
     /// <summary>The cluster last unpacked is kept in each layer, and has 2 MiB.</summary>

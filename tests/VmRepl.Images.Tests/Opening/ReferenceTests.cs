@@ -108,7 +108,7 @@ public sealed class ReferenceTests
         var at = bytes.AsSpan().IndexOf(new byte[] { 0xE2, 0x79, 0x2A, 0xCA });
         bytes[at] = 0x11;
         File.WriteAllBytes(path, bytes);
-        Assert.That(() => DiskImages.Open(path), Throws.TypeOf<ImageFormatException>().With.Message.Contains("not its format"));
+        Assert.That(() => DiskImages.Open(path), Throws.TypeOf<ImageFormatException>().With.Message.Contains("backing format").And.Message.Contains("missing"));
     }
 
     [Test]

@@ -106,7 +106,7 @@ internal sealed class VhdHostileTests
 
     [TestCase(true)]
     [TestCase(false)]
-    public void Open_ATableOfFourMillionDamagedEntries_IsRefusedInASecondAndBoundedMemory(bool isOutside)
+    public void Open_ATableOfFourMillionDamagedEntries_IsFoundInASecondAndBoundedMemory(bool isOutside)
     {
         var forge = new VhdForge { Size = 2040L << 30, BlockSize = 1 << 19 };
         forge.Blocks.Add((0, null, new byte[1 << 19]));
@@ -119,7 +119,9 @@ internal sealed class VhdHostileTests
         var before = GC.GetTotalAllocatedBytes();
         using (var image = DiskImages.Open(path))
         {
-            Assert.That(() => image.Read(1L << 40, new byte[512]), Throws.TypeOf<ImageFormatException>().With.Message.Contains("BAT entry"));
+            // So many are not looked at in advance: what lies over another block is read, and what lies outside the file is not.
+            if (isOutside) Assert.That(() => image.Read(1L << 40, new byte[512]), Throws.TypeOf<ImageFormatException>().With.Message.Contains("BAT entry"));
+            else Assert.That(() => image.Read(1L << 40, new byte[512]), Throws.Nothing);
             Assert.That(GC.GetTotalAllocatedBytes() - before, Is.LessThan(64L * MiB));
             Assert.That(ThreadClock.Now - started, Is.LessThan(TimeSpan.FromSeconds(1)), "processor time");
             Assert.That(image.Check().Count(f => f.IsDamage), Is.EqualTo(101));

@@ -131,19 +131,19 @@ internal sealed class VmdkReadTests
         Assert.That(() => DiskImages.Open(Describe(line)), Throws.TypeOf<ReferenceRefusedException>());
 
     [TestCase("RW 2048 FLAT \"missing.raw\" 0", "does not exist")]
-    [TestCase("RW 4096 FLAT \"part.raw\" 0", "the file has")]
-    [TestCase("RW 2048 FLAT \"part.raw\" 18014398509481984", "malformed")]
-    [TestCase("RW 2048 FLAT \"part.raw\" 1", "the file has")]
-    [TestCase("RW 2048 FLAT \"part.raw", "malformed")]
-    [TestCase("RW 0 FLAT \"part.raw\" 0", "malformed")]
-    [TestCase("RW 99999999999999999 ZERO", "malformed")]
-    [TestCase("RW 999999999999999 ZERO", "too large")]
+    [TestCase("RW 4096 FLAT \"part.raw\" 0", "of 1048576 bytes in all")]
+    [TestCase("RW 2048 FLAT \"part.raw\" 18014398509481984", "of the form ACCESS SECTORS TYPE")]
+    [TestCase("RW 2048 FLAT \"part.raw\" 1", "from 512 on")]
+    [TestCase("RW 2048 FLAT \"part.raw", "of the form ACCESS SECTORS TYPE")]
+    [TestCase("RW 0 FLAT \"part.raw\" 0", "of the form ACCESS SECTORS TYPE")]
+    [TestCase("RW 99999999999999999 ZERO", "of the form ACCESS SECTORS TYPE")]
+    [TestCase("RW 999999999999999 ZERO", "of a disk of at most")]
     [TestCase("RW 2048 SPARSE \"part.raw\"", "KDMV")]
     [TestCase("RW 2048 SESPARSE \"part.raw\"", "seSparse")]
     [TestCase("NOACCESS 2048 ZERO", "NOACCESS")]
     [TestCase("RW 1024 FLAT \"part.raw\" 0\nRW 1024 FLAT \"part.raw\" 1024", "already part")]
-    [TestCase("junk", "neither a key nor an extent")]
-    [TestCase("", "there are none")]
+    [TestCase("junk", "a comment, KEY=VALUE or an extent")]
+    [TestCase("", "at least one, is none")]
     public void Open_AHostileDescriptor_IsRefusedByATypedError(string lines, string reason)
     {
         File.WriteAllBytes(folder.File("part.raw"), new byte[1 << 20]);
