@@ -74,7 +74,7 @@ internal sealed class WriteHistory
                 var digest = Digest(disks[disk].AsSpan(sector * Sectors.Size, Sectors.Size));
                 least[disk][sector] = versions[disk][sector].IndexOf(digest);
                 most[disk][sector] = versions[disk][sector].LastIndexOf(digest);
-                if (ahead.Exists(w => w.MayBeAhead(disk, sector, digest, least[disk][sector] >= 0)))
+                if (ahead.Exists(w => w.MayBeAhead(disk, sector, digest)))
                 {
                     most[disk][sector] = versions[disk][sector].Count;
                     if (least[disk][sector] < 0) least[disk][sector] = most[disk][sector];
