@@ -42,7 +42,7 @@ internal sealed partial class SystemSimulation
         await WaitAsync(IsLevel, "the replica gets level", TimeSpan.FromMinutes(20));
         Log.Add($"{time.Elapsed} level");
         isReplicaTrusted = true;
-        var (images, live) = (source.ReadImages(), ReplicaMachine.ReadLive(replica.Group!));
+        var (images, live) = (source.ReadImages(), replica.ReadLive(replica.Group!));
         for (var disk = 0; disk < images.Length; disk++)
         {
             if (images[disk].AsSpan().CommonPrefixLength(live[disk]) is var at && at < images[disk].Length) Require(false, $"in sync and not equal: disk {disk}, sector {at / Sectors.Size}");
@@ -162,7 +162,7 @@ internal sealed partial class SystemSimulation
 
     private void CheckPoint(GroupStore group, RecoveryPoint point, Dictionary<ulong, ulong> seen)
     {
-        var disks = ReplicaMachine.Read(group, point);
+        var disks = replica.Read(group, point);
         var digest = disks.Aggregate(0UL, (sum, disk) => (sum * 31) + WriteHistory.Digest(disk));
         if (seen.TryGetValue(point.Sequence, out var before)) Require(before == digest, $"point {point.Sequence} is not what it was");
         seen[point.Sequence] = digest;
@@ -176,7 +176,7 @@ internal sealed partial class SystemSimulation
     private void CheckPromised()
     {
         if (!isReplicaTrusted || replica.Group is not { Journal: { IsFailed: false, ResyncIsOpen: false }, Phase: GroupPhase.Following } group || !history.Writes.Any(w => w.IsPromised)) return;
-        var fault = history.FindFault(ReplicaMachine.ReadLive(group), includesPromised: true);
+        var fault = history.FindFault(replica.ReadLive(group), includesPromised: true);
         Require(fault is null, $"a promise is broken: {fault}");
         Counters.Add(SystemCounters.PromisedChecked);
     }
