@@ -6,15 +6,15 @@ namespace VmRepl.Simulation.System;
 /// <param name="asked">What the guest asked for.</param>
 internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
 {
-    /// <summary>Null once its place in its sectors' histories is known.</summary>
-    private Asked? pending = asked;
-
     private readonly List<(Extent Extent, byte[] Contents)> edges = [];
 
     public long IssuedAt { get; } = issuedAt;
 
     /// <summary><see cref="long.MaxValue"/> while it was not answered.</summary>
     public long AnsweredAt { get; set; } = long.MaxValue;
+
+    /// <summary>Not answered, and some of its sectors never reached the source's disk.</summary>
+    public bool IsCutShort => AnsweredAt == long.MaxValue && Sectors.Count < ((VmRepl.Blocks.Sectors.AlignUp(asked.Extent.End, VmRepl.Blocks.Sectors.Size) - VmRepl.Blocks.Sectors.AlignDown(asked.Extent.Offset, VmRepl.Blocks.Sectors.Size)) / VmRepl.Blocks.Sectors.Size);
 
     /// <summary>Answered while the promise of a sync group was in force.</summary>
     public bool IsPromised { get; set; }
@@ -25,8 +25,7 @@ internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
     /// <param name="digest">What the sector holds.</param>
     public bool MayBeAhead(int disk, int sector, ulong digest)
     {
-        if (Sectors.Count > 0 || AnsweredAt != long.MaxValue) pending = null;
-        if (pending is not { } asked || asked.Disk != disk) return false;
+        if (asked.Disk != disk || !IsCutShort || Sectors.Exists(s => s.Sector == sector)) return false;
         var whole = new Extent((long)sector * VmRepl.Blocks.Sectors.Size, VmRepl.Blocks.Sectors.Size);
         if (!asked.Extent.Overlaps(whole)) return false;
         Span<byte> expected = stackalloc byte[VmRepl.Blocks.Sectors.Size];

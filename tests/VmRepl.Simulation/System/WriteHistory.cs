@@ -64,8 +64,8 @@ internal sealed class WriteHistory
     {
         var least = new int[disks.Count][];
         var most = new int[disks.Count][];
-        // What was issued and never reached the source's disk: few, and newer than everything that did.
-        var ahead = writes.FindAll(w => w.Sectors.Count == 0 && w.AnsweredAt == long.MaxValue);
+        // What was issued and never reached the source's disk, or only in part (a zero is carried out in pieces): few, and newer than everything that did.
+        var ahead = writes.FindAll(w => w.IsCutShort);
         for (var disk = 0; disk < disks.Count; disk++)
         {
             (least[disk], most[disk]) = (new int[versions[disk].Length], new int[versions[disk].Length]);
