@@ -13,6 +13,12 @@ internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
     /// <summary><see cref="long.MaxValue"/> while it was not answered.</summary>
     public long AnsweredAt { get; set; } = long.MaxValue;
 
+    /// <summary>The first sector that it touches.</summary>
+    public required int FirstSector { get; init; }
+
+    /// <summary>How many versions each of its sectors had when it was issued.</summary>
+    public required int[] KnownThen { get; init; }
+
     /// <summary>Not answered, and some of its sectors never reached the source's disk.</summary>
     public bool IsCutShort => AnsweredAt == long.MaxValue && Sectors.Count < ((VmRepl.Blocks.Sectors.AlignUp(asked.Extent.End, VmRepl.Blocks.Sectors.Size) - VmRepl.Blocks.Sectors.AlignDown(asked.Extent.Offset, VmRepl.Blocks.Sectors.Size)) / VmRepl.Blocks.Sectors.Size);
 
