@@ -13,7 +13,7 @@ internal static class AgentReports
     {
         var progress = status.Progress;
         RecoveryPointReport? point = progress.PointSequence == 0 ? null : new(progress.PointSequence, Time(progress.PointTimeUs), progress.Bookmark);
-        var inSync = status.Following?.IsInSync ?? (point is not null && status is { Phase: "idle", LastError: null });
+        var inSync = status.Following?.IsFollowed ?? (point is not null && status is { Phase: "idle", LastError: null });
         return new GroupStatus(
             status.Definition.Name,
             status.Phase,

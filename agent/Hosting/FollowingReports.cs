@@ -10,11 +10,11 @@ internal static class FollowingReports
     public static FollowingReport Of(FollowStatus status, IReadOnlyList<LinkDecision> decisions, DateTimeOffset now)
     {
         var isCopying = status.Phase is "baseline" or "resync";
-        var since = status.Acknowledgement == AcknowledgementMode.Sync && status.Promise is { IsInForce: true } promise ? promise.SinceUs : status.IsInSync ? status.InSyncSinceUs : status.LostSyncUs;
+        var since = Since(status);
         return new FollowingReport(
             Name(status.Acknowledgement),
             status.Acknowledgement == AcknowledgementMode.Sync ? status.OnLoss == LossRule.Stop ? "stop" : "continue" : null,
-            status.Acknowledgement == AcknowledgementMode.Sync ? status.Promise?.IsInForce ?? false : status.IsInSync,
+            status.Acknowledgement == AcknowledgementMode.Sync ? status.Promise?.IsInForce ?? false : status.IsFollowed,
             since == 0 ? null : AgentReports.Time(since),
             status.Promise?.Ended?.Sequence,
             status.Promise?.Ended is { } ended ? AgentReports.Time(ended.TimeUs) : null,
@@ -28,17 +28,28 @@ internal static class FollowingReports
             status.Last,
             status.Durable,
             status.Overflows,
-            status.LinkDown is { } down ? $"no connection: {down}" : decisions is [.., var last] ? $"{last.Decision} at {IsoTime.Format(AgentReports.Time(last.TimeUs))}, because {last.Cause}" : null);
+            status.LinkDown is { } down ? $"no connection{(status.LinkSinceUs == 0 ? "" : $" since {IsoTime.Format(AgentReports.Time(status.LinkSinceUs))}")}: {down}" : decisions is [.., var last] ? $"{last.Decision} at {IsoTime.Format(AgentReports.Time(last.TimeUs))}, because {last.Cause}" : null);
     }
+
+    /// <summary>Since when the promise is in force, or is not.</summary>
+    private static long Since(FollowStatus status) => status switch
+    {
+        { Acknowledgement: AcknowledgementMode.Sync, Promise: { IsInForce: true } promise } => promise.SinceUs,
+        { Acknowledgement: AcknowledgementMode.Sync } => status.Promise?.Ended?.TimeUs ?? 0,
+        { IsFollowed: true } => Math.Max(status.InSyncSinceUs, status.LinkSinceUs),
+        { IsInSync: true } => status.LinkSinceUs,
+        _ => status.LostSyncUs,
+    };
 
     /// <summary>What holds at this moment, in one sentence.</summary>
     public static string Promise(FollowStatus status) => status switch
     {
-        { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true, IsInSync: false } => "Sync: the replica was lost a moment ago; no write is answered until it is back or its lease has run out.",
+        { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true, IsFollowed: false } => "Sync: the replica was lost a moment ago; no write is answered until it is back or its lease has run out.",
         { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true } => "Sync: what is answered to the guest is on stable storage at the replica.",
         { Acknowledgement: AcknowledgementMode.Sync, OnLoss: LossRule.Stop, Promise.Ended: not null } => "Sync, stopped: the replica was lost, and the guest's writes wait until it is in sync again.",
         { FirstPointTimeUs: 0 } => "Nothing can be restored yet: the baseline has not ended.",
         { Acknowledgement: AcknowledgementMode.Sync } => "NOT protected in sync: the guest goes on alone, changes are tracked and brought over.",
+        { IsInSync: true, IsFollowed: false } => "No connection: changes wait in the buffer, in order, and are not at the replica; it goes on where it was when the connection is back, and is tracked when that takes too long.",
         { IsInSync: true, GoesAsAsync: true } => "Semi-sync, going as async: the replica is behind; every write is on its way to it.",
         { IsInSync: true, Acknowledgement: AcknowledgementMode.SemiSync } => "Semi-sync: what is answered to the guest is at the replica, as long as that is quick enough.",
         { IsInSync: true } => "Async: every write is on its way to the replica, and every moment is a recovery point.",

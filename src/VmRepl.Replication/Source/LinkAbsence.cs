@@ -8,11 +8,20 @@ internal sealed class LinkAbsence(TimeSpan? limit, TimeProvider time, Action too
     private readonly Lock gate = new();
     private ITimer? timer;
 
+    /// <summary>Whether it is so now.</summary>
+    public bool IsLasting { get; private set; }
+
+    /// <summary>Since when it is so, or is not; microseconds since 1970. Attempts that get nowhere do not move it.</summary>
+    public long SinceUs { get; private set; } = time.NowUs();
+
     /// <summary>The connection broke.</summary>
     public void Begin()
     {
-        if (limit is not { } longest) return;
-        lock (gate) timer ??= time.CreateTimer(_ => tooLong(), null, longest, longest);
+        lock (gate)
+        {
+            if (!IsLasting) (IsLasting, SinceUs) = (true, time.NowUs());
+            if (limit is { } longest) timer ??= time.CreateTimer(_ => tooLong(), null, longest, longest);
+        }
     }
 
     /// <summary>There is one again, and it gets on.</summary>
@@ -20,10 +29,19 @@ internal sealed class LinkAbsence(TimeSpan? limit, TimeProvider time, Action too
     {
         lock (gate)
         {
-            timer?.Dispose();
-            timer = null;
+            if (IsLasting) (IsLasting, SinceUs) = (false, time.NowUs());
+            StopTimer();
         }
     }
 
-    public void Dispose() => End();
+    public void Dispose()
+    {
+        lock (gate) StopTimer();
+    }
+
+    private void StopTimer()
+    {
+        timer?.Dispose();
+        timer = null;
+    }
 }

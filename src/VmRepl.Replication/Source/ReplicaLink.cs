@@ -67,14 +67,17 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     /// <summary>Ends, with the reason, when there is no going on.</summary>
     public Task Faulted => faulted.Task;
 
-    /// <summary>Why there is no connection at the moment; null where there is one.</summary>
+    /// <summary>Why there is no connection that gets somewhere at the moment; null where there is one.</summary>
     public string? DownReason
     {
         get
         {
-            lock (gate) return connection is null ? dialer.LastReason : null;
+            lock (gate) return connection is null || absence.IsLasting ? dialer.LastReason : null;
         }
     }
+
+    /// <summary>Since when there is one, or none; microseconds since 1970.</summary>
+    public long DownOrUpSinceUs => absence.SinceUs;
 
     /// <summary>Bytes that the replica has granted and that are not used.</summary>
     public long CreditBytes

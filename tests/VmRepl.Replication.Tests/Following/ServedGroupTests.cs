@@ -68,6 +68,37 @@ public class ServedGroupTests
     }
 
     [Test]
+    public async Task Status_WhileTheConnectionIsDown_SaysSinceWhenAndWhatWaits()
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var vm = new FollowedVm(directory, replica, [("sda", ImageFormat.Raw, 8 << 20)], new FollowOptions { GoneAfter = TimeSpan.FromMinutes(10) });
+        vm.Start();
+        await vm.InSyncAsync();
+        Assert.That(vm.Group.Status.Following, Has.Property("Phase").EqualTo("in-sync").And.Property("IsFollowed").True);
+        var before = TimeProvider.System.GetUtcNow();
+        await replica.StopAsync();
+        while (vm.Group.Status.Following!.LinkDown is null) await Task.Delay(5);
+        vm.Device("sda").Write(4096, new byte[4096]);
+        // Attempts that fail meanwhile begin nothing anew.
+        await Task.Delay(200);
+        var down = vm.Group.Status.Following!;
+        Assert.That((down.Phase, down.IsFollowed, down.IsInSync), Is.EqualTo(("disconnected", false, true)));
+        Assert.That(At(down.LinkSinceUs), Is.GreaterThanOrEqualTo(before).And.LessThanOrEqualTo(At(down.OldestFlightUs!.Value)));
+        Assert.That(down.LagBytes, Is.GreaterThan(4096));
+        Assert.That(vm.Group.Status.Phase, Is.EqualTo("disconnected"));
+
+        replica.Store.Dispose();
+        replica.Open(directory.Host("store"));
+        await vm.CheckEqualAsync("when it is back");
+        var up = vm.Group.Status.Following!;
+        Assert.That((up.Phase, up.IsFollowed, up.OldestFlightUs), Is.EqualTo(("in-sync", true, (long?)null)));
+        Assert.That(up.LinkSinceUs, Is.GreaterThan(down.OldestFlightUs.Value), "it is followed again since the connection is back");
+
+        static DateTimeOffset At(long us) => DateTimeOffset.UnixEpoch.AddTicks(us * TimeSpan.TicksPerMicrosecond);
+    }
+
+    [Test]
     public async Task Link_AwayForTooLong_IsGivenUpAndOnlyWhatDiffersIsBroughtOver()
     {
         using var directory = new TestDirectory();

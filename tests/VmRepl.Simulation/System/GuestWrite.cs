@@ -6,13 +6,21 @@ namespace VmRepl.Simulation.System;
 /// <param name="asked">What the guest asked for.</param>
 internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
 {
-    /// <summary>Null once its place in its sectors' histories is known.</summary>
-    private Asked? pending = asked;
+    private readonly List<(Extent Extent, byte[] Contents)> edges = [];
 
     public long IssuedAt { get; } = issuedAt;
 
     /// <summary><see cref="long.MaxValue"/> while it was not answered.</summary>
     public long AnsweredAt { get; set; } = long.MaxValue;
+
+    /// <summary>The first sector that it touches.</summary>
+    public required int FirstSector { get; init; }
+
+    /// <summary>How many versions each of its sectors had when it was issued.</summary>
+    public required int[] KnownThen { get; init; }
+
+    /// <summary>Not answered, and some of its sectors never reached the source's disk.</summary>
+    public bool IsCutShort => AnsweredAt == long.MaxValue && Sectors.Count < ((VmRepl.Blocks.Sectors.AlignUp(asked.Extent.End, VmRepl.Blocks.Sectors.Size) - VmRepl.Blocks.Sectors.AlignDown(asked.Extent.Offset, VmRepl.Blocks.Sectors.Size)) / VmRepl.Blocks.Sectors.Size);
 
     /// <summary>Answered while the promise of a sync group was in force.</summary>
     public bool IsPromised { get; set; }
@@ -21,17 +29,31 @@ internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
     /// Whether the sector may hold this write though the source's disk never had it: a change is on its way to the replica before the disk has it, and a source that dies in between leaves it there.
     /// </summary>
     /// <param name="digest">What the sector holds.</param>
-    /// <param name="isKnown">Whether it held that once anyway.</param>
-    public bool MayBeAhead(int disk, int sector, ulong digest, bool isKnown)
+    public bool MayBeAhead(int disk, int sector, ulong digest)
     {
-        if (Sectors.Count > 0 || AnsweredAt != long.MaxValue) pending = null;
-        if (pending is not { } asked || asked.Disk != disk) return false;
+        if (asked.Disk != disk || !IsCutShort || Sectors.Exists(s => s.Sector == sector)) return false;
         var whole = new Extent((long)sector * VmRepl.Blocks.Sectors.Size, VmRepl.Blocks.Sectors.Size);
         if (!asked.Extent.Overlaps(whole)) return false;
-        // The rest of a sector of which a part is written is what it held before.
-        if (!asked.Extent.Contains(whole)) return !isKnown;
-        return digest == (asked.Contents is { } contents ? WriteHistory.Digest(contents.AsSpan((int)(whole.Offset - asked.Extent.Offset), (int)whole.Length)) : WriteHistory.ZeroDigest);
+        Span<byte> expected = stackalloc byte[VmRepl.Blocks.Sectors.Size];
+        var known = 0L;
+        Put(expected, asked.Extent, asked.Contents);
+        // The rest of a sector of which a part is written is what was read for it. Where nothing was, the write did not come as far as to be sent.
+        foreach (var (extent, contents) in edges) Put(expected, extent, contents);
+        return known == whole.Length && digest == WriteHistory.Digest(expected);
+
+        void Put(Span<byte> sectorContents, Extent extent, byte[]? contents)
+        {
+            if (!extent.Overlaps(whole)) return;
+            var part = Extent.FromEnds(Math.Max(extent.Offset, whole.Offset), Math.Min(extent.End, whole.End));
+            var target = sectorContents.Slice((int)(part.Offset - whole.Offset), (int)part.Length);
+            if (contents is null) target.Clear();
+            else contents.AsSpan((int)(part.Offset - extent.Offset), (int)part.Length).CopyTo(target);
+            known += part.Length;
+        }
     }
+
+    /// <summary>What was read of the disk for it: the rest of sectors of which it is a part.</summary>
+    public void NoteEdge(long offset, ReadOnlySpan<byte> contents) => edges.Add((new Extent(offset, contents.Length), contents.ToArray()));
 
     /// <summary>What it became: sectors by disk, and which version of the sector it is.</summary>
     public List<(int Disk, int Sector, int Version)> Sectors { get; } = [];

@@ -14,6 +14,7 @@ internal sealed class ReplicaMachine(SimulatedTime time, SeededRandom random, Si
     public const long RoomyBytes = 1L << 30;
     private const string StoreName = "store";
 
+    private byte[][] contents = [];
     private CancellationTokenSource life = new();
     private ReplicaStore? store;
 
@@ -66,20 +67,22 @@ internal sealed class ReplicaMachine(SimulatedTime time, SeededRandom random, Si
     /// <summary>Puts another volume in the place of this one's; the machine is down.</summary>
     public void Restore(SimulatedVolume volume) => Volume = volume;
 
-    /// <summary>Contents of a point's disks, in the order of their ids.</summary>
-    public static byte[][] Read(GroupStore group, Journal.Points.RecoveryPoint point)
+    /// <summary>Contents of a point's disks, in the order of their ids; valid until something is read again.</summary>
+    public byte[][] Read(GroupStore group, Journal.Points.RecoveryPoint point)
     {
         using var view = group.OpenView(point);
-        return [.. view.Disks.OrderBy(d => d.Key).Select(d => ReadAll(d.Value))];
+        return ReadAll(view.Disks);
     }
 
-    /// <summary>Contents of the live images.</summary>
-    public static byte[][] ReadLive(GroupStore group) => [.. group.Live.OrderBy(d => d.Key).Select(d => ReadAll(d.Value))];
+    /// <summary>Contents of the live images; valid until something is read again.</summary>
+    public byte[][] ReadLive(GroupStore group) => ReadAll(group.Live);
 
-    public static byte[] ReadAll(Blocks.IBlockDevice disk)
+    private byte[][] ReadAll<T>(IReadOnlyDictionary<uint, T> disks) where T : Blocks.IBlockDevice
     {
-        var contents = new byte[disk.Length];
-        disk.Read(0, contents);
+        var ordered = disks.OrderBy(d => d.Key).Select(d => d.Value).ToList();
+        // Whole disks, some hundred times in a world: new memory each time cost more than the reading.
+        if (contents.Length != ordered.Count || contents.Where((c, i) => c.Length != ordered[i].Length).Any()) contents = [.. ordered.Select(d => new byte[d.Length])];
+        for (var i = 0; i < contents.Length; i++) ordered[i].Read(0, contents[i]);
         return contents;
     }
 

@@ -9,12 +9,12 @@ internal sealed class SimulatedConnection
     private readonly SimulatedPipe back;
     private TimeSpan extraDelay;
 
-    public SimulatedConnection(SimulatedTime time, SeededRandom random, TimeSpan latency)
+    public SimulatedConnection(SimulatedTime time, SeededRandom random, SystemCounters counters, TimeSpan latency)
     {
         forth = new SimulatedPipe(time, Delay);
         back = new SimulatedPipe(time, Delay);
-        Source = new SimulatedTransport("replica:1", forth, back);
-        Replica = new SimulatedTransport("source:1", back, forth);
+        Source = new SimulatedTransport("replica:1", forth, back, random, counters);
+        Replica = new SimulatedTransport("source:1", back, forth, random, counters);
 
         // Whole milliseconds: timers know no less.
         TimeSpan Delay() => extraDelay + TimeSpan.FromMilliseconds((long)latency.TotalMilliseconds * random.Between(50, 200) / 100);

@@ -20,14 +20,18 @@ internal sealed class SimulatedNetwork(SimulatedTime time, SeededRandom random, 
 
     public TimeSpan Latency { get; set; }
 
+    /// <summary>What is sent comes in order from now on.</summary>
+    public void EndDisorder() => connections.ForEach(c => c.Source.IsDisorderly = c.Replica.IsDisorderly = false);
+
     public SimulatedConnection? Newest => connections.Count > 0 ? connections[^1] : null;
 
     public async Task<ITransport> ConnectAsync(CancellationToken cancellation)
     {
         await Task.Delay(Latency + TimeSpan.FromMilliseconds(random.Between(0, 20)), time, cancellation);
         if (IsBarred || Listener is null) throw new ConnectionLostException("replica:1", "connection refused (simulated)");
-        var made = new SimulatedConnection(time, random, Latency);
+        var made = new SimulatedConnection(time, random, counters, Latency);
         if (IsFaulty && random.Chance(0.5)) made.CutAfter(random.Chance(0.7), random.Between(1, random.Pick([500, 5_000, 200_000, 2_000_000])), random.Pick(Enum.GetValues<ConnectionCut>()));
+        if (IsFaulty && random.Chance(0.1)) made.Source.IsDisorderly = made.Replica.IsDisorderly = true;
         connections.Add(made);
         log.Add($"{time.Elapsed} connection {connections.Count}");
         Listener(made.Replica);

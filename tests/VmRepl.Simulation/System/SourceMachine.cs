@@ -21,6 +21,7 @@ internal sealed class SourceMachine
     private readonly WriteHistory history;
     private readonly FollowOptions options;
     private readonly SeededRandom random;
+    private readonly SystemCounters counters;
     private readonly ILogger log;
     private readonly int[] lengths;
     private readonly byte[][] images;
@@ -32,9 +33,9 @@ internal sealed class SourceMachine
     private List<FollowedDisk> disks = [];
     private Guid bootId;
 
-    public SourceMachine(SimulatedTime time, SeededRandom random, SimulatedNetwork network, WriteHistory history, FollowOptions options, int[] lengths, ILogger log)
+    public SourceMachine(SimulatedTime time, SeededRandom random, SimulatedNetwork network, WriteHistory history, FollowOptions options, int[] lengths, SystemCounters counters, ILogger log)
     {
-        (this.time, this.network, this.history, this.options, this.random, this.lengths, this.log) = (time, network, history, options, random, lengths, log);
+        (this.time, this.network, this.history, this.options, this.random, this.lengths, this.counters, this.log) = (time, network, history, options, random, lengths, counters, log);
         Volume = new SimulatedVolume(random.Next64(), ReplicaMachine.RoomyBytes) { PunchesHoles = random.Chance(0.8), WritesBackEarly = random.Chance(0.5) };
         images = [.. lengths.Select(n => new byte[n])];
         bootId = NewBootId();
@@ -108,13 +109,18 @@ internal sealed class SourceMachine
         var write = history.Issue(asked);
         var token = life.Token;
         current.Value = write;
+        var isStopped = IsStopped();
         await change(Follower!.Splitter, token);
         // Nobody hears an answer of a machine that is gone.
         if (token.IsCancellationRequested || Volume.IsDown) throw new SimulatedCrashException();
         write.AnsweredAt = history.Now();
-        write.IsPromised = Follower!.Status.Promise is { IsInForce: true };
+        // With "stop" no write is answered without the replica any more, once the promise was in force.
+        write.IsPromised = Follower!.Status.Promise is { IsInForce: true } || IsStopped();
+        if (isStopped) counters.Add(SystemCounters.StoppedWrites);
         return write;
     }
+
+    private bool IsStopped() => options.OnLoss == LossRule.Stop && Follower?.Status.Promise is { IsInForce: false, Ended: not null };
 
     /// <summary>The images as they are; valid until it is called again.</summary>
     public byte[][] ReadImages()
@@ -165,7 +171,7 @@ internal sealed class SourceMachine
             // What a dead process would have done is not done.
             if (token.IsCancellationRequested || Volume.IsDown) throw new SimulatedCrashException();
             history.Change(i, extent, contents, current.Value);
-        });
+        }, (offset, contents) => current.Value?.NoteEdge(offset, contents));
         var name = $"d{i}";
         var marks = DirtyRegionLog.Open(agent, name, lengths[i], new DirtyLogOptions { BootId = bootId, Time = time, IdleFor = TimeSpan.FromSeconds(5) });
         // Nobody else writes these images, so what the marks were found as is all that counts.

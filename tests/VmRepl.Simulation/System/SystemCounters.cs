@@ -9,12 +9,13 @@ internal sealed class SystemCounters
         OldCopies = "old-copies", CutsAlone = "cuts-alone", CutsInBaseline = "cuts-in-baseline", CutsInResync = "cuts-in-resync", CutsInFollowing = "cuts-in-following", CutsSilent = "cuts-silent", CutsOneSided = "cuts-one-sided",
         LateDeliveries = "late-deliveries", SlowLinks = "slow-links", LinksBarred = "links-barred", Baselines = "baselines", ResyncsQuick = "resyncs-quick", ResyncsByDigest = "resyncs-by-digest", ResyncsFromAnchor = "resyncs-from-anchor", Anchors = "anchors", Overflows = "overflows",
         PointsChecked = "points-checked", PromisedChecked = "promises-checked", PromisesEnded = "promises-ended", MarksChecked = "marks-checked", EqualChecked = "equal-checked", Bookmarks = "bookmarks", ReplicaFull = "replica-full",
-        SourceFull = "source-full", ClockSteps = "clock-steps", Writes = "writes", Empties = "zeros-and-punches", Unaligned = "unaligned-writes", Fenced = "fenced";
+        SourceFull = "source-full", ClockSteps = "clock-steps", Writes = "writes", Empties = "zeros-and-punches", Unaligned = "unaligned-writes", Fenced = "fenced",
+        StoppedWrites = "writes-that-stopped", MomentsChecked = "moments-of-runs-checked", FramesTwice = "frames-twice", FramesOvertaken = "frames-overtaken";
 
     private static readonly string[] Names =
     [
         SourceKills, SourceHostCrashes, SourceStops, ReplicaKills, ReplicaHostCrashes, BothCrashes, OldCopies, CutsAlone, CutsInBaseline, CutsInResync, CutsInFollowing, CutsSilent, CutsOneSided, LateDeliveries, SlowLinks, LinksBarred,
-        Baselines, ResyncsQuick, ResyncsByDigest, ResyncsFromAnchor, Anchors, Overflows, PointsChecked, PromisedChecked, PromisesEnded, MarksChecked, EqualChecked, Bookmarks, ReplicaFull, SourceFull, ClockSteps, Writes, Empties, Unaligned, Fenced,
+        Baselines, ResyncsQuick, ResyncsByDigest, ResyncsFromAnchor, Anchors, Overflows, PointsChecked, PromisedChecked, PromisesEnded, MarksChecked, EqualChecked, Bookmarks, ReplicaFull, SourceFull, ClockSteps, Writes, Empties, Unaligned, Fenced, StoppedWrites, MomentsChecked, FramesTwice, FramesOvertaken,
     ];
 
     private readonly Dictionary<string, long> counts = Names.ToDictionary(n => n, _ => 0L);

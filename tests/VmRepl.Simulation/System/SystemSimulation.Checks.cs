@@ -1,3 +1,4 @@
+using System.Globalization;
 using VmRepl.Simulation.Workload;
 using VmRepl.Blocks;
 using VmRepl.Journal.Points;
@@ -34,13 +35,14 @@ internal sealed partial class SystemSimulation
     private async Task QuiesceAsync()
     {
         network.IsFaulty = network.IsBarred = false;
+        network.EndDisorder();
         replica.Volume.CapacityBytes = source.Volume.CapacityBytes = ReplicaMachine.RoomyBytes;
         replica.Volume.CrashAt = source.Volume.CrashAt = long.MaxValue;
         isPaused = true;
         await WaitAsync(IsLevel, "the replica gets level", TimeSpan.FromMinutes(20));
         Log.Add($"{time.Elapsed} level");
         isReplicaTrusted = true;
-        var (images, live) = (source.ReadImages(), ReplicaMachine.ReadLive(replica.Group!));
+        var (images, live) = (source.ReadImages(), replica.ReadLive(replica.Group!));
         for (var disk = 0; disk < images.Length; disk++)
         {
             if (images[disk].AsSpan().CommonPrefixLength(live[disk]) is var at && at < images[disk].Length) Require(false, $"in sync and not equal: disk {disk}, sector {at / Sectors.Size}");
@@ -72,6 +74,7 @@ internal sealed partial class SystemSimulation
     {
         var group = replica.Group!;
         network.IsFaulty = false;
+        network.EndDisorder();
         group.SetEpoch(group.Description.Epoch + 1);
         var before = group.Journal.Position.Durable;
         if (random.Chance(0.5)) network.Cut(ConnectionCut.Both);
@@ -127,16 +130,42 @@ internal sealed partial class SystemSimulation
         foreach (var point in points)
         {
             if (seenPoints.ContainsKey(point.Sequence) && !random.Chance(0.2)) continue;
-            CheckPoint(group, point);
+            CheckPoint(group, point, seenPoints);
         }
+
+        // Each sequence of a run is a point as well: a new one, and one that was looked at before.
+        if (group.Journal.Runs is { Count: > 0 } runs)
+        {
+            var run = random.Pick(runs);
+            CheckMoment(group, run.FirstSequence + (ulong)random.Between(0, (long)(run.LastSequence - run.FirstSequence)));
+        }
+
+        if (seenMoments.Count > 0 && random.Pick([.. seenMoments.Keys]) is var moment && moment >= start) CheckMoment(group, moment);
     }
 
-    private void CheckPoint(GroupStore group, RecoveryPoint point)
+    private void CheckMoment(GroupStore group, ulong sequence)
     {
-        var disks = ReplicaMachine.Read(group, point);
+        RecoveryPoint found;
+        try
+        {
+            found = group.FindPoint(sequence.ToString(CultureInfo.InvariantCulture));
+        }
+        catch (StoreException e)
+        {
+            throw new SimulationFailureException($"sequence {sequence} lies in a run, and this was said: {e.Message}");
+        }
+
+        Require(found.Sequence == sequence, $"sequence {sequence} was asked for, and {found} was found");
+        CheckPoint(group, found, seenMoments);
+        Counters.Add(SystemCounters.MomentsChecked);
+    }
+
+    private void CheckPoint(GroupStore group, RecoveryPoint point, Dictionary<ulong, ulong> seen)
+    {
+        var disks = replica.Read(group, point);
         var digest = disks.Aggregate(0UL, (sum, disk) => (sum * 31) + WriteHistory.Digest(disk));
-        if (seenPoints.TryGetValue(point.Sequence, out var before)) Require(before == digest, $"point {point.Sequence} is not what it was");
-        seenPoints[point.Sequence] = digest;
+        if (seen.TryGetValue(point.Sequence, out var before)) Require(before == digest, $"point {point.Sequence} is not what it was");
+        seen[point.Sequence] = digest;
         var known = bookmarks.Find(b => b.Name == point.Bookmark);
         var fault = known.Name is null ? history.FindFault(disks) : history.FindFault(disks, known.Include, known.Exclude);
         Require(fault is null, $"point {point.Sequence}{(point.Bookmark is null ? "" : $" ({point.Bookmark})")} is no moment of the group: {fault}");
@@ -147,7 +176,7 @@ internal sealed partial class SystemSimulation
     private void CheckPromised()
     {
         if (!isReplicaTrusted || replica.Group is not { Journal: { IsFailed: false, ResyncIsOpen: false }, Phase: GroupPhase.Following } group || !history.Writes.Any(w => w.IsPromised)) return;
-        var fault = history.FindFault(ReplicaMachine.ReadLive(group), includesPromised: true);
+        var fault = history.FindFault(replica.ReadLive(group), includesPromised: true);
         Require(fault is null, $"a promise is broken: {fault}");
         Counters.Add(SystemCounters.PromisedChecked);
     }

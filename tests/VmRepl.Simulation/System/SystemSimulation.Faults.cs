@@ -95,7 +95,12 @@ internal sealed partial class SystemSimulation
     private async Task StopSourceAsync()
     {
         isPaused = true;
-        await WaitAsync(() => writing == 0 || !source.IsUp, "the writes that were under way end", TimeSpan.FromMinutes(10));
+        await WaitAsync(() =>
+        {
+            // With "stop" they wait for it.
+            if (!replica.IsUp) StartReplica();
+            return writing == 0 || !source.IsUp;
+        }, "the writes that were under way end", TimeSpan.FromMinutes(10));
         isPaused = false;
         if (!source.IsUp) return;
         Log.Add($"{time.Elapsed} source stops");
@@ -191,6 +196,7 @@ internal sealed partial class SystemSimulation
         isReplicaTrusted = false;
         history.ForgetPromises();
         foreach (var lost in seenPoints.Keys.Where(p => !pointsOfCopy.Contains(p)).ToList()) seenPoints.Remove(lost);
+        seenMoments.Clear();
         bookmarks.Clear();
     }
 

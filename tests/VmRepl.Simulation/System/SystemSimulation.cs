@@ -26,6 +26,7 @@ internal sealed partial class SystemSimulation
     private readonly FollowOptions options;
     private readonly int[] lengths;
     private readonly Dictionary<ulong, ulong> seenPoints = [];
+    private readonly Dictionary<ulong, ulong> seenMoments = [];
     private readonly List<(string Name, long Include, long Exclude)> bookmarks = [];
     private readonly HashSet<ulong> given = [];
     private ulong? reused;
@@ -49,6 +50,7 @@ internal sealed partial class SystemSimulation
         options = new FollowOptions
         {
             Acknowledgement = random.Pick(Enum.GetValues<AcknowledgementMode>()),
+            OnLoss = random.Chance(0.4) ? LossRule.Stop : LossRule.Continue,
             BufferBytes = random.Chance(0.5) ? random.Between(1, 8) << 17 : 64 << 20,
             Lease = TimeSpan.FromSeconds(random.Between(1, 6)),
             AnchorEvery = TimeSpan.FromMilliseconds(random.Between(500, 8000)),
@@ -57,7 +59,7 @@ internal sealed partial class SystemSimulation
         options = options with { GoneAfter = options.Lease * 2 };
         var log = trace is null ? NullLogger.Instance : (Microsoft.Extensions.Logging.ILogger)new TraceLogger(time, trace);
         replica = new ReplicaMachine(time, new SeededRandom(random.Next64()), network, log);
-        source = new SourceMachine(time, new SeededRandom(random.Next64()), network, history, options, lengths, log);
+        source = new SourceMachine(time, new SeededRandom(random.Next64()), network, history, options, lengths, Counters, log);
     }
 
     public EventLog Log { get; }

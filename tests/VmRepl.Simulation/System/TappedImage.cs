@@ -6,9 +6,12 @@ namespace VmRepl.Simulation.System;
 /// <summary>A source disk's raw image on a simulated volume; every change is told before it is carried out, whole sectors.</summary>
 /// <param name="file">Owned.</param>
 /// <param name="changing">The extent and its contents; empty for zeros.</param>
-internal sealed class TappedImage(IHostFile file, TappedImage.ChangeHandler changing) : IBlockDevice
+/// <param name="read">Told what was read.</param>
+internal sealed class TappedImage(IHostFile file, TappedImage.ChangeHandler changing, TappedImage.ReadHandler read) : IBlockDevice
 {
     public delegate void ChangeHandler(Extent extent, ReadOnlySpan<byte> contents);
+
+    public delegate void ReadHandler(long offset, ReadOnlySpan<byte> contents);
 
     public long Length => file.Length;
 
@@ -16,7 +19,11 @@ internal sealed class TappedImage(IHostFile file, TappedImage.ChangeHandler chan
 
     public bool IsReadOnly => false;
 
-    public void Read(long offset, Span<byte> buffer) => file.ReadExactly(offset, buffer);
+    public void Read(long offset, Span<byte> buffer)
+    {
+        file.ReadExactly(offset, buffer);
+        read(offset, buffer);
+    }
 
     public void Write(long offset, ReadOnlySpan<byte> data)
     {

@@ -26,7 +26,9 @@ internal sealed class WriteHistory
 
     public GuestWrite Issue(GuestWrite.Asked asked)
     {
-        var write = new GuestWrite(Now(), asked);
+        var first = (int)(asked.Extent.Offset / Sectors.Size);
+        var count = (int)(Sectors.AlignUp(asked.Extent.End, Sectors.Size) / Sectors.Size) - first;
+        var write = new GuestWrite(Now(), asked) { FirstSector = first, KnownThen = [.. versions[asked.Disk].AsSpan(first, count).ToArray().Select(v => v.Count)] };
         writes.Add(write);
         return write;
     }
@@ -64,8 +66,9 @@ internal sealed class WriteHistory
     {
         var least = new int[disks.Count][];
         var most = new int[disks.Count][];
-        // What was issued and never reached the source's disk: few, and newer than everything that did.
-        var ahead = writes.FindAll(w => w.Sectors.Count == 0 && w.AnsweredAt == long.MaxValue);
+        var newest = 0L;
+        // What was issued and never reached the source's disk, or only in part (a zero is carried out in pieces): few, and newer than what was there when it was issued.
+        var ahead = writes.FindAll(w => w.IsCutShort);
         for (var disk = 0; disk < disks.Count; disk++)
         {
             (least[disk], most[disk]) = (new int[versions[disk].Length], new int[versions[disk].Length]);
@@ -74,17 +77,22 @@ internal sealed class WriteHistory
                 var digest = Digest(disks[disk].AsSpan(sector * Sectors.Size, Sectors.Size));
                 least[disk][sector] = versions[disk][sector].IndexOf(digest);
                 most[disk][sector] = versions[disk][sector].LastIndexOf(digest);
-                if (ahead.Exists(w => w.MayBeAhead(disk, sector, digest, least[disk][sector] >= 0)))
+                if (ahead.Find(w => w.MayBeAhead(disk, sector, digest)) is { } cut)
                 {
                     most[disk][sector] = versions[disk][sector].Count;
-                    if (least[disk][sector] < 0) least[disk][sector] = most[disk][sector];
+                    // A point may be looked at long after: what was written since is not in it.
+                    if (least[disk][sector] < 0)
+                    {
+                        least[disk][sector] = cut.KnownThen[sector - cut.FirstSector] - 1;
+                        newest = Math.Max(newest, cut.IssuedAt);
+                        if (cut.IssuedAt > exclude) return $"a write issued at {cut.IssuedAt} is there, of after {exclude}, and it never came to the source's disk";
+                    }
                 }
 
                 if (least[disk][sector] < 0) return $"disk {disk}, sector {sector}: what is there was never written";
             }
         }
 
-        var newest = 0L;
         foreach (var write in writes)
         {
             if (!write.Sectors.Exists(s => least[s.Disk][s.Sector] >= s.Version)) continue;

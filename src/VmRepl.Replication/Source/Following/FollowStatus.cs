@@ -3,10 +3,14 @@ namespace VmRepl.Replication.Source.Following;
 /// <summary>A followed group as its source sees it at one moment. Times are microseconds since 1970.</summary>
 public sealed record FollowStatus
 {
-    /// <summary>"baseline", "resync", "in-sync", or "tracking" where there is no link.</summary>
+    /// <summary>"baseline", "resync", "in-sync"; "disconnected" where it was in sync, the connection broke, and the buffer holds what changes; "tracking" where there is no link.</summary>
     public required string Phase { get; init; }
 
+    /// <summary>Whether nothing is tracked: the replica has everything, or will have it in order by this link. Not whether there is a connection.</summary>
     public bool IsInSync { get; init; }
+
+    /// <summary>Whether changes reach the replica now.</summary>
+    public bool IsFollowed => IsInSync && LinkDown is null;
 
     public AcknowledgementMode Acknowledgement { get; init; }
 
@@ -73,6 +77,9 @@ public sealed record FollowStatus
 
     /// <summary>Why there is no connection at the moment; null where there is one.</summary>
     public string? LinkDown { get; init; }
+
+    /// <summary>Since when there is a connection, or none; 0 where there is no link.</summary>
+    public long LinkSinceUs { get; init; }
 
     /// <summary>What the replica waits for, in a sentence; null while it goes on.</summary>
     public string? Waiting { get; init; }

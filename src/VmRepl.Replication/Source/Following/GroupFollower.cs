@@ -72,11 +72,13 @@ internal sealed class GroupFollower
         get
         {
             var phase = stream.Phase;
+            var (current, isInSync) = (link, stream.IsInSync);
+            var down = current?.DownReason;
             var known = memory.Progress;
             return new FollowStatus
             {
-                Phase = phase switch { StreamPhase.Alone => "tracking", StreamPhase.Baseline => "baseline", StreamPhase.Resync => "resync", _ => stream.IsInSync ? "in-sync" : "resync" },
-                IsInSync = stream.IsInSync,
+                Phase = phase switch { StreamPhase.Alone => "tracking", StreamPhase.Baseline => "baseline", StreamPhase.Resync => "resync", _ => !isInSync ? "resync" : down is null ? "in-sync" : "disconnected" },
+                IsInSync = isInSync,
                 Acknowledgement = options.Acknowledgement,
                 OnLoss = options.OnLoss,
                 GoesAsAsync = answers.GoesAsAsync,
@@ -96,10 +98,11 @@ internal sealed class GroupFollower
                 Durable = stream.Durable,
                 Overflows = stream.Overflows,
                 Anchors = anchors.Count,
-                CreditBytes = link?.CreditBytes ?? 0,
-                BytesSent = (link?.BytesSent ?? 0) + known.BytesSent,
+                CreditBytes = current?.CreditBytes ?? 0,
+                BytesSent = (current?.BytesSent ?? 0) + known.BytesSent,
                 FirstPointTimeUs = known.FirstPointTimeUs,
-                LinkDown = link?.DownReason,
+                LinkDown = down,
+                LinkSinceUs = phase == StreamPhase.Alone ? 0 : current?.DownOrUpSinceUs ?? 0,
                 Waiting = waiting,
                 LastError = lastError?.Message,
                 NextStep = lastError?.Hint,

@@ -23,6 +23,9 @@ internal sealed class SyncPromise
 
     // Whether writes wait already though the promise has not begun: then it begins when everything stamped before is durable, what was answered without waiting among it.
     private bool isArmed;
+
+    // Whether those who wait are woken when the lease can have run out. One timer for all of them: a timer for each write is there for the whole lease, long after the write was answered.
+    private bool isWakeDue;
     private ulong armedAt;
 
     // Since the last time that it was found in sync; at first, too: a promise of an earlier life is in force, and the replica is not there yet.
@@ -109,14 +112,13 @@ internal sealed class SyncPromise
             if (atReplica is { IsCompletedSuccessfully: true, Result: true }) return;
             if (atReplica is { IsCompleted: true }) atReplica = null;
             Task signal;
-            TimeSpan left;
             lock (gate)
             {
                 // What was tracked meanwhile was brought over before the promise began again.
                 if (generation != begun && atReplica is null) return;
                 var isHeld = IsHeld;
                 if (!isHeld && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
-                left = isHeld ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
+                var left = isHeld ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
                 if (isHeld && left <= TimeSpan.Zero)
                 {
                     if (State.IsInForce) End();
@@ -125,11 +127,25 @@ internal sealed class SyncPromise
                 }
 
                 signal = changed.Next;
+                if (isHeld && !isWakeDue)
+                {
+                    isWakeDue = true;
+                    _ = WakeAsync(left + TimeSpan.FromMilliseconds(1));
+                }
             }
 
-            var pause = left == Timeout.InfiniteTimeSpan ? Task.Delay(left, time, cancellation) : Task.Delay(left + TimeSpan.FromMilliseconds(1), time, cancellation);
-            await (atReplica is null ? Task.WhenAny(signal, pause) : Task.WhenAny(signal, atReplica, pause));
-            cancellation.ThrowIfCancellationRequested();
+            await (atReplica is null ? signal : Task.WhenAny(signal, atReplica)).WaitAsync(cancellation);
+        }
+    }
+
+    /// <summary>What is heard meanwhile only moves the lease's end back, so nobody is woken too late.</summary>
+    private async Task WakeAsync(TimeSpan after)
+    {
+        await Task.Delay(after, time);
+        lock (gate)
+        {
+            isWakeDue = false;
+            changed.Set();
         }
     }
 
