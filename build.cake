@@ -269,12 +269,12 @@ void RunSome(string name, string project, int runs, string options = "")
 }
 
 Task("Simulate-Some")
-    .Description("500 seeds of Simulate, as a part of every run: about a minute on two cores.")
+    .Description("500 seeds of Simulate, as a part of every run: a minute and a half on two cores.")
     .IsDependentOn("Build")
     .Does(() => RunSome("Simulate-Some", "VmRepl.Simulation", 500));
 
 Task("Simulate-System")
-    .Description("300 seeds of Simulate --system, as a part of every run: about two minutes.")
+    .Description("300 seeds of Simulate --system, as a part of every run: about three minutes.")
     .IsDependentOn("Build")
     .Does(() => RunSome("Simulate-System", "VmRepl.Simulation", 300, " --system"));
 

@@ -6,7 +6,7 @@ namespace VmRepl.Blocks;
 /// <summary>What the processor may be told of its caches.</summary>
 public static class CacheLine
 {
-    /// <summary>Lets the processor fetch what is at a place, where it can be told to, and waits for nothing.</summary>
+    /// <summary>Lets the processor fetch what is at a place, where it can be told to, and waits for nothing. A place outside of any memory is not fetched.</summary>
     public static unsafe void Prefetch<T>(ref T place)
         where T : unmanaged
     {

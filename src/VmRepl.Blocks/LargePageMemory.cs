@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using VmRepl.Blocks.Files;
 
 namespace VmRepl.Blocks;
@@ -60,7 +59,7 @@ public sealed unsafe class LargePageMemory : IDisposable
     /// <param name="offset">Any number: what lies outside is not fetched.</param>
     public void Prefetch(int offset)
     {
-        if (Sse.IsSupported) Sse.Prefetch0(first + offset);
+        CacheLine.Prefetch(ref *(first + offset));
     }
 
     /// <summary>Gives the memory back. Its contents are zeros afterwards; it must not be written any more.</summary>

@@ -64,7 +64,7 @@ public sealed partial class GroupJournal
 
     /// <summary>
     /// Whether nothing of the range was touched in the recovery range, so that the live image holds it as of every point; false may mean that it is not known. Waits for nothing.
-    /// What was touched is read from the journal even if nothing touched it since: there it is verified, and a live image that nobody brought up may be older.
+    /// What was touched before a point and not since lies in the live image as well; it is read there only by those who know its checksum (<see cref="ResolveChunks"/>), since a live image that nobody brought up may be older.
     /// </summary>
     internal bool IsUntouched(NewestTouches touchesOfDisk, Extent range) => touchesOfDisk.IsUntouchedAfter(range, Volatile.Read(ref startNow));
 

@@ -125,9 +125,8 @@ public sealed class HostFile : IHostFile
 
     public void LeaveReadTime()
     {
-        const int getFlags = 3, setFlags = 4, noReadTime = 0x40000;
         // The file's owner may; for anybody else its time is noted as before.
-        if (OperatingSystem.IsLinux() && LibC.FCntl(handle, getFlags, 0) is >= 0 and var flags) _ = LibC.FCntl(handle, setFlags, flags | noReadTime);
+        if (OperatingSystem.IsLinux() && LibC.FCntl(handle, LibC.GetFlags, 0) is >= 0 and var flags) _ = LibC.FCntl(handle, LibC.SetFlags, flags | LibC.NoReadTime);
     }
 
     public void FinishWrites() => Settle();

@@ -10,6 +10,7 @@ internal static partial class LibC
 {
     public const int SeekEnd = 2, SeekData = 3, SeekHole = 4;
     public const int NoSuchDeviceOrAddress = 6, NotSupported = 95, InvalidArgument = 22, CrossDevice = 18, NoSys = 38, Interrupted = 4, BadFileForIoctl = 25, TryAgain = 11, InputOutput = 5;
+    public const int GetFlags = 3, SetFlags = 4, NoReadTime = 0x40000;
     public const int OfdGetLock = 36;
     public const short WriteLock = 1, Unlocked = 2;
     public const int PunchHole = 2, KeepSize = 1;

@@ -141,6 +141,7 @@ public sealed class PointInTimeView : IBlockDevice
         catch (IOException)
         {
             // The journal may have it still; where it has not, the next to read it says so.
+            liveInARow = 0;
             return false;
         }
 
@@ -158,7 +159,10 @@ public sealed class PointInTimeView : IBlockDevice
         return isRight;
     }
 
-    /// <summary>Reads a range within one chunk of which the blocks are known, without a lock. Where all of it lies in the journal nothing is asked of what was touched: that can only change where a segment is retired.</summary>
+    /// <summary>
+    /// Reads a range within one chunk of which the blocks are known, without a lock. Where all of it lies in the journal alone nothing is asked of what was touched: that can only change where a segment is retired.
+    /// What the live image holds too is read from the journal once the region was touched.
+    /// </summary>
     private bool TryReadBlocks(Extent range, Span<byte> buffer)
     {
         var chunk = range.Offset / ResolvedChunks.ChunkBytes;

@@ -59,15 +59,25 @@ internal sealed class SyncModeTests
 
     private static void VerifyNothingLost(FollowedPair pair, Guest guest, int[] answered, string store, string what)
     {
-        var copy = pair.Pair.Path($"store-{Guid.NewGuid():N}");
-        // The replica may be running: a file that is just being put in place of another one is gone from under the copy.
-        for (var attempts = 1; ExternalTool.Try("cp", "-a", "-T", store, copy) is (not 0, _, var why); attempts++)
-            if (attempts == 5 || !why.Contains("No such file", StringComparison.Ordinal)) Assert.Fail(why);
+        var copy = Copy(pair, store);
         var restored = pair.Restore(Group, "latest", copy);
         var lost = guest.Lost(Path.Combine(restored, "sda.raw"), answered);
         TestContext.Out.WriteLine($"{what}: {answered.Sum(a => (long)a)} writes were answered, {lost.Count} blocks lost");
         Assert.That(lost, Is.Empty, pair.Pair.Logs);
         Directory.Delete(restored, recursive: true);
         Directory.Delete(copy, recursive: true);
+    }
+
+    /// <summary>A copy of a store of which the replica may be running: a file that is just being put in place of another one is gone from under the copy, which is begun anew then.</summary>
+    private static string Copy(FollowedPair pair, string store)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var copy = pair.Pair.Path($"store-{Guid.NewGuid():N}");
+            var (status, _, why) = ExternalTool.Try("cp", "-a", store, copy);
+            if (status == 0) return copy;
+            Assert.That(attempt < 5 && why.Contains("No such file", StringComparison.Ordinal), Is.True, why);
+            Directory.Delete(copy, recursive: true);
+        }
     }
 }

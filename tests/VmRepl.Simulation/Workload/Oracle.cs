@@ -22,8 +22,8 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     private readonly List<(int Records, IReadOnlyList<ulong[]> Disks)> copies = [];
 
     // Answers that hold until a record is added or taken out.
-    private readonly Dictionary<(ulong Start, ulong Through), List<PointRun>> runs = [];
-    private List<(ulong Sequence, string Name)>? points;
+    private readonly Dictionary<(ulong Start, ulong Through), List<PointRun>> knownRuns = [];
+    private List<(ulong Sequence, string Name)>? knownPoints;
 
     public IReadOnlyList<Record> Records => records;
 
@@ -122,7 +122,7 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     }
 
     /// <summary>Every point, oldest first; a point is listed once for each name, and with an empty one where it has none.</summary>
-    public IReadOnlyList<(ulong Sequence, string Name)> Points() => points ??= FindPoints();
+    public IReadOnlyList<(ulong Sequence, string Name)> Points() => knownPoints ??= FindPoints();
 
     private List<(ulong Sequence, string Name)> FindPoints()
     {
@@ -157,7 +157,7 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
     /// <param name="through">Records up to this sequence only.</param>
     public IReadOnlyList<PointRun> Runs(ulong start, ulong through = ulong.MaxValue)
     {
-        if (!runs.TryGetValue((start, through), out var found)) runs.Add((start, through), found = FindRuns(start, through));
+        if (!knownRuns.TryGetValue((start, through), out var found)) knownRuns.Add((start, through), found = FindRuns(start, through));
         return found;
     }
 
@@ -190,8 +190,8 @@ internal sealed class Oracle(IReadOnlyList<ulong[]> baseline, IReadOnlyList<bool
 
     private void ForgetAnswers()
     {
-        points = null;
-        runs.Clear();
+        knownPoints = null;
+        knownRuns.Clear();
     }
 
     private static void RequireStamped(Record record)

@@ -23,10 +23,10 @@ internal sealed class SyncPromise
 
     // Whether writes wait already though the promise has not begun: then it begins when everything stamped before is durable, what was answered without waiting among it.
     private bool isArmed;
+    private ulong armedAt;
 
     // Whether those who wait are woken when the lease can have run out. One timer for all of them: a timer for each write is there for the whole lease, long after the write was answered.
     private bool isWakeDue;
-    private ulong armedAt;
 
     // Since the last time that it was found in sync; at first, too: a promise of an earlier life is in force, and the replica is not there yet.
     private bool wasLost = true;
