@@ -9,7 +9,7 @@ ulong seed = 1;
 var runs = 100;
 var isSystem = args.Contains("--system");
 var isTraced = args.Contains("--trace");
-var options = args.Where(a => a is not ("--system" or "--trace")).SelectMany(a => a.StartsWith("--", StringComparison.Ordinal) ? a.Split('=', 2) : [a]).ToList();
+var options = args.Where(a => a is not ("--system" or "--trace" or "--worlds")).SelectMany(a => a.StartsWith("--", StringComparison.Ordinal) ? a.Split('=', 2) : [a]).ToList();
 for (var i = 0; i + 1 < options.Count; i += 2)
 {
     var isKnown = options[i] switch
@@ -23,6 +23,8 @@ for (var i = 0; i + 1 < options.Count; i += 2)
 }
 
 if (options.Count % 2 != 0) return Usage();
+// What such a run starts for itself.
+if (isSystem && args.Contains("--worlds")) return WorldProcess.Serve(Console.In, Console.Out);
 return isSystem ? new SystemRun(seed, runs, Console.Out, isTraced).Run() : new SimulationRun(seed, runs, Console.Out).Run();
 
 static int Usage()

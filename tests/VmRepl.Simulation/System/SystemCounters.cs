@@ -24,9 +24,12 @@ internal sealed class SystemCounters
 
     public void Add(string name, long count = 1) => counts[name] += count;
 
-    public void Add(SystemCounters other)
+    public Dictionary<string, long> NotZero => counts.Where(c => c.Value != 0).ToDictionary();
+
+    /// <param name="counted">By name, of this class.</param>
+    public void Add(IReadOnlyDictionary<string, long> counted)
     {
-        foreach (var name in Names) counts[name] += other.counts[name];
+        foreach (var (name, count) in counted) counts[name] += count;
     }
 
     public override string ToString() => string.Join(' ', Names.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n}={counts[n]}")));
