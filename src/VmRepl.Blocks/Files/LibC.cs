@@ -18,6 +18,10 @@ internal static partial class LibC
     public const int AdviseRandom = 1, AdviseDontNeed = 4, AdviseHugePages = 14;
     public const int ProtectionReadWrite = 3, MapPrivateAnonymous = 0x22;
     public const int SynchronousSync = 4;
+
+    /// <summary>RUSAGE_THREAD, and where struct rusage has ru_nvcsw, in words (getrusage(2)).</summary>
+    public const int UsageOfThread = 1, UsageVoluntarySwitches = 16, UsageWords = 18;
+
     public const int ReadWrite = 2, CloseOnExec = 0x80000;
 
     /// <summary>O_DIRECT, which differs by architecture.</summary>
@@ -45,6 +49,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "pwrite", SetLastError = true)]
     public static unsafe partial nint PWrite(SafeFileHandle file, byte* data, nint length, long offset);
+
+    [LibraryImport("libc", EntryPoint = "getrusage", SetLastError = true)]
+    public static unsafe partial int GetResourceUsage(int who, long* usage);
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nint length, int advice);

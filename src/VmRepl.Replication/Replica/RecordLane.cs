@@ -18,6 +18,7 @@ namespace VmRepl.Replication.Replica;
 internal sealed class RecordLane(FramedConnection connection, GroupStore group, SessionCredit credit, RoomWait room, ILogger log)
 {
     private const long FillBytesMax = 8 << 20;
+    private const long UntoldBytesMax = 256 << 10;
 
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private ulong received;
@@ -78,7 +79,9 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
                 Action? durable = piece.Exists(r => r.Header.Kind == RecordKind.ResyncEnd) ? null : () => told = AcknowledgeAsync(0, cancellation);
                 await room.RunAsync(() => Append(piece, durable), cancellation);
                 await told;
-                await AcknowledgeAsync(Weigh(piece), cancellation);
+                // What was applied is told with what is durable next, where that follows at once: an answer costs both sides as much as a small batch does.
+                if (durable is not null && Weigh(piece) <= UntoldBytesMax && records.Reader.TryPeek(out _)) credit.Renew(Weigh(piece));
+                else await AcknowledgeAsync(Weigh(piece), cancellation);
             }
 
             if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)

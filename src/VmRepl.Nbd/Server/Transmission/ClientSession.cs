@@ -11,7 +11,7 @@ namespace VmRepl.Nbd.Server;
 /// <para>
 /// One thread at a time has the <see cref="Turn"/>: it receives, checks, and, while the device is quick (<see cref="Pace"/>), carries out requests itself and sends many answers in one call. Anything that
 /// may take long it carries out only after it has given the turn to another thread, of which there are as many as needed, up to a bound; so answers come out of order. A thread that stands still with the turn
-/// loses it (<see cref="StallWatch"/>).
+/// loses it (<see cref="StallWatch"/>). A write that the device has taken and ends later holds no thread at all (<see cref="DeferredAnswers"/>).
 /// </para>
 /// </summary>
 internal sealed class ClientSession
@@ -22,6 +22,7 @@ internal sealed class ClientSession
     private readonly INbdTransport transport;
     private readonly AnswerSender sender;
     private readonly RequestAnswers answers;
+    private readonly DeferredAnswers deferred;
     private readonly RequestCheck check;
     private readonly StallWatch watch;
     private readonly string peer;
@@ -45,6 +46,7 @@ internal sealed class ClientSession
         threadsMax = options.RequestsMax;
         sender = new AnswerSender(transport);
         answers = new RequestAnswers(chosen, sender, pace, peer, log);
+        deferred = new DeferredAnswers(answers, sender, options.RequestsMax, reason => End(reason, abort: true));
         check = new RequestCheck(chosen.Facts, chosen.HasStructuredReplies, chosen.Contexts.Count > 0);
         turn = new Turn(receive);
     }
@@ -65,6 +67,7 @@ internal sealed class ClientSession
             watch.Remove(this);
             threads.Signal();
             threads.Wait();
+            deferred.Complete();
         }
 
         return endReason;
@@ -160,7 +163,7 @@ internal sealed class ClientSession
                 continue;
             }
 
-            if (!pace.IsQuick || !IsForTurn(request))
+            if (!IsForTurn(request) || !pace.IsQuick())
             {
                 if (request is { Command: NbdCommand.Write, Length: > RequestAnswers.PieceBytes })
                 {
@@ -182,10 +185,10 @@ internal sealed class ClientSession
     }
 
     /// <summary>Whether it moves little and waits for nothing but the device's contents.</summary>
-    private static bool IsForTurn(in NbdRequest request) => request.Command switch
+    private bool IsForTurn(in NbdRequest request) => request.Command switch
     {
         NbdCommand.Read => request.Length <= ReplyBatch.ReplyBytesMax,
-        NbdCommand.Write => request.Length <= ReceiveBuffer.WholeBytesMax && !request.Flags.HasFlag(NbdCommandFlags.Fua),
+        NbdCommand.Write => request.Length <= ReceiveBuffer.WholeBytesMax && !request.Flags.HasFlag(NbdCommandFlags.Fua) && !deferred.IsFull,
         _ => false,
     };
 
@@ -238,18 +241,21 @@ internal sealed class ClientSession
 
         if (turn.Batch.IsFull) SendBatch();
         var batch = turn.Batch;
+        var waits = pace.Waits();
         var started = Stopwatch.GetTimestamp();
         var id = turn.BeginWork(started);
         watch.Wake();
-        var length = answers.Run(request, payload, batch.Next);
+        ValueTask pending = default;
+        var length = request.Command == NbdCommand.Write && answers.DefersWrites ? answers.Begin(request, payload, batch.Next, out pending) : answers.Run(request, payload, batch.Next);
+        if (length == 0) deferred.Add(request, pending);
         if (!turn.EndWork(id))
         {
             hasTurn = false;
-            sender.Send(batch.Next[..length]);
+            if (length > 0) sender.Send(batch.Next[..length]);
             return;
         }
 
-        pace.Note(Stopwatch.GetTimestamp() - started, request.Length);
+        pace.NoteInTurn(Stopwatch.GetTimestamp() - started, request.Length, waits);
         batch.Add(length);
     }
 

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using VmRepl.Blocks.Files;
 
 namespace VmRepl.Nbd.Server;
 
 /// <summary>
 /// Whether a connection's requests are so quick that the thread which receives them had better carry them out itself: handing one to another thread costs some microseconds, which is several times what a read of
-/// the page cache takes. As soon as the device makes requests wait, they are handed out, so that many wait at a time.
+/// the page cache takes. As soon as the device makes requests wait, they are handed out, so that many wait at a time. What a request only works is work for another thread, too, and writes of one file wait for one
+/// another: it counts for less.
 /// </summary>
 internal sealed class Pace
 {
@@ -14,20 +16,45 @@ internal sealed class Pace
     private const double CountedUsMax = 150;
     private const double Weight = 1.0 / 8;
     private const double UsForKiB = 0.2;
+    private const double WorkWeight = 1.0 / 3;
+
+    // Many at a time wait for each other, and look as slow as the device that made them many: now and then one is tried alone.
+    private const int TryEach = 64;
 
     private double averageUs;
+    private int handedOut;
 
-    public bool IsQuick => averageUs < QuickUsMax;
+    /// <summary>Whether the next request is for whoever has the turn.</summary>
+    public bool IsQuick() => averageUs < QuickUsMax || ++handedOut % TryEach == 0;
+
+    /// <summary>Before a request is carried out in turn.</summary>
+    /// <returns>For <see cref="NoteInTurn"/>.</returns>
+    public long Waits() => averageUs > QuickUsMax * WorkWeight ? ThreadWaits.Count() : -1;
 
     /// <param name="ticks">What the device took.</param>
     /// <param name="bytes">What it moved: copying takes its time on the quickest device.</param>
-    public void Note(long ticks, uint bytes)
+    /// <param name="waits">Before it.</param>
+    public void NoteInTurn(long ticks, uint bytes, long waits)
     {
-        var us = (ticks * 1e6 / Stopwatch.Frequency) - (bytes / 1024.0 * UsForKiB);
-        // Threads may overwrite each other's figure: it is an estimate.
-        averageUs += (Math.Clamp(us, 0, CountedUsMax) - averageUs) * Weight;
+        if (waits < 0 || ThreadWaits.Count() != waits)
+        {
+            Note(ticks, bytes);
+            return;
+        }
+
+        // None of it was waiting.
+        if (averageUs >= QuickUsMax) averageUs = QuickUsMax * WorkWeight * 2;
+        Add(Us(ticks, bytes) * WorkWeight);
     }
+
+    /// <inheritdoc cref="NoteInTurn"/>
+    public void Note(long ticks, uint bytes) => Add(Us(ticks, bytes));
 
     /// <summary>One stood still.</summary>
     public void NoteStall() => averageUs = CountedUsMax;
+
+    private static double Us(long ticks, uint bytes) => (ticks * 1e6 / Stopwatch.Frequency) - (bytes / 1024.0 * UsForKiB);
+
+    // Threads may overwrite each other's figure: it is an estimate.
+    private void Add(double us) => averageUs += (Math.Clamp(us, 0, CountedUsMax) - averageUs) * Weight;
 }

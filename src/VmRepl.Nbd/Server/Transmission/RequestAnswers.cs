@@ -48,6 +48,34 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
         }
     }
 
+    /// <summary>Whether the device may end a write after it has taken it: <see cref="Begin"/> then holds nobody up.</summary>
+    public bool DefersWrites => runner.DefersWrites;
+
+    /// <summary>Begins a write without FUA.</summary>
+    /// <param name="pending">Ends with it, where it has not ended by now.</param>
+    /// <returns>The length of the answer; 0 where it has not ended.</returns>
+    public int Begin(in NbdRequest request, ReadOnlySpan<byte> payload, Span<byte> target, out ValueTask pending)
+    {
+        pending = default;
+        try
+        {
+            var write = runner.BeginWrite(request, payload);
+            if (!write.IsCompleted)
+            {
+                pending = write;
+                return 0;
+            }
+
+            write.GetAwaiter().GetResult();
+            ReplyWriter.WriteSimple(target, request.Cookie, NbdError.None);
+            return ReplyWriter.SimpleSize;
+        }
+        catch (Exception e) when (RequestFailure.IsDevices(e))
+        {
+            return Fail(target, request, RequestFailure.Error(e), e.Message);
+        }
+    }
+
     private int ReadHeadSize => chosen.HasStructuredReplies ? ReplyWriter.DataHeadSize : ReplyWriter.SimpleSize;
 
     private void WriteReadHead(Span<byte> target, in NbdRequest request, long done, int length, bool isLast)

@@ -33,6 +33,9 @@ public sealed record FollowOptions
     /// <summary>Most bytes of records that wait for the replica or its acknowledgement; what comes beyond is tracked and brought over later. Default 64 MiB.</summary>
     public long BufferBytes { get; init; } = 64 << 20;
 
+    /// <summary>Longest that a record of an async group waits for others that go in the same message. Default 2 ms.</summary>
+    public TimeSpan GatherFor { get; init; } = TimeSpan.FromMilliseconds(2);
+
     /// <summary>How long after the replica's last sign of life the guest of a sync group waits before it goes on alone. Default 5 s.</summary>
     public TimeSpan Lease { get; init; } = TimeSpan.FromSeconds(5);
 

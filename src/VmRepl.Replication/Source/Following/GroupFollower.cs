@@ -241,14 +241,17 @@ internal sealed class GroupFollower
 
     private async Task SendAsync(ReplicaLink made, CancellationToken cancellation)
     {
+        var gathering = new RecordGathering(options.Acknowledgement == AcknowledgementMode.Async ? options.GatherFor : TimeSpan.Zero, time);
         while (await stream.WaitForWorkAsync(cancellation))
         {
+            await gathering.WaitAsync(stream.WaitingBytes, cancellation);
             await made.WaitConnectedAsync(cancellation);
             var batch = stream.NextBatch();
             if (batch.Count == 0) continue;
             try
             {
                 await made.SendAsync(() => [.. batch], batch.Sum(s => (long)s.Record.PayloadLength + 128), cancellation);
+                gathering.NoteSent();
             }
             finally
             {

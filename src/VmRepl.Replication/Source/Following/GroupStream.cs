@@ -51,6 +51,15 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// <summary>Bytes of records not yet durable at the replica.</summary>
     public long LagBytes => queue.HeldBytes;
 
+    /// <summary>Bytes of records that were not sent yet.</summary>
+    public long WaitingBytes
+    {
+        get
+        {
+            lock (gate) return queue.WaitingBytes;
+        }
+    }
+
     /// <summary>Bytes still to be brought over.</summary>
     public long ToCopyBytes
     {

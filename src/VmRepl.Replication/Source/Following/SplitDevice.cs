@@ -4,7 +4,7 @@ using VmRepl.Protocol.Records;
 namespace VmRepl.Replication.Source.Following;
 
 /// <summary>A followed disk as a block device: what is written here is in the local image and on its way to the replica. Safe for concurrent use, overlapping writes included.</summary>
-internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, CancellationToken stopping) : IBlockDevice
+internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, CancellationToken stopping) : IBlockDevice, IDeferredWrite
 {
     public long Length => disk.Disk.Length;
 
@@ -19,14 +19,24 @@ internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, Cancella
         while (data.Length > 0)
         {
             var count = Math.Min(data.Length, Splitter.PieceBytes);
-            var extent = new Extent(offset, count);
-            var head = (int)(offset - Sectors.AlignDown(offset, Sectors.Size));
-            var contents = new RegionBuffer((int)(Sectors.AlignUp(extent.End, Sectors.Size) - offset + head));
-            data[..count].CopyTo(contents.Memory.Span[head..]);
-            Wait(splitter.WriteAsync(disk, extent, contents, stopping));
+            Wait(Begin(offset, data[..count]));
             offset += count;
             data = data[count..];
         }
+    }
+
+    /// <summary>Ends when it may be answered. Longer than a piece it ends before it returns.</summary>
+    public ValueTask WriteAsync(long offset, ReadOnlySpan<byte> data)
+    {
+        if (data.IsEmpty) return default;
+        if (data.Length <= Splitter.PieceBytes)
+        {
+            var change = Begin(offset, data);
+            return change.IsCompletedSuccessfully ? default : AnswerAsync(change);
+        }
+
+        Write(offset, data);
+        return default;
     }
 
     public void Zero(long offset, long length) => Wait(splitter.EmptyAsync(disk, RecordKind.Zero, new Extent(offset, length), stopping));
@@ -42,12 +52,25 @@ internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, Cancella
     {
     }
 
+    private ValueTask Begin(long offset, ReadOnlySpan<byte> data)
+    {
+        var extent = new Extent(offset, data.Length);
+        var head = (int)(offset - Sectors.AlignDown(offset, Sectors.Size));
+        var contents = new RegionBuffer((int)(Sectors.AlignUp(extent.End, Sectors.Size) - offset + head));
+        data.CopyTo(contents.Memory.Span[head..]);
+        return splitter.WriteAsync(disk, extent, contents, stopping);
+    }
+
     private static void Wait(ValueTask change)
     {
-        if (change.IsCompletedSuccessfully) return;
+        if (!change.IsCompletedSuccessfully) AnswerAsync(change).AsTask().GetAwaiter().GetResult();
+    }
+
+    private static async ValueTask AnswerAsync(ValueTask change)
+    {
         try
         {
-            change.AsTask().GetAwaiter().GetResult();
+            await change.ConfigureAwait(false);
         }
         catch (OperationCanceledException e)
         {
