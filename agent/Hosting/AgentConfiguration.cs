@@ -7,7 +7,7 @@ namespace VmRepl.Agent.Hosting;
 
 /// <summary>
 /// Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans; and <c>Follow</c>: <c>BufferBytes</c>, <c>SemiSyncLagBytes</c> (bytes),
-/// <c>Lease</c>, <c>SemiSyncWait</c>, <c>GoneAfter</c>, <c>AnchorEvery</c> (time spans).
+/// <c>GatherFor</c>, <c>Lease</c>, <c>SemiSyncWait</c>, <c>GoneAfter</c>, <c>AnchorEvery</c> (time spans).
 /// </summary>
 internal static class AgentConfiguration
 {
@@ -37,6 +37,7 @@ internal static class AgentConfiguration
         {
             BufferBytes = Bytes("BufferBytes", options.BufferBytes),
             SemiSyncLagBytes = Bytes("SemiSyncLagBytes", options.SemiSyncLagBytes),
+            GatherFor = Span(section, "GatherFor", options.GatherFor),
             Lease = Span(section, "Lease", options.Lease),
             SemiSyncWait = Span(section, "SemiSyncWait", options.SemiSyncWait),
             GoneAfter = Span(section, "GoneAfter", options.GoneAfter),

@@ -42,6 +42,34 @@ public class GroupStreamTests
         Assert.That(disk.ToCopy.Bytes, Is.EqualTo(4096));
     }
 
+    /// <summary>What is not released is told with the next that is, or by the release.</summary>
+    [Test]
+    public async Task Take_NotReleased_WakesNobodyUntilItIs([Values] bool byAnother)
+    {
+        using var stage = new LogStage();
+        var disk = Disk(stage);
+        var stream = new GroupStream([disk], new SequenceReserve(stage.Directory), TimeProvider.System, 1, new FollowOptions());
+        stream.Attach(isBaseline: false, 0, 0);
+        Assert.That(stream.TryEnd([]), Is.True);
+        _ = stream.NextBatch();
+        stream.Acknowledge(2, 2);
+
+        var work = stream.WaitForWorkAsync(default);
+        Take(isReleased: false);
+        Take(isReleased: false);
+        Assert.That(work.Wait(20), Is.False);
+        if (byAnother) Take(isReleased: true);
+        else stream.Release();
+        Assert.That(await work.WaitAsync(TimeSpan.FromSeconds(10)), Is.True);
+        Assert.That(stream.NextBatch(), Has.Count.EqualTo(byAnother ? 3 : 2));
+
+        void Take(bool isReleased)
+        {
+            _ = stage.Log.TryBegin(Written);
+            _ = stream.Take(disk, RecordKind.Zero, Written, default, null, isAwaited: false, isReleased);
+        }
+    }
+
     [Test]
     public void TakeCopy_NoSequenceCanBeReserved_TakesNothing()
     {

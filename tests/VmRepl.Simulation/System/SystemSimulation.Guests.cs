@@ -51,7 +51,8 @@ internal sealed partial class SystemSimulation
                 var head = (int)(extent.Offset - Sectors.AlignDown(extent.Offset, Sectors.Size));
                 var contents = new RegionBuffer((int)Sectors.AlignUp(head + extent.Length, Sectors.Size));
                 random.Fill(contents.Memory.Span.Slice(head, (int)extent.Length));
-                _ = await source.ChangeAsync(new GuestWrite.Asked((int)disk.Disk.Id - 1, extent, contents.Memory.Slice(head, (int)extent.Length).ToArray()), (splitter, token) => splitter.WriteAsync(disk, extent, contents, token));
+                var isReleased = random.Chance(0.5);
+                _ = await source.ChangeAsync(new GuestWrite.Asked((int)disk.Disk.Id - 1, extent, contents.Memory.Slice(head, (int)extent.Length).ToArray()), (splitter, token) => BeginAsync(splitter, disk, extent, contents, isReleased, token));
             }
         }
         catch (IOException) when (!life.IsCancellationRequested)
@@ -63,6 +64,14 @@ internal sealed partial class SystemSimulation
         {
             if (!life.IsCancellationRequested) writing--;
         }
+    }
+
+    /// <summary>As a server does it that has more requests at hand, or none.</summary>
+    private static ValueTask BeginAsync(Splitter splitter, FollowedDisk disk, Extent extent, RegionBuffer contents, bool isReleased, CancellationToken cancellation)
+    {
+        var write = splitter.WriteAsync(disk, extent, contents, isReleased, cancellation);
+        if (!isReleased) splitter.Release();
+        return write;
     }
 
     private void NoteLocalContents()

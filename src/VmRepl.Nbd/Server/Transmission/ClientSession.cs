@@ -34,6 +34,9 @@ internal sealed class ClientSession
     private readonly CountdownEvent threads = new(1);
     private int idle;
     private long requests;
+
+    // Whether writes were begun since the last release. Only by whoever has the turn.
+    private bool hasBegun;
     private volatile bool isEnded;
     private string? endReason;
 
@@ -246,14 +249,18 @@ internal sealed class ClientSession
         var id = turn.BeginWork(started);
         watch.Wake();
         ValueTask pending = default;
-        var length = request.Command == NbdCommand.Write && answers.DefersWrites ? answers.Begin(request, payload, batch.Next, out pending) : answers.Run(request, payload, batch.Next);
+        var isBegun = request.Command == NbdCommand.Write && answers.DefersWrites;
+        var length = isBegun ? answers.Begin(request, payload, batch.Next, out pending) : answers.Run(request, payload, batch.Next);
         if (length == 0) deferred.Add(request, pending);
         if (!turn.EndWork(id))
         {
             hasTurn = false;
+            if (isBegun) answers.Release();
             if (length > 0) sender.Send(batch.Next[..length]);
             return;
         }
+
+        hasBegun |= isBegun;
 
         pace.NoteInTurn(Stopwatch.GetTimestamp() - started, request.Length, waits);
         batch.Add(length);
@@ -296,6 +303,12 @@ internal sealed class ClientSession
     /// <summary>Only by whoever has the turn.</summary>
     private void SendBatch()
     {
+        if (hasBegun)
+        {
+            hasBegun = false;
+            answers.Release();
+        }
+
         if (turn.Batch.Length == 0) return;
         sender.Send(turn.Batch.Finished);
         turn.Batch.Clear();

@@ -51,7 +51,10 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
     /// <summary>Whether the device may end a write after it has taken it: <see cref="Begin"/> then holds nobody up.</summary>
     public bool DefersWrites => runner.DefersWrites;
 
-    /// <summary>Begins a write without FUA.</summary>
+    /// <summary>After the last of some writes that were begun.</summary>
+    public void Release() => runner.ReleaseWrites();
+
+    /// <summary>Begins a write without FUA. <see cref="Release"/> is owed.</summary>
     /// <param name="pending">Ends with it, where it has not ended by now.</param>
     /// <returns>The length of the answer; 0 where it has not ended.</returns>
     public int Begin(in NbdRequest request, ReadOnlySpan<byte> payload, Span<byte> target, out ValueTask pending)

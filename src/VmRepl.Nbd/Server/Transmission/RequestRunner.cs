@@ -24,6 +24,9 @@ internal sealed class RequestRunner(ChosenExport chosen)
     /// <summary>Takes a write that nothing is to be finished of (<see cref="FinishWrite"/>).</summary>
     public ValueTask BeginWrite(in NbdRequest request, ReadOnlySpan<byte> data) => deferred!.WriteAsync((long)request.Offset, data);
 
+    /// <summary>After the last of some writes that follow one another.</summary>
+    public void ReleaseWrites() => deferred!.Release();
+
     /// <summary>After the last part of a write.</summary>
     public void FinishWrite(in NbdRequest request)
     {

@@ -21,6 +21,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     private readonly WakeUp changed = new();
     private ulong lastResyncEnd;
 
+    // Whether something came to wait that whoever sends was not told of.
+    private bool hasUntold;
+
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
     private long links;
 
@@ -89,8 +92,9 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
     /// </summary>
     /// <param name="payload">Of a write: the extent's contents, in <paramref name="memory"/>.</param>
     /// <param name="isAwaited">Whether somebody will wait for durability.</param>
+    /// <param name="isReleased">Whether whoever sends is told of it now, and not by <see cref="Release"/>.</param>
     /// <returns>What <see cref="EndLocally"/> is to be told.</returns>
-    public TakenChange Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, bool isAwaited)
+    public TakenChange Take(FollowedDisk disk, RecordKind kind, Extent extent, ReadOnlyMemory<byte> payload, RegionBuffer? memory, bool isAwaited, bool isReleased = true)
     {
         ulong last = 0;
         long link;
@@ -131,9 +135,15 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             var content = kind == RecordKind.Write ? payload.Slice((int)(part.Offset - extent.Offset), (int)part.Length) : default;
             // Counted twice: until the replica has it, and until the local image has it. Whichever comes first leaves the mark.
             disk.Marks.TryBegin(part);
-            Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable);
+            Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable, isReleased: isReleased);
             last = Last;
         }
+    }
+
+    /// <summary>Tells whoever sends of what was taken and not released.</summary>
+    public void Release()
+    {
+        lock (gate) Tell();
     }
 
     /// <summary>The change has ended on the local image. The range is still held.</summary>
@@ -380,10 +390,18 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         return true;
     }
 
-    private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false)
+    private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false, bool isReleased = true)
     {
         var record = stamp.Stamp(draft);
         var fills = isBaseline ?? Phase == StreamPhase.Baseline;
-        if (queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, endsResync))) work.Set();
+        hasUntold |= queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, endsResync));
+        if (isReleased) Tell();
+    }
+
+    private void Tell()
+    {
+        if (!hasUntold) return;
+        hasUntold = false;
+        work.Set();
     }
 }

@@ -19,7 +19,7 @@ internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, Cancella
         while (data.Length > 0)
         {
             var count = Math.Min(data.Length, Splitter.PieceBytes);
-            Wait(Begin(offset, data[..count]));
+            Wait(Begin(offset, data[..count], isReleased: true));
             offset += count;
             data = data[count..];
         }
@@ -31,7 +31,7 @@ internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, Cancella
         if (data.IsEmpty) return default;
         if (data.Length <= Splitter.PieceBytes)
         {
-            var change = Begin(offset, data);
+            var change = Begin(offset, data, isReleased: false);
             return change.IsCompletedSuccessfully ? default : AnswerAsync(change);
         }
 
@@ -52,13 +52,15 @@ internal sealed class SplitDevice(FollowedDisk disk, Splitter splitter, Cancella
     {
     }
 
-    private ValueTask Begin(long offset, ReadOnlySpan<byte> data)
+    public void Release() => splitter.Release();
+
+    private ValueTask Begin(long offset, ReadOnlySpan<byte> data, bool isReleased)
     {
         var extent = new Extent(offset, data.Length);
         var head = (int)(offset - Sectors.AlignDown(offset, Sectors.Size));
         var contents = new RegionBuffer((int)(Sectors.AlignUp(extent.End, Sectors.Size) - offset + head));
         data.CopyTo(contents.Memory.Span[head..]);
-        return splitter.WriteAsync(disk, extent, contents, stopping);
+        return splitter.WriteAsync(disk, extent, contents, isReleased, stopping);
     }
 
     private static void Wait(ValueTask change)

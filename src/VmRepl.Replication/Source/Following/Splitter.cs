@@ -25,12 +25,16 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
 
     /// <summary>Writes contents that lie in memory of the splitter's.</summary>
     /// <param name="contents">At least as long as <paramref name="extent"/> and at most <see cref="PieceBytes"/> and two sectors; the contents begin at the extent's place in its first sector. Released here.</param>
-    public async ValueTask WriteAsync(FollowedDisk disk, Extent extent, RegionBuffer contents, CancellationToken cancellation)
+    /// <param name="isReleased">Whether it may be sent at once; otherwise <see cref="Release"/> is owed, before which it may not.</param>
+    public async ValueTask WriteAsync(FollowedDisk disk, Extent extent, RegionBuffer contents, bool isReleased, CancellationToken cancellation)
     {
         var whole = Whole(disk, extent);
-        var atReplica = await ChangeAsync(disk, RecordKind.Write, whole, contents, extent);
+        var atReplica = await ChangeAsync(disk, RecordKind.Write, whole, contents, extent, isReleased);
         await answers.WaitAsync(atReplica, cancellation);
     }
+
+    /// <summary>What was written goes out.</summary>
+    public void Release() => stream.Release();
 
     /// <summary>Zeroes or punches; sectors of which only a part is named are written.</summary>
     public async ValueTask EmptyAsync(FollowedDisk disk, RecordKind kind, Extent extent, CancellationToken cancellation)
@@ -116,9 +120,12 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
     /// <param name="whole">The change, on sectors.</param>
     /// <param name="contents">Of a write: as long as <paramref name="whole"/>.</param>
     /// <param name="named">The part of it that the guest named; the rest is read from the image.</param>
-    private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named)
+    private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named, bool isReleased = true)
     {
-        var held = await disk.Ranges.EnterAsync(whole);
+        var entering = disk.Ranges.EnterAsync(whole);
+        // Who has waited finds nobody any more who would release it.
+        isReleased |= !entering.IsCompleted;
+        var held = await entering;
         // Before it is marked: whoever drains what was under way waits for it.
         var entered = changes.Enter();
         try
@@ -130,12 +137,17 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
             await Simulation.Plant.Interleave();
             if (!Simulation.Plant.Is(Simulation.Plant.MarkAfterWrite))
 #endif
-            if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
+            if (!disk.Marks.TryBegin(whole))
+            {
+                isReleased = true;
+                await ActivateAsync(disk, whole);
+            }
+
             var taken = default(TakenChange);
             var isDone = false;
             try
             {
-                taken = stream.Take(disk, kind, whole, data, contents, answers.Waits);
+                taken = stream.Take(disk, kind, whole, data, contents, answers.Waits, isReleased);
 #if SIMULATION_PLANTS
                 await Simulation.Plant.Interleave();
 #endif

@@ -1,0 +1,156 @@
+using System.Collections.Concurrent;
+using VmRepl.Blocks;
+using VmRepl.Nbd.Server;
+using VmRepl.Nbd.Wire;
+
+namespace VmRepl.Nbd.Tests.Server;
+
+/// <summary>A device that ends its writes after it has taken them.</summary>
+[TestFixture]
+public class DeferredWriteTests
+{
+    private const int DiskBytes = 1 << 20;
+    private const int RequestsMax = 8;
+
+    private DeferringDevice device = null!;
+    private ServingStage stage = null!;
+    private RawClient client = null!;
+
+    [SetUp]
+    public void Serve()
+    {
+        device = new DeferringDevice();
+        stage = new ServingStage(device, new NbdServerOptions { RequestsMax = RequestsMax });
+        client = RawClient.Opened(stage.Socket);
+    }
+
+    [TearDown]
+    public void End()
+    {
+        client.Dispose();
+        device.EndAll();
+        stage.Dispose();
+    }
+
+    [Test]
+    public void Writes_ThatWait_AreAnsweredWhenTheyEnd_AndHoldUpNoRead()
+    {
+        for (var i = 0u; i < 3; i++) Write(i, 4096 * i);
+        client.Send(RawClient.Request(NbdCommand.Read, 99, 1 << 16, 512));
+        Assert.That(client.ReadReply().Cookie, Is.EqualTo(99));
+
+        foreach (var cookie in (ulong[])[2, 0, 1])
+        {
+            device.Waiting[4096 * (long)cookie].SetResult();
+            Assert.That(client.ReadReply(), Is.EqualTo(new RawReply(cookie, NbdError.None, NbdChunk.None, true, [])).Using<RawReply>((a, b) => (a.Cookie, a.Error) == (b.Cookie, b.Error)));
+        }
+
+        Assert.That(device.Below.Bytes.AsSpan(4096, 512).ToArray(), Is.All.EqualTo(1));
+    }
+
+    [Test]
+    public void Write_ThatFailsLater_IsAnsweredWithItsError()
+    {
+        Write(5, 0);
+        AwaitTaken(1);
+        device.Waiting[0].SetException(new IOException("the replica said no"));
+        var reply = client.ReadReply();
+        Assert.That((reply.Cookie, reply.Error), Is.EqualTo((5UL, NbdError.Io)));
+    }
+
+    [Test]
+    public void Writes_ThatWait_AreReleasedBeforeTheServerWaitsForMore()
+    {
+        Write(1, 0);
+        Assert.That(() => device.Releases, Is.GreaterThan(0).After(5000, 5));
+    }
+
+    /// <summary>Those beyond wait in the server, on threads of it, and none is lost.</summary>
+    [Test]
+    public void Writes_MoreThanMayWait_AreAllAnswered()
+    {
+        const int count = 5 * RequestsMax;
+        device.EndsEach = TimeSpan.FromMilliseconds(2);
+        for (var i = 0u; i < count; i++) Write(i, 4096 * i);
+        var cookies = Enumerable.Range(0, count).Select(_ => client.ReadReply().Cookie).Order();
+        Assert.That(cookies, Is.EqualTo(Enumerable.Range(0, count).Select(i => (ulong)i)));
+        Assert.That(device.WaitingMost, Is.LessThanOrEqualTo(RequestsMax));
+    }
+
+    [Test]
+    public void Client_ThatGoesWhileAWriteWaits_IsWaitedFor()
+    {
+        Write(1, 0);
+        AwaitTaken(1);
+        client.Dispose();
+        Assert.That(() => stage.Server.ClientCount, Is.EqualTo(1).After(100), "the device is in use until the write has ended");
+        device.Waiting[0].SetResult();
+        stage.AwaitNoClients();
+    }
+
+    private void Write(ulong cookie, uint offset) => client.Send([.. RawClient.Request(NbdCommand.Write, cookie, offset, 512), .. Enumerable.Repeat((byte)cookie, 512)]);
+
+    private void AwaitTaken(int count) => Assert.That(() => device.Waiting.Count, Is.EqualTo(count).After(5000, 5));
+
+    private sealed class DeferringDevice : IBlockDevice, IDeferredWrite
+    {
+        private int waiting;
+        private int releases;
+
+        public MemoryDevice Below { get; } = new(DiskBytes);
+
+        /// <summary>By offset.</summary>
+        public ConcurrentDictionary<long, TaskCompletionSource> Waiting { get; } = [];
+
+        /// <summary>After which each ends by itself.</summary>
+        public TimeSpan? EndsEach { get; set; }
+
+        public int WaitingMost { get; private set; }
+
+        public int Releases => Volatile.Read(ref releases);
+
+        public long Length => Below.Length;
+
+        public int SectorSize => 512;
+
+        public bool IsReadOnly => false;
+
+        public void Read(long offset, Span<byte> buffer) => Below.Read(offset, buffer);
+
+        public void Write(long offset, ReadOnlySpan<byte> data) => Below.Write(offset, data);
+
+        public ValueTask WriteAsync(long offset, ReadOnlySpan<byte> data)
+        {
+            Below.Write(offset, data);
+            WaitingMost = Math.Max(WaitingMost, Interlocked.Increment(ref waiting));
+            if (EndsEach is { } after) return new ValueTask(EndAsync(after));
+            var end = Waiting[offset] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return new ValueTask(end.Task);
+        }
+
+        public void Release() => Interlocked.Increment(ref releases);
+
+        public void Zero(long offset, long length) => Below.Zero(offset, length);
+
+        public void Punch(long offset, long length) => Below.Punch(offset, length);
+
+        public void Flush() => Below.Flush();
+
+        public IEnumerable<MapExtent> Map(long offset, long length) => Below.Map(offset, length);
+
+        public void EndAll()
+        {
+            foreach (var end in Waiting.Values) end.TrySetResult();
+        }
+
+        public void Dispose()
+        {
+        }
+
+        private async Task EndAsync(TimeSpan after)
+        {
+            await Task.Delay(after);
+            Interlocked.Decrement(ref waiting);
+        }
+    }
+}
