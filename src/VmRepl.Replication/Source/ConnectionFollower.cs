@@ -46,7 +46,7 @@ internal sealed class ConnectionFollower(FramedConnection current, LinkOptions o
         {
             for (ulong id = 1; ; id++)
             {
-                await Task.Delay(options.PingInterval, time, cancellation);
+                await CommonTick.NextAsync(options.PingInterval, time, cancellation);
                 await current.SendAsync(new Ping(id), cancellation);
             }
         }

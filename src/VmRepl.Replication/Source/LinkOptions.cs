@@ -24,8 +24,8 @@ public sealed record LinkOptions
     /// <summary>How long a link whose connection broke is held on to, since that broke; then it is given up. Null: for <see cref="RetryFor"/>.</summary>
     public TimeSpan? GoneAfter { get; init; }
 
-    /// <summary>A ping is sent after so long without sending. Default 5 s.</summary>
-    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>How often a ping is sent. Default 10 s.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>A connection on which nothing comes for so long is given up. Default 30 s.</summary>
     public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(30);

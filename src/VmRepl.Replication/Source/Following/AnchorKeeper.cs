@@ -23,7 +23,7 @@ internal sealed class AnchorKeeper(IReadOnlyList<FollowedDisk> disks, GroupStrea
         {
             while (true)
             {
-                await Task.Delay(every, time, cancellation);
+                await CommonTick.NextAsync(every, time, cancellation);
                 await TryMakeAsync();
             }
         }

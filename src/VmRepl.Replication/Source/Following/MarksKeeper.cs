@@ -14,7 +14,7 @@ internal sealed class MarksKeeper(string group, IReadOnlyList<FollowedDisk> disk
         {
             try
             {
-                await Task.Delay(Interval, time, cancellation);
+                await CommonTick.NextAsync(Interval, time, cancellation);
                 foreach (var disk in disks)
                 {
                     await disk.Marks.DeactivateIdleAsync(() =>

@@ -237,7 +237,7 @@ internal sealed class DirtyRegionLog : IDisposable
         uint ended;
         lock (gate)
         {
-            if ((flushFailure ?? marks.Failure) is not null) return 0;
+            if ((flushFailure ?? marks.Failure) is not null || activity.ActiveCount == 0) return 0;
             var now = options.Time.GetTimestamp();
             while (ticks.TryPeek(out var oldest) && options.Time.GetElapsedTime(oldest.Timestamp, now) >= options.IdleFor) restedTick = ticks.Dequeue().Tick;
             ended = activity.Tick();
