@@ -19,14 +19,15 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
     {
         var index = (int)(offset / header.BytesPerL2);
         var table = tables.Find(index, (int)(offset % header.BytesPerL2 / clusterSize));
-        if (table is null)
+        if (table is null) return new ClusterRun(offset, Math.Min(length, AlikeEnd(index, offset + length) - offset), ClusterKind.Unallocated, 0);
+        var tableBytes = (long)table.Words.Length / header.L2EntryWords * clusterSize;
+        if (OnlyKind(table) is { } kind)
         {
-            var missing = index + tables.AbsentFrom(index, ((offset + length - 1) / header.BytesPerL2) + 1 - index);
-            return new ClusterRun(offset, Math.Min(length, missing * header.BytesPerL2 - offset), ClusterKind.Unallocated, 0);
+            var end = tableBytes == header.BytesPerL2 ? AlikeEnd(index, offset + length) : Start(table) + tableBytes;
+            return new ClusterRun(offset, Math.Min(length, end - offset), kind, 0);
         }
 
-        length = Math.Min(length, Start(table) + ((long)table.Words.Length / header.L2EntryWords * clusterSize) - offset);
-        if (table.IsEmpty) return new ClusterRun(offset, length, ClusterKind.Unallocated, 0);
+        length = Math.Min(length, Start(table) + tableBytes - offset);
         var run = header.HasExtendedL2 ? FindExtended(table, offset, length) : FindPlain(table, offset, length);
         if (run.Kind == ClusterKind.Data && run.Host + run.Length > dataLength())
         {
@@ -36,6 +37,17 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
 
         return run;
     }
+
+    /// <summary>Where in the disk the entries of L1 end that are like the one at <paramref name="index"/>; looked for up to <paramref name="end"/>.</summary>
+    private long AlikeEnd(int index, long end) => (index + tables.AlikeFrom(index, ((end - 1) / header.BytesPerL2) + 1 - index)) * header.BytesPerL2;
+
+    /// <summary>What all clusters of the table are, where it says the same of all and that needs no place; else null.</summary>
+    private ClusterKind? OnlyKind(L2Table table) => table.Only switch
+    {
+        0 => ClusterKind.Unallocated,
+        Qcow2Layout.ZeroFlag when header.Version > 2 && !header.HasExtendedL2 => ClusterKind.Zero,
+        _ => null,
+    };
 
     /// <summary>The disk offset of the first entry.</summary>
     private long Start(L2Table table) => (table.Index * header.BytesPerL2) + ((long)table.FirstSlot * clusterSize);
