@@ -34,7 +34,7 @@ public static class DiskImages
             context.Enter(file, path);
             var format = options.Format ?? (device is null ? Probe(file) : ImageFormat.Raw);
             if (options.Snapshot is { } snapshot && format != ImageFormat.Qcow2)
-                throw new ImageFormatException(path, -1, "snapshot", $"\"{snapshot}\" is asked for, and a {format.Name()} image has no internal snapshots");
+                throw ImageFormatException.Mismatch(path, -1, "format", $"qcow2 to have the internal snapshot \"{snapshot}\"", format.Name());
             return Driver(format).Open(file, context);
         }
         catch

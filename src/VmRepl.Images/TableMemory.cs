@@ -18,6 +18,9 @@ internal sealed class TableMemory
     /// <summary>Entries that are looked at in advance at most, so that a chain of many large tables opens in time too: as many as a disk of 2 TiB has in VHD's usual blocks (a quarter of a second's work at most).</summary>
     public const long ExaminedEntriesMax = 1 << 20;
 
+    /// <summary>What keeping anything takes beside its bytes: a hostile file can have tables of four bytes, and any number of them.</summary>
+    private const int KeptOverheadBytes = 256;
+
     private readonly Lock gate = new();
     private readonly Dictionary<(object Owner, long Number), LinkedListNode<Kept>> kept = [];
     private readonly LinkedList<Kept> byUse = [];
@@ -29,7 +32,7 @@ internal sealed class TableMemory
     /// </summary>
     public TableMemory Unpacked => LazyInitializer.EnsureInitialized(ref unpacked, () => new TableMemory());
 
-    /// <summary>Bytes that are kept now.</summary>
+    /// <summary>Bytes that are kept now, with what keeping them takes.</summary>
     public long Bytes { get; private set; }
 
     /// <summary>The table that <paramref name="owner"/> keeps under that number, or null.</summary>
@@ -57,7 +60,7 @@ internal sealed class TableMemory
         {
             Forget(owner, number);
             kept[(owner, number)] = byUse.AddFirst(new Kept(owner, number, table, bytes));
-            Bytes += bytes;
+            Bytes += bytes + KeptOverheadBytes;
             while (Bytes > BytesMax && byUse.Last is { } last && last != byUse.First) Forget(last.Value.Owner, last.Value.Number);
         }
     }
@@ -100,7 +103,7 @@ internal sealed class TableMemory
     {
         if (!kept.Remove((owner, number), out var node)) return;
         byUse.Remove(node);
-        Bytes -= node.Value.Bytes;
+        Bytes -= node.Value.Bytes + KeptOverheadBytes;
     }
 
     private sealed record Kept(object Owner, long Number, object Table, int Bytes);

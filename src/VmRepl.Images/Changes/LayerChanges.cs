@@ -22,7 +22,7 @@ internal sealed class LayerChanges(IDiskImage image) : IChangeTrack
 
     public IEnumerable<Extent> Changes()
     {
-        if (Problem is { } problem) throw new ImageFormatException(image.Files[0].Path, -1, "layer", $"does not tell what changed: {problem}");
+        if (Problem is { } problem) throw ImageFormatException.Mismatch(image.Files[0].Path, -1, "layer", "one that tells what changed", $"one that does not: {problem}");
         return Runs();
     }
 

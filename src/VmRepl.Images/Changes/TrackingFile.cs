@@ -17,5 +17,5 @@ internal sealed class TrackingFile(string path, string name) : IChangeTrack
 
     public long? Granularity => null;
 
-    public IEnumerable<Extent> Changes() => throw new ImageFormatException(path, -1, $"change tracking in \"{name}\"", $"does not tell what changed: {Problem}");
+    public IEnumerable<Extent> Changes() => throw ImageFormatException.Mismatch(path, -1, $"change tracking in \"{name}\"", "such that tells what changed", $"such that does not: {Problem}");
 }

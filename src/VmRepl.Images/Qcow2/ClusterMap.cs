@@ -8,6 +8,8 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
 {
     private const ulong ReservedMask = ~(Qcow2Layout.OffsetMask | Qcow2Layout.Copied | Qcow2Layout.CompressedFlag | Qcow2Layout.ZeroFlag);
 
+    private const string ReservedClear = "one with reserved bits clear";
+
     private readonly int clusterSize = header.ClusterSize;
     private readonly int subclusterSize = header.ClusterSize / Qcow2Layout.SubclustersPerCluster;
 
@@ -17,14 +19,15 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
     {
         var index = (int)(offset / header.BytesPerL2);
         var table = tables.Find(index, (int)(offset % header.BytesPerL2 / clusterSize));
-        if (table is null)
+        if (table is null) return new ClusterRun(offset, Math.Min(length, AlikeEnd(index, offset + length) - offset), ClusterKind.Unallocated, 0);
+        var tableBytes = (long)table.Words.Length / header.L2EntryWords * clusterSize;
+        if (OnlyKind(table) is { } kind)
         {
-            var missing = index + tables.AbsentFrom(index, ((offset + length - 1) / header.BytesPerL2) + 1 - index);
-            return new ClusterRun(offset, Math.Min(length, missing * header.BytesPerL2 - offset), ClusterKind.Unallocated, 0);
+            var end = tableBytes == header.BytesPerL2 ? AlikeEnd(index, offset + length) : Start(table) + tableBytes;
+            return new ClusterRun(offset, Math.Min(length, end - offset), kind, 0);
         }
 
-        length = Math.Min(length, Start(table) + ((long)table.Words.Length / header.L2EntryWords * clusterSize) - offset);
-        if (table.IsEmpty) return new ClusterRun(offset, length, ClusterKind.Unallocated, 0);
+        length = Math.Min(length, Start(table) + tableBytes - offset);
         var run = header.HasExtendedL2 ? FindExtended(table, offset, length) : FindPlain(table, offset, length);
         if (run.Kind == ClusterKind.Data && run.Host + run.Length > dataLength())
         {
@@ -34,6 +37,17 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
 
         return run;
     }
+
+    /// <summary>Where in the disk the entries of L1 end that are like the one at <paramref name="index"/>; looked for up to <paramref name="end"/>.</summary>
+    private long AlikeEnd(int index, long end) => (index + tables.AlikeFrom(index, ((end - 1) / header.BytesPerL2) + 1 - index)) * header.BytesPerL2;
+
+    /// <summary>What all clusters of the table are, where it says the same of all and that needs no place; else null.</summary>
+    private ClusterKind? OnlyKind(L2Table table) => table.Only switch
+    {
+        0 => ClusterKind.Unallocated,
+        Qcow2Layout.ZeroFlag when header.Version > 2 && !header.HasExtendedL2 => ClusterKind.Zero,
+        _ => null,
+    };
 
     /// <summary>The disk offset of the first entry.</summary>
     private long Start(L2Table table) => (table.Index * header.BytesPerL2) + ((long)table.FirstSlot * clusterSize);
@@ -61,11 +75,11 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
         if (entry == 0) return (ClusterKind.Unallocated, 0);
         if ((entry & Qcow2Layout.CompressedFlag) != 0)
         {
-            if (header.HasExternalData) throw Bad(table, slot, entry, "an image with an external data file has no compressed clusters");
+            if (header.HasExternalData) throw Bad(table, slot, "one that is not compressed, since the data is in another file", $"0x{entry:x16}");
             return (ClusterKind.Compressed, (long)entry);
         }
 
-        if ((entry & ReservedMask) != 0 || (header.Version == 2 && (entry & Qcow2Layout.ZeroFlag) != 0)) throw Bad(table, slot, entry, "has reserved bits set");
+        if ((entry & ReservedMask) != 0 || (header.Version == 2 && (entry & Qcow2Layout.ZeroFlag) != 0)) throw Bad(table, slot, ReservedClear, $"0x{entry:x16}");
         var host = Host(table, slot, entry);
         return (entry & Qcow2Layout.ZeroFlag) != 0 ? (ClusterKind.Zero, 0) : (ClusterKind.Data, host);
     }
@@ -74,11 +88,11 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
     private long Host(L2Table table, int slot, ulong entry)
     {
         var host = (long)(entry & Qcow2Layout.OffsetMask);
-        if (!Sectors.IsAligned(host, clusterSize)) throw Bad(table, slot, entry, "is not aligned to the cluster's size");
+        if (!Sectors.IsAligned(host, clusterSize)) throw Bad(table, slot, $"of a place that is a multiple of {clusterSize}", $"0x{entry:x16}");
         if (!header.HasExternalData)
-            return host != 0 || (entry & Qcow2Layout.ZeroFlag) != 0 ? host : throw Bad(table, slot, entry, "leads to the header");
+            return host != 0 || (entry & Qcow2Layout.ZeroFlag) != 0 ? host : throw Bad(table, slot, "of a place behind the header", $"0x{entry:x16}");
         var expected = Start(table) + ((long)slot * clusterSize);
-        if (host != expected && (host != 0 || (entry & Qcow2Layout.ZeroFlag) == 0)) throw Bad(table, slot, entry, $"must be the disk's own offset {expected}, since the data is in another file");
+        if (host != expected && (host != 0 || (entry & Qcow2Layout.ZeroFlag) == 0)) throw Bad(table, slot, $"of the disk's own offset {expected}, since the data is in another file", $"0x{entry:x16}");
         return host;
     }
 
@@ -108,17 +122,18 @@ internal sealed class ClusterMap(IHostFile file, IHostFile dataFile, Qcow2Header
         var (allocated, zero) = ((uint)bitmap, (uint)(bitmap >> 32));
         if ((entry & Qcow2Layout.CompressedFlag) != 0)
         {
-            if (bitmap != 0 || header.HasExternalData) throw Bad(table, slot, entry, $"is compressed, but has the subcluster bitmap 0x{bitmap:x16}");
+            if (header.HasExternalData) throw Bad(table, slot, "one that is not compressed, since the data is in another file", $"0x{entry:x16}");
+            if (bitmap != 0) throw Bad(table, slot, "of a subcluster bitmap of 0, since it is compressed", $"0x{entry:x16} with 0x{bitmap:x16}");
             return (ClusterKind.Compressed, (long)entry);
         }
 
-        if ((entry & (ReservedMask | Qcow2Layout.ZeroFlag)) != 0) throw Bad(table, slot, entry, "has reserved bits set");
-        if ((allocated & zero) != 0) throw Bad(table, slot, entry, $"has subclusters that are both data and zero (0x{bitmap:x16})");
-        if (allocated != 0 && entry == 0 && !header.HasExternalData) throw Bad(table, slot, entry, $"has data subclusters (0x{bitmap:x16}), but no cluster");
+        if ((entry & (ReservedMask | Qcow2Layout.ZeroFlag)) != 0) throw Bad(table, slot, ReservedClear, $"0x{entry:x16}");
+        if ((allocated & zero) != 0) throw Bad(table, slot, "of subclusters that are data or zero, not both", $"0x{entry:x16} with 0x{bitmap:x16}");
+        if (allocated != 0 && entry == 0 && !header.HasExternalData) throw Bad(table, slot, "of a cluster, since it has data subclusters", $"0x{entry:x16} with 0x{bitmap:x16}");
         if ((zero >> sub & 1) != 0) return (ClusterKind.Zero, 0);
         return (allocated >> sub & 1) == 0 ? (ClusterKind.Unallocated, 0) : (ClusterKind.Data, Host(table, slot, entry) + ((long)sub * subclusterSize));
     }
 
-    private ImageFormatException Bad(L2Table table, int slot, ulong entry, string problem) =>
-        new(file.Path, table.Host + ((long)slot * header.L2EntryWords * sizeof(ulong)), "L2 entry", $"0x{entry:x16} {problem}");
+    private ImageFormatException Bad(L2Table table, int slot, string expected, string found) =>
+        ImageFormatException.Mismatch(file.Path, table.Host + ((long)slot * header.L2EntryWords * sizeof(ulong)), "L2 entry", expected, found);
 }

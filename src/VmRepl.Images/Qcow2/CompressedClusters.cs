@@ -44,13 +44,13 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
     {
         var place = CompressedEntry.Parse(file.Path, entry, header.ClusterBits);
         var fileLength = file.Length;
-        if (place.Host >= fileLength) throw Bad(place, $"lies beyond the file's end at {fileLength}");
+        if (place.Host >= fileLength) throw Bad(place, $"before the file's end at {fileLength}", "behind it");
         // The length is in whole sectors and the file may end with the data itself.
         using var packed = PooledBuffer.Rent((int)Math.Min(place.Length, fileLength - place.Host));
         file.ReadField(place.Host, packed.Span, "compressed cluster");
         if (header.Compression == Qcow2Compression.Zstd)
         {
-            if (Zstd.Decompress(packed.Span, cluster) is { } problem) throw Bad(place, problem);
+            if (Zstd.Decompress(packed.Span, cluster) is { } problem) throw Bad(place, $"Zstandard frames of {cluster.Length} bytes", problem);
             return;
         }
 
@@ -60,7 +60,7 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
         }
         catch (InvalidDataException e)
         {
-            throw new ImageFormatException(file.Path, place.Host, "compressed cluster", "is no deflate stream", e);
+            throw ImageFormatException.Mismatch(file.Path, place.Host, "compressed cluster", "a deflate stream", "none", e);
         }
     }
 
@@ -70,10 +70,10 @@ internal sealed class CompressedClusters(IHostFile file, Qcow2Header header, Tab
         using var input = new MemoryStream(array.Array!, array.Offset, array.Count, writable: false);
         using var inflate = new DeflateStream(input, CompressionMode.Decompress);
         var done = inflate.ReadAtLeast(cluster, cluster.Length, throwOnEndOfStream: false);
-        if (done != cluster.Length) throw Bad(place, $"unpacks to {done} bytes, a cluster has {cluster.Length}");
+        if (done != cluster.Length) throw Bad(place, $"a stream of {cluster.Length} bytes", $"one of {done}");
     }
 
-    private ImageFormatException Bad(CompressedEntry place, string problem) => new(file.Path, place.Host, "compressed cluster", problem);
+    private ImageFormatException Bad(CompressedEntry place, string expected, string found) => ImageFormatException.Mismatch(file.Path, place.Host, "compressed cluster", expected, found);
 
     private sealed record Unpacked(ulong Entry, byte[] Bytes);
 }

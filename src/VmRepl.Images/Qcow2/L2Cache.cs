@@ -5,7 +5,7 @@ namespace VmRepl.Images.Qcow2;
 
 /// <summary>
 /// The L1 table (specification, "Cluster mapping"), and the second-level tables last used, as many as the chain's bound allows. An image that is only read has pieces of at most 64 KiB of both in memory:
-/// an L1 table can have 32 MiB, an L2 table 2 MiB, and a chain many of them. One that is written has its L1 table and every L2 table whole.
+/// an L1 table can have 32 MiB, an L2 table 2 MiB, and a chain many of them; they are kept by their place, since hostile entries by the million can name one table. One that is written has its L1 table and every L2 table whole.
 /// Safe for concurrent readers; one lock, held while a table is loaded. Dirty tables are never dropped: the writer counts them and writes them in time.
 /// </summary>
 internal sealed class L2Cache
@@ -52,28 +52,34 @@ internal sealed class L2Cache
         lock (gate)
         {
             if (dirty.TryGetValue(index, out var changed)) return changed;
-            var piece = slot / pieceSlots;
-            var number = ((long)index * (header.ClusterSize / pieceBytes)) + piece;
-            if (memory.Find<L2Table>(this, number) is { } known) return known;
+            if (isWhole && memory.Find<L2Table>(this, index) is { } whole) return whole;
             var entry = L1From(index)[0];
             if ((entry & Qcow2Layout.OffsetMask) == 0 && (entry & ~Qcow2Layout.Copied) == 0) return null;
+            var piece = slot / pieceSlots;
             var place = Host(index, entry) + ((long)piece * pieceBytes);
-            if (!isWhole && holes.Contains(place, pieceBytes)) return new L2Table(index, piece * pieceSlots, place, empty ??= new ulong[pieceBytes / sizeof(ulong)]) { IsEmpty = true };
-            var table = new L2Table(index, piece * pieceSlots, place, file.ReadNumbers(place, pieceBytes / sizeof(ulong), "L2 table"));
-            memory.Keep(this, number, table, pieceBytes);
+            if (!isWhole)
+            {
+                if (memory.Find<L2Table>(this, place) is { } known) return known.At(index);
+                if (holes.Contains(place, pieceBytes)) return new L2Table(index, piece * pieceSlots, place, empty ??= new ulong[pieceBytes / sizeof(ulong)]) { Only = 0 };
+            }
+
+            var words = file.ReadNumbers(place, pieceBytes / sizeof(ulong), "L2 table");
+            var table = new L2Table(index, piece * pieceSlots, place, words) { Only = isWhole || words.AsSpan().ContainsAnyExcept(words[0]) ? null : words[0] };
+            memory.Keep(this, isWhole ? index : place, table, pieceBytes);
             return table;
         }
     }
 
-    /// <summary>How many entries of L1 from <paramref name="index"/> on, which names no table, are known to name none: at least one, at most <paramref name="most"/>.</summary>
-    public int AbsentFrom(int index, long most)
+    /// <summary>How many entries of L1 from <paramref name="index"/> on are like that one: at least one, at most <paramref name="most"/>.</summary>
+    public int AlikeFrom(int index, long most)
     {
         var end = (int)Math.Min(isWhole ? L1.Length : l1Entries, index + most);
+        var entry = L1From(index)[0];
         for (var at = index + 1; at < end;)
         {
             var rest = L1From(at);
             rest = rest[..Math.Min(rest.Length, end - at)];
-            var first = rest.IndexOfAnyExcept(0UL);
+            var first = rest.IndexOfAnyExcept(entry);
             if (first >= 0) return at + first - index;
             at += rest.Length;
         }

@@ -19,8 +19,13 @@ internal sealed class L2Table(int index, int firstSlot, long host, ulong[] words
     /// <summary>Whether it differs from the file's; such a table stays in memory until it is written.</summary>
     public bool IsDirty { get; set; }
 
-    /// <summary>Whether all entries are known to be zero: a hole of a file that is only read.</summary>
-    public bool IsEmpty { get; init; }
+    /// <summary>
+    /// The one value that all words have, where the file is only read; null where they differ, or may be changed. A file of a few megabytes can name one such table millions of times.
+    /// </summary>
+    public ulong? Only { get; init; }
+
+    /// <summary>The same contents, named by another entry of L1.</summary>
+    public L2Table At(int index) => index == Index ? this : new L2Table(index, FirstSlot, Host, Words) { Only = Only };
 
     /// <summary>Where the entry's own cluster stands in the file; 0 where it has none, or a compressed one.</summary>
     public static long HostOf(ulong entry) => (entry & Qcow2Layout.CompressedFlag) != 0 ? 0 : (long)(entry & Qcow2Layout.OffsetMask);

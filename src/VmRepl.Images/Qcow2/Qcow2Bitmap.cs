@@ -31,7 +31,7 @@ internal sealed class Qcow2Bitmap(IHostFile file, Qcow2Header header, Qcow2Bitma
 
     public IEnumerable<Extent> Changes()
     {
-        if (Problem is { } problem) throw new ImageFormatException(file.Path, place.EntryOffset, $"bitmap \"{Name}\"", $"does not tell what changed: {problem}");
+        if (Problem is { } problem) throw ImageFormatException.Mismatch(file.Path, place.EntryOffset, $"bitmap \"{Name}\"", "one that tells what changed", $"one that does not: {problem}");
         return Granules().Select(g => Clip(g.First, g.End));
     }
 

@@ -28,7 +28,7 @@ internal sealed class Qcow2Check(IHostFile file, Qcow2Header header)
         try
         {
             CountL1(header.L1Offset, header.L1Entries, "the L1 table", isActive: true);
-            foreach (var snapshot in Qcow2SnapshotTable.Read(file, header, Damage)) CountL1(snapshot.L1Offset, snapshot.L1Entries, $"the L1 table of snapshot {snapshot.Number}", isActive: false);
+            foreach (var snapshot in Qcow2SnapshotTable.Read(file, header, damage => Damage(damage.Message))) CountL1(snapshot.L1Offset, snapshot.L1Entries, $"the L1 table of snapshot {snapshot.Number}", isActive: false);
             if (header.SnapshotCount > 0) Structure(header.SnapshotsOffset, Qcow2SnapshotTable.Bytes(file, header), "the snapshot table", mayBeShort: true);
             foreach (var (offset, named) in l2Tables) CountL2(offset, named.Weight);
             new Qcow2BitmapCheck(file, header, Structure, Damage).Run();

@@ -8,14 +8,16 @@ internal sealed record Qcow2Extensions
 {
     private const int FeatureBytes = 48, BitmapsBytes = 24, NameBytesMax = 4096;
 
+    /// <summary>0xe2792aca, "Backing file format name": the format of the backing file, which is never probed; null where there is none.</summary>
     public string? BackingFormat { get; init; }
 
+    /// <summary>0x44415441, "External data file name"; null where there is none.</summary>
     public string? DataFile { get; init; }
 
-    /// <summary>Number of persistent bitmaps, their directory's bytes and its place.</summary>
+    /// <summary>0x23852875, "Bitmaps extension": number of persistent bitmaps, their directory's bytes and its place.</summary>
     public (int Count, long DirectoryBytes, long DirectoryOffset) Bitmaps { get; init; }
 
-    /// <summary>Names of incompatible features by bit, as the file gives them.</summary>
+    /// <summary>0x6803f857, "Feature name table": names of incompatible features by bit, as the file gives them.</summary>
     public IReadOnlyDictionary<int, string> FeatureNames { get; init; } = new Dictionary<int, string>();
 
     /// <param name="cluster">The first cluster, as far as the file has it.</param>

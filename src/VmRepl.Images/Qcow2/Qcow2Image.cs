@@ -49,7 +49,7 @@ internal sealed class Qcow2Image : IDiskImage
     public bool IsSnapshot { get; init; }
 
     public IReadOnlyList<ImageSnapshot> Snapshots =>
-        [.. Qcow2SnapshotTable.Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem)).Select(s => s.Facts)];
+        [.. Qcow2SnapshotTable.Read(file, header, damage => throw damage).Select(s => s.Facts)];
 
     /// <summary>By the header as it is now: whoever opens the image for writing takes the bitmaps out of force.</summary>
     public IReadOnlyList<IChangeTrack> ChangeTracks => IsSnapshot ? [] : Qcow2BitmapDirectory.Read(file, Qcow2HeaderReader.Read(file));

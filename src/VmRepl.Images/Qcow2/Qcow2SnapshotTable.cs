@@ -29,17 +29,17 @@ internal static class Qcow2SnapshotTable
     private const int NameBytesMax = 4 << 20;
 
     /// <summary>The entries; one that cannot be read ends the table and is reported to <paramref name="damage"/>.</summary>
-    public static List<Qcow2Snapshot> Read(IHostFile file, Qcow2Header header, Action<string> damage)
+    public static List<Qcow2Snapshot> Read(IHostFile file, Qcow2Header header, Action<ImageFormatException> damage)
     {
         List<Qcow2Snapshot> snapshots = [];
         var names = 0;
-        Walk(file, header, (entry, rest, number) =>
+        Walk(file, header, (entry, rest, at, number) =>
         {
             var offset = BinaryPrimitives.ReadInt64BigEndian(entry);
             var entries = BinaryPrimitives.ReadUInt32BigEndian(entry[8..]);
             if (entries > Qcow2Layout.L1BytesMax / sizeof(ulong) || offset < 0)
             {
-                damage($"snapshot {number} has an L1 table of {entries} entries at {offset}");
+                damage(ImageFormatException.Mismatch(file.Path, at, "snapshot l1_table_offset", $"of at most {Qcow2Layout.L1BytesMax / sizeof(ulong)} entries below 2^63", $"of {entries} at {(ulong)offset} in snapshot {number}"));
                 return;
             }
 
@@ -50,13 +50,13 @@ internal static class Qcow2SnapshotTable
     }
 
     /// <summary>Bytes of the whole table, as far as it can be read.</summary>
-    public static long Bytes(IHostFile file, Qcow2Header header) => Walk(file, header, (_, _, _) => { }, _ => { });
+    public static long Bytes(IHostFile file, Qcow2Header header) => Walk(file, header, (_, _, _, _) => { }, _ => { });
 
     /// <summary>The header by which the disk is read as it was at the snapshot called <paramref name="name"/>, or else of that id.</summary>
     /// <exception cref="ImageFormatException">There is none, or its table is out of place.</exception>
     public static Qcow2Header Select(IHostFile file, Qcow2Header header, string name)
     {
-        var snapshots = Read(file, header, problem => throw new ImageFormatException(file.Path, header.SnapshotsOffset, "snapshot table", problem));
+        var snapshots = Read(file, header, damage => throw damage);
         var chosen = snapshots.FirstOrDefault(s => s.Facts.Name == name) ?? snapshots.FirstOrDefault(s => s.Facts.Id == name)
             ?? throw ImageFormatException.Mismatch(file.Path, header.SnapshotsOffset, "snapshot table", $"one with a snapshot \"{name}\"", "one without");
         if (chosen.Facts.Length < 0 || chosen.Facts.Length > DiskImages.LengthMax)
@@ -88,9 +88,9 @@ internal static class Qcow2SnapshotTable
             extra >= sizeof(ulong) ? BinaryPrimitives.ReadInt64BigEndian(rest) : BinaryPrimitives.ReadUInt32BigEndian(entry[32..]));
     }
 
-    private delegate void EntryVisitor(ReadOnlySpan<byte> entry, ReadOnlySpan<byte> rest, int number);
+    private delegate void EntryVisitor(ReadOnlySpan<byte> entry, ReadOnlySpan<byte> rest, long at, int number);
 
-    private static long Walk(IHostFile file, Qcow2Header header, EntryVisitor visit, Action<string> damage)
+    private static long Walk(IHostFile file, Qcow2Header header, EntryVisitor visit, Action<ImageFormatException> damage)
     {
         Span<byte> entry = stackalloc byte[FixedBytes];
         var rest = new byte[ExtraMax + (2 * ushort.MaxValue)];
@@ -99,28 +99,30 @@ internal static class Qcow2SnapshotTable
         {
             if (file.Read(at, entry) < FixedBytes)
             {
-                damage($"snapshot {number} at {at} passes the file's end");
+                damage(Cut(at, number));
                 break;
             }
 
             var extra = BinaryPrimitives.ReadUInt32BigEndian(entry[36..]);
             if (extra > ExtraMax)
             {
-                damage($"snapshot {number} at {at} has {extra} bytes of extra data");
+                damage(ImageFormatException.Mismatch(file.Path, at, "snapshot extra_data_size", $"at most {ExtraMax}", $"{extra} in snapshot {number}"));
                 break;
             }
 
             var length = (int)extra + BinaryPrimitives.ReadUInt16BigEndian(entry[12..]) + BinaryPrimitives.ReadUInt16BigEndian(entry[14..]);
             if (file.Read(at + FixedBytes, rest.AsSpan(0, length)) < length)
             {
-                damage($"snapshot {number} at {at} passes the file's end");
+                damage(Cut(at, number));
                 break;
             }
 
-            visit(entry, rest.AsSpan(0, length), number);
+            visit(entry, rest.AsSpan(0, length), at, number);
             at = Sectors.AlignUp(at + FixedBytes + length, 8);
         }
 
         return at - header.SnapshotsOffset;
+
+        ImageFormatException Cut(long at, int number) => ImageFormatException.Mismatch(file.Path, at, "snapshot table entry", $"inside the file of {file.Length} bytes", $"cut by its end in snapshot {number}");
     }
 }

@@ -63,12 +63,12 @@ internal sealed class Qcow2Writer : IDisposable
     /// <exception cref="ImageFormatException">The image is of a kind that is read but not written.</exception>
     public static void RequireWritable(IHostFile file, Qcow2Header header)
     {
-        var why = header.IsCorrupt ? "the image is marked corrupt; repair a copy with qemu-img check -r all"
-            : header.IsDirty ? "the image was not closed properly and its refcounts are stale; repair it with qemu-img check -r all"
-            : header.HasExternalData ? "an image with an external data file is read, not written"
-            : header.HasExtendedL2 ? "an image with extended L2 entries is read, not written"
+        var why = header.IsCorrupt ? "those of an image that is marked corrupt; repair a copy with qemu-img check -r all"
+            : header.IsDirty ? "those of an image that was not closed properly, whose refcounts are stale; repair it with qemu-img check -r all"
+            : header.HasExternalData ? "those of an image with an external data file, which is read, not written"
+            : header.HasExtendedL2 ? "those of an image with extended L2 entries, which is read, not written"
             : null;
-        if (why is not null) throw new ImageFormatException(file.Path, Qcow2Layout.IncompatibleAt, "incompatible_features", why);
+        if (why is not null) throw ImageFormatException.Mismatch(file.Path, Qcow2Layout.IncompatibleAt, "incompatible_features", "such that can be written", why);
     }
 
     public void Attach(ClusterMap map) => clusters = map;
@@ -205,7 +205,7 @@ internal sealed class Qcow2Writer : IDisposable
     {
         if (isPrepared) return;
         if (new Qcow2Check(file, header).Run().FirstOrDefault(f => f.IsDamage) is { } damage)
-            throw new ImageFormatException(file.Path, -1, "check", $"a damaged image is not written: {damage.Message}");
+            throw ImageFormatException.Mismatch(file.Path, -1, "tables", "sound to be written", $"damaged: {damage.Message}");
         if (header.Autoclear != 0)
         {
             file.Write(Qcow2Layout.AutoclearAt, new byte[sizeof(ulong)]);

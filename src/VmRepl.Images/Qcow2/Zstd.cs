@@ -2,19 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace VmRepl.Images.Qcow2;
 
-/// <summary>Zstandard through the system's libzstd, which need not be there: an image that needs it is then refused by name.</summary>
+/// <summary>
+/// Zstandard through the system's libzstd, which need not be there: an image that needs it is then refused by name.
+/// A frame is unpacked in one piece, into the cluster itself: its window then takes no memory, whatever a frame says of it.
+/// </summary>
 internal static unsafe class Zstd
 {
-    /// <summary>ZSTD_d_windowLogMax and its bound: 8 MiB, above any window that one cluster of at most 2 MiB can need.</summary>
-    private const int WindowLogParameter = 100, WindowLogMax = 23;
-
     private static readonly string[] Names = OperatingSystem.IsWindows() ? ["libzstd", "zstd"] : ["libzstd.so.1", "libzstd.1.dylib", "libzstd"];
 
     private static readonly Functions? Library = Load();
 
     public static bool IsAvailable => Library is not null;
 
-    /// <summary>Fills <paramref name="target"/> from one or more frames; null, or what is wrong.</summary>
+    /// <summary>Fills <paramref name="target"/> exactly from one or more whole frames, and looks no further; null, or what stands there instead.</summary>
     public static string? Decompress(ReadOnlySpan<byte> source, Span<byte> target)
     {
         var library = Library ?? throw new NotSupportedException("libzstd is not installed");
@@ -22,18 +22,19 @@ internal static unsafe class Zstd
         if (context == 0) throw new IOException("libzstd has no memory for a decompressor");
         try
         {
-            _ = library.Set(context, WindowLogParameter, WindowLogMax);
-            fixed (byte* from = source)
-            fixed (byte* to = target)
+            var done = 0;
+            while (done < target.Length)
             {
-                var input = new Buffer { Start = from, Size = (nuint)source.Length };
-                var output = new Buffer { Start = to, Size = (nuint)target.Length };
-                while (output.Position < output.Size)
+                if (source.IsEmpty) return $"{done} bytes";
+                fixed (byte* from = source)
+                fixed (byte* to = target[done..])
                 {
-                    var before = (input.Position, output.Position);
-                    var result = library.Decompress(context, &output, &input);
-                    if (library.IsError(result) != 0) return $"is no Zstandard frame ({Marshal.PtrToStringUTF8(library.ErrorName(result))})";
-                    if ((input.Position, output.Position) == before) return $"unpacks to {output.Position} bytes, a cluster has {target.Length}";
+                    var frame = library.FrameSize(from, (nuint)source.Length);
+                    if (library.IsError(frame) != 0) return Refused(frame);
+                    var got = library.Decompress(context, to, (nuint)(target.Length - done), from, frame);
+                    if (library.IsError(got) != 0) return Refused(got);
+                    source = source[(int)frame..];
+                    done += (int)got;
                 }
             }
 
@@ -43,6 +44,8 @@ internal static unsafe class Zstd
         {
             _ = library.Free(context);
         }
+
+        string Refused(nuint error) => $"what libzstd refuses ({Marshal.PtrToStringUTF8(library.ErrorName(error))})";
     }
 
     private static Functions? Load()
@@ -56,20 +59,13 @@ internal static unsafe class Zstd
         return null;
     }
 
-    /// <summary>ZSTD_inBuffer and ZSTD_outBuffer, zstd.h: the same three fields.</summary>
-    private struct Buffer
-    {
-        public byte* Start;
-        public nuint Size, Position;
-    }
-
     private sealed class Functions(nint library)
     {
         private readonly delegate* unmanaged<nint> create = (delegate* unmanaged<nint>)NativeLibrary.GetExport(library, "ZSTD_createDCtx");
         private readonly delegate* unmanaged<nint, nuint> free = (delegate* unmanaged<nint, nuint>)NativeLibrary.GetExport(library, "ZSTD_freeDCtx");
-        private readonly delegate* unmanaged<nint, int, int, nuint> set = (delegate* unmanaged<nint, int, int, nuint>)NativeLibrary.GetExport(library, "ZSTD_DCtx_setParameter");
-        private readonly delegate* unmanaged<nint, Buffer*, Buffer*, nuint> decompress =
-            (delegate* unmanaged<nint, Buffer*, Buffer*, nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressStream");
+        private readonly delegate* unmanaged<byte*, nuint, nuint> frameSize = (delegate* unmanaged<byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_findFrameCompressedSize");
+        private readonly delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint> decompress =
+            (delegate* unmanaged<nint, byte*, nuint, byte*, nuint, nuint>)NativeLibrary.GetExport(library, "ZSTD_decompressDCtx");
         private readonly delegate* unmanaged<nuint, uint> isError = (delegate* unmanaged<nuint, uint>)NativeLibrary.GetExport(library, "ZSTD_isError");
         private readonly delegate* unmanaged<nuint, nint> errorName = (delegate* unmanaged<nuint, nint>)NativeLibrary.GetExport(library, "ZSTD_getErrorName");
 
@@ -77,9 +73,10 @@ internal static unsafe class Zstd
 
         public nuint Free(nint context) => free(context);
 
-        public nuint Set(nint context, int parameter, int value) => set(context, parameter, value);
+        /// <summary>Bytes of the frame that begins at <paramref name="source"/>; an error where it is none, or is not there whole.</summary>
+        public nuint FrameSize(byte* source, nuint length) => frameSize(source, length);
 
-        public nuint Decompress(nint context, Buffer* output, Buffer* input) => decompress(context, output, input);
+        public nuint Decompress(nint context, byte* target, nuint room, byte* source, nuint length) => decompress(context, target, room, source, length);
 
         public uint IsError(nuint result) => isError(result);
 

@@ -53,22 +53,22 @@ internal sealed class BlockTable
 
     /// <summary>Where the block's sector bitmap begins in the file, bytes; null where it has no place.</summary>
     /// <exception cref="ImageFormatException">It cannot lie where the table says.</exception>
-    public long? Place(long block)
+    public long? Place(long block) => Place(block, this[block]);
+
+    /// <summary>The same of an entry that <see cref="From"/> gave.</summary>
+    public long? Place(long block, uint entry)
     {
-        var entry = this[block];
         if (entry == VhdLayout.Absent) return null;
         var place = (long)entry * VhdLayout.SectorBytes;
         if (IsDamaged(block)) throw Fault(block);
         return entries is not null || structure.CanLie(block, place) ? place : throw structure.Misplaced(block, place);
     }
 
-    /// <summary>How many blocks from <paramref name="block"/> on are known to have no place: 0 where that one has.</summary>
-    public long AbsentFrom(long block)
+    /// <summary>The entries from <paramref name="block"/> on, as far as they are at hand: at least one.</summary>
+    public ReadOnlyMemory<uint> From(long block)
     {
-        var end = Math.Min(structure.Blocks, (block / PageEntries * PageEntries) + PageEntries);
-        var rest = entries is null ? Page(block).AsSpan((int)(block % PageEntries)) : entries.AsSpan((int)block..(int)end);
-        var first = rest.IndexOfAnyExcept(VhdLayout.Absent);
-        return first < 0 ? rest.Length : first;
+        var inPage = (int)(block % PageEntries);
+        return entries is null ? Page(block).AsMemory(inPage) : entries.AsMemory((int)block, PageLength(block - inPage) - inPage);
     }
 
     /// <summary>Whether the block cannot lie where its entry says, as far as the table was examined.</summary>

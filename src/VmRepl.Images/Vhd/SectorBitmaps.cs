@@ -11,6 +11,7 @@ internal sealed class SectorBitmaps(VhdStructure structure)
     private readonly Lock gate = new();
     private readonly SortedDictionary<long, (long Place, byte[] Bits)> changed = [];
     private readonly Dictionary<long, byte[]> committing = [];
+    private readonly KnownHole holes = new(structure.File.File);
 
     /// <summary>Bytes of bitmaps that wait for the file.</summary>
     public long ChangedBytes
@@ -20,6 +21,9 @@ internal sealed class SectorBitmaps(VhdStructure structure)
             lock (gate) return (long)changed.Count * structure.BitmapBytes;
         }
     }
+
+    /// <summary>Whether the bitmap at <paramref name="place"/> is a hole of a file that is only read: the parent has all of the block then.</summary>
+    public bool IsHole(long place) => holes.Contains(place, structure.BitmapBytes);
 
     /// <summary>The runs of a part of a block at <paramref name="place"/>, and whether this file holds each.</summary>
     /// <param name="range">Bytes, counted from the block's start.</param>

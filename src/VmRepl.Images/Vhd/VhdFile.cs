@@ -15,8 +15,6 @@ internal sealed class VhdFile(IHostFile file)
         if (read < buffer.Length) throw Mismatch(offset, field, $"{buffer.Length} bytes inside the file", $"behind its end: the file ends at {file.Length}");
     }
 
-    public ImageFormatException Bad(long offset, string field, string problem) => new(file.Path, offset, field, problem);
-
     /// <summary>A field whose value is not one of those that it may have (<see cref="ImageFormatException.Mismatch"/>).</summary>
     public ImageFormatException Mismatch(long offset, string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, offset, field, expected, found);
 }

@@ -25,6 +25,7 @@ internal sealed class VhdFooter
 
     private VhdFooter(byte[] bytes) => this.bytes = bytes;
 
+    /// <summary>The 512 bytes of the footer ("Hard Disk Footer Format").</summary>
     public ReadOnlySpan<byte> Bytes => bytes;
 
     /// <summary>"Data Offset": where the dynamic disk header lies, bytes; all ones in a fixed disk.</summary>
@@ -39,8 +40,10 @@ internal sealed class VhdFooter
     /// <summary>"Current Size": bytes of the disk. What every writer fills in, and no less than the geometry; so it is our size, whoever made the file.</summary>
     public ulong CurrentSize => BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(48));
 
+    /// <summary>"Disk Geometry".</summary>
     public VhdGeometry Geometry => new(BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(56)), bytes[58], bytes[59]);
 
+    /// <summary>"Disk Type".</summary>
     public VhdType Type => (VhdType)BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(60));
 
     /// <summary>"Unique Id": what a child names its parent by.</summary>

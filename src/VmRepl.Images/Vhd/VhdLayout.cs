@@ -16,20 +16,25 @@ internal static class VhdLayout
     /// <summary>A sector is 512 bytes in every VHD; table entries count them.</summary>
     public const int SectorBytes = 512;
 
+    /// <summary>"Hard Disk Footer Format".</summary>
     public const int FooterBytes = 512;
 
     /// <summary>The footer of versions before Virtual PC 2004 ("Hard Disk Footer Format", note).</summary>
     public const int ShortFooterBytes = 511;
 
+    /// <summary>"Dynamic Disk Header Format".</summary>
     public const int HeaderBytes = 1024;
+
+    /// <summary>An entry of the table ("Block Allocation Table and Data Blocks").</summary>
     public const int TableEntryBytes = 4;
 
     /// <summary>A table entry of a block that has no place ("Block Allocation Table and Data Blocks").</summary>
     public const uint Absent = 0xFFFFFFFF;
 
-    /// <summary>The major half of both version fields; a higher one is no longer compatible.</summary>
+    /// <summary>The major half of "File Format Version" and "Header Version"; a higher one is no longer compatible.</summary>
     public const int VersionMajor = 1;
 
+    /// <summary>"File Format Version" and "Header Version": 1.0.</summary>
     public const uint Version = 0x00010000;
 
     /// <summary>Largest disk: 2040 GiB, the bound of Microsoft's and QEMU's drivers.</summary>
@@ -43,6 +48,7 @@ internal static class VhdLayout
     /// </summary>
     public const int BlocksMax = 1 << 22;
 
+    /// <summary>"Parent Locator Entries" of a header.</summary>
     public const int Locators = 8;
 
     /// <summary>"Platform Code" of a path relative to the child, of an absolute one, and of a file URL.</summary>
@@ -51,7 +57,9 @@ internal static class VhdLayout
     /// <summary>What "Time Stamp" counts seconds from.</summary>
     public static readonly DateTimeOffset Epoch = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
+    /// <summary>"Cookie" of the footer ("Hard Disk Footer Format").</summary>
     public static ReadOnlySpan<byte> FooterCookie => "conectix"u8;
 
+    /// <summary>"Cookie" of the header ("Dynamic Disk Header Format").</summary>
     public static ReadOnlySpan<byte> HeaderCookie => "cxsparse"u8;
 }

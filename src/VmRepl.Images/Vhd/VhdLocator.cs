@@ -8,6 +8,7 @@ namespace VmRepl.Images.Vhd;
 /// <param name="Offset">Where in the file it lies.</param>
 internal readonly record struct VhdLocator(uint Platform, uint Length, ulong Offset)
 {
+    /// <summary>An entry ("Parent Locator Entries").</summary>
     public const int Bytes = 24;
 
     public static VhdLocator Parse(ReadOnlySpan<byte> entry) => new(

@@ -7,37 +7,49 @@ internal static class VhdMap
 {
     public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length)
     {
-        var cursor = new StoredRunCursor(structure.File.File);
-        for (long at = offset, end = offset + length; at < end;)
+        // What is the parent's is asked of it in one piece, however many blocks say so: a deep chain would cost its square.
+        var parents = offset;
+        foreach (var stored in Stored(structure, table, bitmaps, offset, offset + length))
         {
-            var inBlock = at % structure.BlockSize;
-            var count = Math.Min(end - at, structure.BlockSize - inBlock);
-            var block = at / structure.BlockSize;
-            if (table.Place(block) is not { } place)
+            if (stored.Offset > parents)
+                foreach (var run in parent.MapBehind(parents, stored.Offset - parents)) yield return run;
+            yield return stored;
+            parents = stored.End;
+        }
+
+        if (offset + length > parents)
+            foreach (var run in parent.MapBehind(parents, offset + length - parents)) yield return run;
+    }
+
+    /// <summary>What this file itself holds from <paramref name="at"/> up to <paramref name="end"/>, in order.</summary>
+    private static IEnumerable<MapExtent> Stored(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, long at, long end)
+    {
+        var cursor = new StoredRunCursor(structure.File.File);
+        while (at < end)
+        {
+            var first = at / structure.BlockSize;
+            var entries = table.From(first);
+            for (var block = first; block < first + entries.Length && at < end; block++)
             {
-                count = Math.Min(end - at, ((block + Math.Max(1, table.AbsentFrom(block))) * structure.BlockSize) - at);
-                foreach (var run in parent.MapBehind(at, count)) yield return run;
-            }
-            else
-            {
-                var (start, data) = (at - inBlock, place + structure.BitmapBytes);
-                if (bitmaps is null && cursor.First(new MapExtent(at, count, BlockState.Data, 0, data + inBlock)) is var one && one.Length == count)
+                var start = block * structure.BlockSize;
+                var part = Extent.FromEnds(at - start, Math.Min(end - start, structure.BlockSize));
+                at = start + part.End;
+                if (table.Place(block, entries.Span[(int)(block - first)]) is not { } place || (bitmaps is not null && bitmaps.IsHole(place))) continue;
+                var data = place + structure.BitmapBytes;
+                if (bitmaps is null)
                 {
-                    yield return one;
-                    at += count;
+                    var run = new MapExtent(start + part.Offset, part.Length, BlockState.Data, 0, data + part.Offset);
+                    if (cursor.First(run) is var one && one.Length == run.Length) yield return one;
+                    else foreach (var piece in cursor.Map(run)) yield return piece;
                     continue;
                 }
 
-                List<(Extent Run, bool IsHere)> runs = bitmaps is null ? [(new Extent(inBlock, count), true)] : bitmaps.Runs(block, place, new Extent(inBlock, count));
-                foreach (var (run, isHere) in runs)
+                foreach (var (run, isHere) in bitmaps.Runs(block, place, part))
                 {
-                    var stored = new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset);
-                    var parts = isHere ? cursor.Map(stored) : parent.MapBehind(start + run.Offset, run.Length);
-                    foreach (var part in parts) yield return part;
+                    if (!isHere) continue;
+                    foreach (var piece in cursor.Map(new MapExtent(start + run.Offset, run.Length, BlockState.Data, 0, data + run.Offset))) yield return piece;
                 }
             }
-
-            at += count;
         }
     }
 }

@@ -7,6 +7,7 @@ internal sealed class VhdStructure
 {
     private readonly long headerOffset;
     private readonly List<Extent> taken;
+    private readonly long takenEnd;
 
     private VhdStructure(VhdFile file, VhdFooters footers, VhdHeader header)
     {
@@ -19,6 +20,7 @@ internal sealed class VhdStructure
         BitmapBytes = (int)Sectors.AlignUp(((long)header.BlockSize / VhdLayout.SectorBytes + 7) / 8, VhdLayout.SectorBytes);
         Table = RequireTable();
         taken = [new Extent(0, VhdLayout.FooterBytes), new Extent(headerOffset, VhdLayout.HeaderBytes), Table, .. IsDifferencing ? header.Locators.Select(RequireLocator) : []];
+        takenEnd = taken.Max(t => t.End);
     }
 
     public VhdFile File { get; }
@@ -79,6 +81,8 @@ internal sealed class VhdStructure
 
     private bool IsOverStructure(Extent range)
     {
+        // Where nearly all blocks are: behind all structures.
+        if (range.Offset >= takenEnd) return false;
         foreach (var structure in taken)
         {
             if (structure.Overlaps(range)) return true;

@@ -11,13 +11,15 @@ internal readonly record struct BatEntry(ulong Bits)
     {
     }
 
+    /// <summary>State (2.5.1.1).</summary>
     public PayloadState State => (PayloadState)(Bits & 7);
 
     /// <summary>Byte offset in the file; has a meaning in the states that store something only. Up to 2^64: compare before casting.</summary>
     public ulong FileOffset => Bits >> OffsetShift << OffsetShift;
 
+    /// <summary>Whether any of bits 3 to 19, which are reserved, is set (2.5.1).</summary>
     public bool HasReservedBits => (Bits & Reserved) != 0;
 
-    /// <summary>Whether the block has a place in the file.</summary>
+    /// <summary>Whether the block has a place in the file (2.5.1.1).</summary>
     public bool IsStored => State is PayloadState.FullyPresent or PayloadState.PartiallyPresent;
 }

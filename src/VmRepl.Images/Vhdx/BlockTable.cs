@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace VmRepl.Images.Vhdx;
 
@@ -59,6 +60,17 @@ internal sealed class BlockTable(VhdxFile file, VhdxStructure structure, TableMe
             var rest = Page(index).AsSpan(InPage(index));
             var first = rest.IndexOfAnyExcept((byte)0);
             return Math.Min((first < 0 ? rest.Length : first) / VhdxLayout.BatEntryBytes, structure.Geometry.Entries - index);
+        }
+    }
+
+    /// <summary>How many entries from <paramref name="index"/> on are known to be like that one, whatever they stand for: at least one.</summary>
+    public long AlikeFrom(long index)
+    {
+        lock (gate)
+        {
+            var rest = MemoryMarshal.Cast<byte, ulong>(Page(index).AsSpan(InPage(index)));
+            var first = rest.IndexOfAnyExcept(rest[0]);
+            return Math.Min(first < 0 ? rest.Length : first, structure.Geometry.Entries - index);
         }
     }
 

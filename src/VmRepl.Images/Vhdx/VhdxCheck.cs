@@ -15,7 +15,7 @@ internal static class VhdxCheck
             var space = VhdxSpace.Read(file, structure, table, damage =>
             {
                 // An image that is nothing but damage would make any number of messages.
-                if (damaged++ >= FindingsMax) throw new ImageFormatException(file.Path, structure.Regions.Bat.Offset, "block allocation table", $"more than {FindingsMax} of its entries are damaged; the rest was not looked at");
+                if (damaged++ >= FindingsMax) throw file.Mismatch(structure.Regions.Bat.Offset, "block allocation table", $"of at most {FindingsMax} damaged entries to be looked at further", "of more");
                 findings.Add(new ImageFinding(true, damage.Message));
             });
             if (space.FreeUnits > 0) findings.Add(new ImageFinding(false, $"{file.Path}: {space.FreeUnits} MiB of the file are used by nothing"));

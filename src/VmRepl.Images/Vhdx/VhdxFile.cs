@@ -64,8 +64,6 @@ internal sealed class VhdxFile(IHostFile file)
     /// <summary>The file's length as the log has it.</summary>
     public void OverlayLength(long length) => lengthFromLog = Math.Max(lengthFromLog, length);
 
-    public ImageFormatException Bad(long offset, string field, string problem) => new(file.Path, offset, field, problem);
-
     /// <summary>A field whose value is not one of those that it may have (<see cref="ImageFormatException.Mismatch"/>).</summary>
     public ImageFormatException Mismatch(long offset, string field, string expected, string found) => ImageFormatException.Mismatch(file.Path, offset, field, expected, found);
 }

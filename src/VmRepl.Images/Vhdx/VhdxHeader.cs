@@ -23,20 +23,28 @@ namespace VmRepl.Images.Vhdx;
 /// </summary>
 internal sealed record VhdxHeader
 {
+    /// <summary>SequenceNumber (2.2.2): of two valid headers the one with the higher counts.</summary>
     public required ulong Sequence { get; init; }
 
+    /// <summary>FileWriteGuid (2.2.2): changes when the file is opened to be written, before the first write.</summary>
     public required Guid FileWriteGuid { get; init; }
 
+    /// <summary>DataWriteGuid (2.2.2): changes before the first change that a guest could see; what a child names its parent by (2.6.2.6.3).</summary>
     public required Guid DataWriteGuid { get; init; }
 
+    /// <summary>LogGuid (2.2.2): of the entries that are to be replayed; zero: the log is empty, and nothing in it counts.</summary>
     public Guid LogGuid { get; init; }
 
+    /// <summary>LogVersion (2.2.2): 0, or the log must not be replayed.</summary>
     public ushort LogVersion { get; init; }
 
+    /// <summary>Version (2.2.2): 1, or the file must not be read.</summary>
     public ushort Version { get; init; } = 1;
 
+    /// <summary>LogLength (2.2.2): bytes, a multiple of 1 MiB.</summary>
     public required uint LogLength { get; init; }
 
+    /// <summary>LogOffset (2.2.2): bytes, a multiple of 1 MiB from 1 MiB on.</summary>
     public required ulong LogOffset { get; init; }
 
     /// <summary>The header in <paramref name="bytes"/> (4096), or null where signature or checksum fails: the other copy may be good.</summary>
@@ -56,6 +64,7 @@ internal sealed record VhdxHeader
         };
     }
 
+    /// <summary>The 4096 bytes of the header, with their checksum (2.2.2).</summary>
     public byte[] ToBytes()
     {
         var bytes = new byte[VhdxLayout.HeaderBytes];

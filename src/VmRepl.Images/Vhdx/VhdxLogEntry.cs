@@ -24,7 +24,10 @@ namespace VmRepl.Images.Vhdx;
 /// </summary>
 internal sealed class VhdxLogEntry
 {
+    /// <summary>An entry's header (2.3.1.1).</summary>
     public const int HeaderBytes = 64;
+
+    /// <summary>A descriptor of either kind (2.3.1.2, 2.3.1.3).</summary>
     public const int DescriptorBytes = 32;
 
     private readonly byte[] log;
@@ -44,27 +47,37 @@ internal sealed class VhdxLogEntry
         LastFileOffset = BinaryPrimitives.ReadUInt64LittleEndian(bytes[56..]);
     }
 
+    /// <summary>Of an entry (2.3.1.1).</summary>
     public static ReadOnlySpan<byte> Signature => "loge"u8;
 
+    /// <summary>Of a data descriptor (2.3.1.3).</summary>
     public static ReadOnlySpan<byte> DataDescriptor => "desc"u8;
 
+    /// <summary>Of a zero descriptor (2.3.1.2).</summary>
     public static ReadOnlySpan<byte> ZeroDescriptor => "zero"u8;
 
+    /// <summary>Of a data sector (2.3.1.4).</summary>
     public static ReadOnlySpan<byte> DataSector => "data"u8;
 
     /// <summary>Where in the log it begins.</summary>
     public int Offset { get; }
 
+    /// <summary>EntryLength (2.3.1.1): bytes, a multiple of 4096.</summary>
     public int Length { get; }
 
+    /// <summary>DescriptorCount (2.3.1.1).</summary>
     public int Descriptors { get; }
 
+    /// <summary>Tail (2.3.1.1): where in the log the oldest entry of its sequence begins.</summary>
     public uint Tail { get; }
 
+    /// <summary>SequenceNumber (2.3.1.1): above 0, one more than that of the entry before it (2.3.2).</summary>
     public ulong Sequence { get; }
 
+    /// <summary>FlushedFileOffset (2.3.1.1): the file had at least this length when the entry was written; a shorter one was cut.</summary>
     public ulong FlushedFileOffset { get; }
 
+    /// <summary>LastFileOffset (2.3.1.1): the length that the file gets by the replay, where it is shorter.</summary>
     public ulong LastFileOffset { get; }
 
     /// <summary>Sectors that <paramref name="descriptors"/> need, with the entry's header.</summary>

@@ -38,8 +38,13 @@ internal static class VhdxMap
                 if (stored is { } before)
                     foreach (var part in file.MapStored(before, cursor)) yield return part;
                 stored = null;
-                if (entry.State == PayloadState.NotPresent && table.AbsentFrom(index) is > 1 and var absent)
-                    count = Math.Min(end - at, (geometry.Block(index + absent) * geometry.BlockSize) - at);
+                var alike = entry.State switch
+                {
+                    PayloadState.NotPresent => table.AbsentFrom(index),
+                    PayloadState.PartiallyPresent => 1,
+                    _ => table.AlikeFrom(index),
+                };
+                if (alike > 1) count = Math.Min(end - at, (geometry.Block(index + alike) * geometry.BlockSize) - at);
                 foreach (var part in NotFull(file, structure, table, parent, at, count, entry, index, changes, cursor)) yield return part;
             }
 

@@ -27,7 +27,7 @@ internal sealed class VhdxSpace
     /// <exception cref="ImageFormatException">The file is longer than any VHDX needs.</exception>
     public static VhdxSpace Read(VhdxFile file, VhdxStructure structure, BlockTable table, Action<ImageFormatException> damaged)
     {
-        if (file.Length > FileLengthMax) throw file.Bad(-1, "file length", $"is {file.Length}, more than any VHDX needs");
+        if (file.Length > FileLengthMax) throw file.Mismatch(-1, "file length", $"at most {FileLengthMax}, which is more than any VHDX needs", $"{file.Length}");
         var space = new VhdxSpace(file.Length);
         space.Take(new Extent(0, VhdxLayout.MiB));
         space.Take(new Extent((long)structure.Headers.Current.LogOffset, structure.Headers.Current.LogLength));
@@ -54,12 +54,12 @@ internal sealed class VhdxSpace
                 {
                     structure.RequireParent(file, index);
                     var bitmap = table[geometry.BitmapIndex(geometry.Block(index))].State;
-                    if (bitmap != PayloadState.FullyPresent) damaged(file.Bad(at, "BAT entry", $"{index} is partially present and its sector bitmap is {bitmap}"));
+                    if (bitmap != PayloadState.FullyPresent) damaged(file.Mismatch(at, "BAT entry", "of a sector bitmap that is there, since it is partially present", $"of one that is {bitmap} in entry {index}"));
                 }
 
                 var offset = isBitmap ? structure.Locate(file, entry, index, VhdxLayout.MiB) : structure.LocatePayload(file, entry, geometry.Block(index));
                 if (!space.Take(new Extent(offset, isBitmap ? VhdxLayout.MiB : geometry.BlockSize)))
-                    damaged(file.Bad(at, "BAT entry", $"{index} places a block at {offset}, where another one lies"));
+                    damaged(file.Mismatch(at, "BAT entry", "a place of the block's own", $"{offset}, where another one lies, in entry {index}"));
             }
             catch (ImageFormatException e)
             {

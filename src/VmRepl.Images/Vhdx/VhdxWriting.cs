@@ -44,9 +44,9 @@ internal sealed class VhdxWriting
         this.structure = structure;
         this.table = table;
         this.newGuid = newGuid;
-        if (structure.Headers.Current.LogLength == 0) throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", "is zero: a file without a log cannot be written safely");
+        if (structure.Headers.Current.LogLength == 0) throw file.Mismatch(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", "more than 0 in a file that is written, since nothing else makes a write safe", "0");
         if (structure.Headers.Current.LogLength > VhdxLayout.LogBytesMax)
-            throw file.Bad(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", $"is {structure.Headers.Current.LogLength}: files with a log of up to {VhdxLayout.LogBytesMax} are written");
+            throw file.Mismatch(VhdxLayout.HeaderOffsets[0] + 68, "LogLength", $"at most {VhdxLayout.LogBytesMax} in a file that is written", $"{structure.Headers.Current.LogLength}");
         space = VhdxSpace.Read(file, structure, table, damage => throw damage);
         log = new VhdxLogWriter(file, structure.Headers, newGuid);
         this.bitmaps = bitmaps;

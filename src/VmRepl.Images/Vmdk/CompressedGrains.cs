@@ -50,27 +50,28 @@ internal sealed class CompressedGrains(IHostFile file, SparseHeader header, Tabl
     private void Inflate(long at, int grainLength, long grain, Span<byte> plain)
     {
         var marker = new byte[MarkerBytes];
-        if (file.Read(at, marker) < marker.Length) throw Bad("the file ends inside its marker");
+        if (file.Read(at, marker) < marker.Length) throw Bad($"one with a marker of {MarkerBytes} bytes", $"cut by the file's end at {file.Length}");
         var sector = BinaryPrimitives.ReadUInt64LittleEndian(marker);
-        if (sector != (ulong)(grain * header.GrainSectors)) throw Bad($"its marker is for sector {sector}, the table for sector {grain * header.GrainSectors}");
+        if (sector != (ulong)(grain * header.GrainSectors)) throw Bad($"of a marker for sector {grain * header.GrainSectors}", $"of one for sector {sector}");
         var size = BinaryPrimitives.ReadUInt32LittleEndian(marker.AsSpan(8));
         // Stored deflate is a little longer than its contents; twice the grain is more than any.
-        if (size == 0 || size > (2 * header.GrainBytes) + 64 || size > file.Length - at - MarkerBytes) throw Bad($"its stream of {size} bytes is too long, or not in the file");
+        var sizeMax = Math.Min((2L * header.GrainBytes) + 64, file.Length - at - MarkerBytes);
+        if (size == 0 || size > sizeMax) throw Bad($"of a stream of 1 to {sizeMax} bytes", $"of one of {size}");
         try
         {
             using var packed = new PackedStream(file, at + MarkerBytes, size);
             using var stream = new ZLibStream(packed, CompressionMode.Decompress);
             var got = stream.ReadAtLeast(plain, plain.Length, throwOnEndOfStream: false);
-            if (packed.IsCut) throw Bad("the file ends inside its stream");
-            if (got < grainLength) throw Bad($"its stream has {got} bytes, {grainLength} are needed");
-            if (got == plain.Length && stream.ReadByte() >= 0) throw Bad($"its stream has more than the grain's {plain.Length} bytes");
+            if (packed.IsCut) throw Bad($"of a stream of {size} bytes", "cut by the file's end");
+            if (got < grainLength) throw Bad($"of at least {grainLength} bytes unpacked", $"of {got}");
+            if (got == plain.Length && stream.ReadByte() >= 0) throw Bad($"of at most {plain.Length} bytes unpacked", "of more");
         }
         catch (InvalidDataException e)
         {
-            throw new ImageFormatException(file.Path, at + MarkerBytes, "compressed grain", $"{grain}: {e.Message}", e);
+            throw ImageFormatException.Mismatch(file.Path, at + MarkerBytes, $"compressed grain {grain}", "a zlib stream", "none", e);
         }
 
-        ImageFormatException Bad(string problem) => new(file.Path, at, "compressed grain", $"{grain}: {problem}");
+        ImageFormatException Bad(string expected, string found) => ImageFormatException.Mismatch(file.Path, at, $"compressed grain {grain}", expected, found);
     }
 
     private sealed record Unpacked(long Grain, byte[] Bytes);

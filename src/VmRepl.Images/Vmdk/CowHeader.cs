@@ -20,9 +20,10 @@ namespace VmRepl.Images.Vmdk;
 /// </summary>
 internal sealed record CowHeader(long CapacitySectors, int GrainSectors, long DirectorySector, long DirectoryEntries)
 {
+    /// <summary>A header ("ESX Server Sparse Extent", COWDisk_Header).</summary>
     public const int Bytes = 2048;
 
-    /// <summary>Entries of a grain table, whatever the grain.</summary>
+    /// <summary>Entries of a grain table, whatever the grain ("ESX Server Sparse Extent").</summary>
     public const int TableEntries = 4096;
 
     public int GrainBytes => GrainSectors * VmdkLayout.SectorBytes;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
 
@@ -54,6 +55,15 @@ internal sealed class GrainDirectory
         var rest = Page(page).AsSpan((int)inPage * sizeof(uint));
         var first = rest.IndexOfAnyExcept((byte)0);
         return (first < 0 ? rest.Length : first) / sizeof(uint);
+    }
+
+    /// <summary>How many entries from <paramref name="index"/> on are known to be like that one: at least one.</summary>
+    public long AlikeFrom(long index)
+    {
+        var (page, inPage) = Math.DivRem(index, PageEntries);
+        var rest = MemoryMarshal.Cast<byte, uint>(Page(page))[(int)inPage..];
+        var first = rest.IndexOfAnyExcept(rest[0]);
+        return first < 0 ? rest.Length : first;
     }
 
     /// <summary>The entries that name a table, in order, with their numbers. What is a hole in the file is not read.</summary>

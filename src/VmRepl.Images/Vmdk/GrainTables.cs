@@ -79,13 +79,19 @@ internal sealed class GrainTables
         var (number, index) = Math.DivRem(grain, header.TableEntries);
         var absent = directory.AbsentFrom(number);
         if (absent > 0) return (absent * header.TableEntries) - index;
-        if (holes.Contains((long)directory[number] * VmdkLayout.SectorBytes, TableBytes)) return header.TableEntries - index;
-        lock (gate)
+        if (!holes.Contains((long)directory[number] * VmdkLayout.SectorBytes, TableBytes))
         {
-            if (Table(number) is not { } table) return header.TableEntries - index;
-            var first = table.AsSpan((int)index).IndexOfAnyExcept(0u);
-            return first < 0 ? header.TableEntries - index : first;
+            lock (gate)
+            {
+                if (Table(number) is not { } table) return header.TableEntries - index;
+                var first = table.AsSpan((int)index).IndexOfAnyExcept(0u);
+                if (first >= 0) return first;
+                if (index > 0 || !file.IsReadOnly) return header.TableEntries - index;
+            }
         }
+
+        // Hostile entries by the million can name one empty table.
+        return (directory.AlikeFrom(number) * header.TableEntries) - index;
     }
 
     /// <summary>The numbers of the tables that hold anything, as far as that can be told without reading them.</summary>

@@ -31,8 +31,22 @@ internal static class SparseCheck
             return findings;
         }
 
-        var places = tables.TableSectors().Take(TablesMax + 1).ToArray();
-        Array.Sort(places);
+        // Room for all that there can be at once: an array that grows would for a moment take twice as much.
+        var room = new uint[Math.Min(TablesMax, 2 * header.Tables)];
+        var count = 0;
+        foreach (var sector in tables.TableSectors())
+        {
+            if (count == room.Length)
+            {
+                findings.Add(new ImageFinding(true, $"{file.Path}: has more than {TablesMax} grain tables, too many to look for overlaps"));
+                return findings;
+            }
+
+            room[count++] = sector;
+        }
+
+        Array.Sort(room, 0, count);
+        var places = new ArraySegment<uint>(room, 0, count);
         if (FindTableFault(file, header, tables, places) is { } fault)
         {
             findings.Add(new ImageFinding(true, $"{file.Path}: {fault}"));
@@ -59,9 +73,8 @@ internal static class SparseCheck
     }
 
     /// <summary>What is wrong with the places of the tables: a writer writes them whole, whatever lies there.</summary>
-    private static string? FindTableFault(IHostFile file, SparseHeader header, GrainTables tables, uint[] places)
+    private static string? FindTableFault(IHostFile file, SparseHeader header, GrainTables tables, ArraySegment<uint> places)
     {
-        if (places.Length > TablesMax) return $"has more than {TablesMax} grain tables, too many to look for overlaps";
         var tableBytes = header.TableEntries * sizeof(uint);
         List<Extent> structures = [new(0, VmdkLayout.SectorBytes), .. tables.Directories()];
         if (header.DescriptorSector > 0 && header.DescriptorSectors > 0) structures.Add(new Extent(header.DescriptorSector * VmdkLayout.SectorBytes, header.DescriptorSectors * VmdkLayout.SectorBytes));
@@ -73,7 +86,7 @@ internal static class SparseCheck
             }
         }
 
-        for (var i = 0; i < places.Length; i++)
+        for (var i = 0; i < places.Count; i++)
         {
             var place = new Extent((long)places[i] * VmdkLayout.SectorBytes, tableBytes);
             if (place.Offset > file.Length || tableBytes > file.Length - place.Offset) return $"a grain table at sector {places[i]} passes the file's end at {file.Length}";
@@ -84,7 +97,7 @@ internal static class SparseCheck
         return null;
     }
 
-    private static string? FindFault(IHostFile file, SparseHeader header, long grain, uint sector, uint[] places)
+    private static string? FindFault(IHostFile file, SparseHeader header, long grain, uint sector, ArraySegment<uint> places)
     {
         var place = (long)sector * VmdkLayout.SectorBytes;
         var length = (int)Math.Min(header.GrainBytes, (header.CapacitySectors * VmdkLayout.SectorBytes) - (grain * header.GrainBytes));
@@ -93,10 +106,10 @@ internal static class SparseCheck
         return IsOverTable(header, new Extent(place, length), places) ? "lies over a grain table" : null;
     }
 
-    private static bool IsOverTable(SparseHeader header, Extent grain, uint[] places)
+    private static bool IsOverTable(SparseHeader header, Extent grain, ArraySegment<uint> places)
     {
         // The last table that begins before the grain's end.
-        var at = Array.BinarySearch(places, (uint)Math.Min(uint.MaxValue, (grain.End - 1) / VmdkLayout.SectorBytes));
+        var at = places.AsSpan().BinarySearch((uint)Math.Min(uint.MaxValue, (grain.End - 1) / VmdkLayout.SectorBytes));
         if (at < 0) at = ~at - 1;
         return at >= 0 && new Extent((long)places[at] * VmdkLayout.SectorBytes, header.TableEntries * sizeof(uint)).Overlaps(grain);
     }

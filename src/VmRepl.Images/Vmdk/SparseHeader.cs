@@ -26,39 +26,52 @@ namespace VmRepl.Images.Vmdk;
 /// </summary>
 internal sealed record SparseHeader
 {
+    /// <summary>Where "uncleanShutdown" stands.</summary>
     public const int UncleanOffset = 72;
     private const ulong AtEnd = ulong.MaxValue;
 
+    /// <summary>"version": 1 to 3; 2 is for "zeroed-grain GTE", 3 as 1 for a reader.</summary>
     public uint Version { get; init; } = 1;
 
+    /// <summary>"flags".</summary>
     public SparseFlags Flags { get; init; }
 
+    /// <summary>"capacity": sectors of the disk that the extent holds; need be no multiple of a grain.</summary>
     public required long CapacitySectors { get; init; }
 
+    /// <summary>"grainSize": a power of two above 8, says the text, and means from 8 on: VMware's own least is 4 KiB.</summary>
     public required int GrainSectors { get; init; }
 
+    /// <summary>"descriptorOffset": 0 where no descriptor is embedded ("Layout Basics").</summary>
     public long DescriptorSector { get; init; }
 
+    /// <summary>"descriptorSize".</summary>
     public long DescriptorSectors { get; init; }
 
+    /// <summary>"numGTEsPerGT": 512 ("Grain Table"); fewer are read.</summary>
     public int TableEntries { get; init; } = VmdkLayout.TableEntriesMax;
 
+    /// <summary>"rgdOffset" ("Grain Directory"): counts only with <see cref="SparseFlags.Redundant"/>.</summary>
     public long RedundantDirectorySector { get; init; }
 
-    /// <summary>-1 where the footer has it.</summary>
+    /// <summary>"gdOffset" ("Grain Directory"): -1 where all bits are set, and the footer has it ("Stream-Optimized Compressed Sparse Extents").</summary>
     public long DirectorySector { get; init; }
 
+    /// <summary>"overHead": sectors of header, descriptor and tables, behind which grains begin.</summary>
     public long OverheadSectors { get; init; }
 
+    /// <summary>"uncleanShutdown".</summary>
     public bool IsUnclean { get; init; }
 
+    /// <summary>"compressAlgorithm" is deflate (1) with this flag, and none (0) without it.</summary>
     public bool IsCompressed => Flags.HasFlag(SparseFlags.Compressed);
 
     public int GrainBytes => GrainSectors * VmdkLayout.SectorBytes;
 
-    /// <summary>Grain tables, and so entries of the directory.</summary>
+    /// <summary>Grain tables, and so entries of the directory ("Grain Directory").</summary>
     public long Tables => (CapacitySectors + ((long)GrainSectors * TableEntries) - 1) / ((long)GrainSectors * TableEntries);
 
+    /// <summary>Grains of the extent, the last of which may be cut.</summary>
     public long Grains => (CapacitySectors + GrainSectors - 1) / GrainSectors;
 
     /// <param name="path">For errors.</param>
@@ -106,6 +119,7 @@ internal sealed record SparseHeader
         ImageFormatException Mismatch(int field, string name, string expected, string found) => ImageFormatException.Mismatch(path, at + field, name, expected, found);
     }
 
+    /// <summary>The 512 bytes of the header.</summary>
     public byte[] ToBytes()
     {
         var bytes = new byte[VmdkLayout.SectorBytes];

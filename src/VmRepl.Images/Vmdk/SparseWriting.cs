@@ -51,7 +51,7 @@ internal sealed class SparseWriting
         grainBytes = header.GrainBytes;
         // A new one has nothing to look at, and up to gigabytes of empty tables to look through.
         if (!isNew && SparseCheck.Run(file, header, tables).FirstOrDefault(f => f.IsDamage) is { } damage)
-            throw new ImageFormatException(file.Path, -1, "grain tables", $"are damaged, so the disk is not written: {damage.Message}");
+            throw ImageFormatException.Mismatch(file.Path, -1, "grain tables", "sound to be written", $"damaged: {damage.Message}");
         end = Sectors.AlignUp(Math.Max(file.Length, header.OverheadSectors * VmdkLayout.SectorBytes), grainBytes);
     }
 

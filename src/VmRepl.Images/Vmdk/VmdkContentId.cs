@@ -38,7 +38,7 @@ internal sealed class VmdkContentId
         // QEMU writes as many digits as the number has; the new one takes the same room.
         var length = at < 5 ? 0 : text[at..].IndexOfAnyExcept(HexDigits);
         if (length is < DigitsMin or > DigitsMax || !uint.TryParse(text.Slice(at, length), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var found) || found != cid)
-            throw new ImageFormatException(file.Path, descriptorOffset, "descriptor CID", $"is not written as CID= and {DigitsMin} to {DigitsMax} digits; it cannot be changed in place, so the disk is not written");
+            throw ImageFormatException.Mismatch(file.Path, descriptorOffset, "descriptor CID", $"written as CID= and {DigitsMin} to {DigitsMax} digits to be changed in place", "written otherwise, so the disk is not written");
         digits = length;
         digitsOffset = descriptorOffset + at;
     }

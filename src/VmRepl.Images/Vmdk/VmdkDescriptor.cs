@@ -10,20 +10,25 @@ internal sealed record VmdkDescriptor
 
     private static readonly string[] LatinEncodings = ["windows-1252", "ISO-8859-1", "latin1"];
 
-    /// <summary>Content identifier: changes with the first write of a session.</summary>
+    /// <summary>CID ("The Header"): changes with the first write of a session.</summary>
     public required uint Cid { get; init; }
 
-    /// <summary>The parent's <see cref="Cid"/>, or <see cref="VmdkLayout.NoParent"/>.</summary>
+    /// <summary>parentCID ("The Header"): the parent's <see cref="Cid"/> when this disk was made, or <see cref="VmdkLayout.NoParent"/>.</summary>
     public required uint ParentCid { get; init; }
 
+    /// <summary>createType ("The Header"): the kind of disk, from "monolithicSparse" to "custom".</summary>
     public required string CreateType { get; init; }
 
+    /// <summary>parentFileNameHint ("The Header"): where the parent is; null without one.</summary>
     public string? ParentHint { get; init; }
 
+    /// <summary>changeTrackPath: the tracking file beside the disk. Not in the specification; by VMware's own descriptors.</summary>
     public string? ChangeTrackPath { get; init; }
 
+    /// <summary>The extents, one behind the other in the disk ("The Extent Description").</summary>
     public required IReadOnlyList<VmdkExtentLine> Extents { get; init; }
 
+    /// <summary>Whether it is a delta ("Delta Links").</summary>
     public bool HasParent => ParentCid != VmdkLayout.NoParent;
 
     /// <param name="path">For errors.</param>

@@ -12,7 +12,7 @@ internal sealed class FailureTests
         new(new CommandFailure("it failed", "do this"), 1, "it failed"),
         new(CommandFailure.Refused("it is unsafe"), 3, "it is unsafe"),
         new(new ReferenceRefusedException("a.qcow2", "/etc/passwd", "outside"), 3, "/etc/passwd"),
-        new(new ImageFormatException("a.qcow2", 8, "l1_size", "is absurd"), 1, "l1_size at offset 8"),
+        new(ImageFormatException.Mismatch("a.qcow2", 8, "l1_size", "possible", "absurd"), 1, "l1_size at offset 8"),
         new(new IOException("exists", 17), 3, "exists"),
         new(new IOException("busy", 11), 3, "busy"),
         new(new IOException("full", 28), 1, "full"),
@@ -53,7 +53,7 @@ internal sealed class FailureTests
     [Test]
     public void Command_HostileTextInMessage_ReachesNoTerminal()
     {
-        var run = CommandRun.Failing(new ImageFormatException("a", -1, "name", "is \e[2J\u202E\a"), "status");
+        var run = CommandRun.Failing(ImageFormatException.Mismatch("a", -1, "name", "harmless", "\e[2J\u202E\a"), "status");
         Assert.That(run.Error, Does.Contain(@"is \x1b[2J\u202e\x07"));
     }
 }

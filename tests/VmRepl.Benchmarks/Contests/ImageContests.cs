@@ -1,5 +1,4 @@
 using System.Globalization;
-using VmRepl.Images;
 
 namespace VmRepl.Benchmarks.Contests;
 
@@ -7,7 +6,7 @@ namespace VmRepl.Benchmarks.Contests;
 internal static class ImageContests
 {
     private const int Piece = 1 << 20;
-    private const int ScatteredClusters = 1_000_000, ClusterBytes = 64 << 10;
+    private const int ScatteredClusters = 1_000_000;
 
     public static Contest MakeRawToQcow2(BenchRun run) => Convert(run, "raw-to-qcow2", "raw", "qcow2", Made(run, "raw"));
 
@@ -30,7 +29,8 @@ internal static class ImageContests
 
     public static Contest MakeMap(BenchRun run)
     {
-        var image = Scattered(run);
+        var image = Path.Combine(run.Directory, "scattered.qcow2");
+        ScatteredQcow2.Write(image, ScatteredClusters);
         return new Contest("map", string.Create(CultureInfo.InvariantCulture, $"QCOW2 with {ScatteredClusters} clusters, none beside another"), 0,
         [
             new Contestant("VmRepl", "vmrepl image map scattered.qcow2 --json", () => Timing.Of(() => CommandLineTool.Run(run.VmRepl, "image", "map", image, "--json"))),
@@ -90,19 +90,6 @@ internal static class ImageContests
 
         CommandLineTool.Run("qemu-img", "convert", "-q", "-c", "-f", "raw", "-O", "qcow2", raw, path);
         File.Delete(raw);
-        return path;
-    }
-
-    /// <summary>Clusters that were written in an order that follows none of the disk's, so that no two of them make one run of the map.</summary>
-    private static string Scattered(BenchRun run)
-    {
-        var path = Path.Combine(run.Directory, "scattered.qcow2");
-        var order = Enumerable.Range(0, ScatteredClusters).ToArray();
-        new Random(1).Shuffle(order);
-        using var image = DiskImages.Create(path, ImageFormat.Qcow2, 2L * ScatteredClusters * ClusterBytes);
-        var sector = new byte[512];
-        sector.AsSpan().Fill(1);
-        foreach (var cluster in order) image.Write(2L * cluster * ClusterBytes, sector);
         return path;
     }
 }

@@ -268,6 +268,59 @@ public sealed class Qcow2HostileTests
         Assert.That(Attempt(bytes[..(start + 8)]), Is.Null);
     }
 
+    private static IEnumerable<TestCaseData> ZstdStreams()
+    {
+        yield return new TestCaseData(Frame(0x30, Cluster), true).SetArgDisplayNames("one frame");
+        yield return new TestCaseData((byte[])[.. Frame(0x30, 20_000), .. Frame(0x30, Cluster - 20_000)], true).SetArgDisplayNames("two frames");
+        yield return new TestCaseData((byte[])[.. Skippable(300), .. Frame(0x30, 20_000), .. Skippable(7), .. Frame(0x30, Cluster - 20_000)], true).SetArgDisplayNames("frames to skip between");
+        yield return new TestCaseData((byte[])[.. Frame(0x30, Cluster), 1, 2, 3], true).SetArgDisplayNames("something behind the last frame");
+        yield return new TestCaseData(Frame(0x88, Cluster), true).SetArgDisplayNames("a window of 128 MiB");
+        yield return new TestCaseData(Frame(0xA8, Cluster), true).SetArgDisplayNames("a window of 2 GiB");
+        yield return new TestCaseData(Frame(0xF8, Cluster), false).SetArgDisplayNames("a window of 2 TiB");
+        yield return new TestCaseData(Frame(0x30, Cluster - 1), false).SetArgDisplayNames("a frame that is short");
+        yield return new TestCaseData(Frame(0x30, Cluster + 1), false).SetArgDisplayNames("a frame that is long");
+        yield return new TestCaseData(Frame(0x30, Cluster)[..^1], false).SetArgDisplayNames("a frame that is cut");
+        yield return new TestCaseData(Skippable(100), false).SetArgDisplayNames("a frame to skip and nothing behind it");
+
+        // RFC 8878: magic, descriptor, window descriptor (exponent in the upper five bits), blocks of one byte repeated.
+        static byte[] Frame(byte window, int length)
+        {
+            var bytes = new List<byte> { 0x28, 0xB5, 0x2F, 0xFD, 0, window };
+            for (var left = length; left > 0;)
+            {
+                var size = Math.Min(left, 50_000);
+                left -= size;
+                var header = (size << 3) | (1 << 1) | (left == 0 ? 1 : 0);
+                bytes.AddRange([(byte)header, (byte)(header >> 8), (byte)(header >> 16), 7]);
+            }
+
+            return [.. bytes];
+        }
+
+        static byte[] Skippable(int length) => [0x50, 0x2A, 0x4D, 0x18, (byte)length, (byte)(length >> 8), 0, 0, .. new byte[length]];
+    }
+
+    /// <summary>What QEMU reads is read, however large a frame's window; a frame that is not the cluster's is refused, as QEMU refuses it.</summary>
+    [TestCaseSource(nameof(ZstdStreams))]
+    public void ZstdCluster_OfAnyFrames_IsTheClusterOrRefused(byte[] stream, bool isCluster)
+    {
+        var bytes = Sample();
+        Put64(bytes, Qcow2Layout.IncompatibleAt, 8);
+        bytes[104] = 1;
+        var l2 = (int)(BinaryPrimitives.ReadUInt64BigEndian(bytes.AsSpan(L1At)) & Qcow2Layout.OffsetMask);
+        Put64(bytes, l2, 1UL << 62 | ((ulong)(uint)((stream.Length - 1) / 512) << 54) | (uint)bytes.Length);
+        using var image = Open([.. bytes, .. stream]);
+        var cluster = new byte[Cluster];
+        if (!isCluster)
+        {
+            Assert.That(() => image.Read(0, cluster), Throws.TypeOf<ImageFormatException>().With.Property(nameof(ImageFormatException.Field)).EqualTo("compressed cluster"));
+            return;
+        }
+
+        image.Read(0, cluster);
+        Assert.That(cluster.AsSpan().IndexOfAnyExcept((byte)7), Is.EqualTo(-1));
+    }
+
     [Test]
     public void Check_OfATableThatNamesOneL2ATenThousandTimes_EndsSoon()
     {
