@@ -30,6 +30,7 @@ public class DeferredWriteTests
         client.Dispose();
         device.EndAll();
         stage.Dispose();
+        device.Dispose();
     }
 
     [Test]
