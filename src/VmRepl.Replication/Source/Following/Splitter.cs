@@ -29,7 +29,11 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
     public async ValueTask WriteAsync(FollowedDisk disk, Extent extent, RegionBuffer contents, bool isReleased, CancellationToken cancellation)
     {
         var whole = Whole(disk, extent);
-        var atReplica = await ChangeAsync(disk, RecordKind.Write, whole, contents, extent, isReleased);
+        var change = ChangeAsync(disk, RecordKind.Write, whole, contents, extent, isReleased);
+        // What is taken later than this returns may be later than its release.
+        var isLate = !change.IsCompleted;
+        var atReplica = await change;
+        if (isLate) stream.Release();
         await answers.WaitAsync(atReplica, cancellation);
     }
 
