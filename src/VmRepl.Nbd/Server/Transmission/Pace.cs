@@ -42,9 +42,10 @@ internal sealed class Pace
             return;
         }
 
-        // None of it was waiting.
-        if (averageUs >= QuickUsMax) averageUs = QuickUsMax * WorkWeight * 2;
-        Add(Us(ticks, bytes) * WorkWeight);
+        var worked = Us(ticks, bytes) * WorkWeight;
+        // The others waited for each other, and this one, alone, for nothing.
+        if (averageUs >= QuickUsMax && worked < QuickUsMax) averageUs = QuickUsMax * WorkWeight * 2;
+        Add(worked);
     }
 
     /// <inheritdoc cref="NoteInTurn"/>
