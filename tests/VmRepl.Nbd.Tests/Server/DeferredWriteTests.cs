@@ -66,6 +66,15 @@ public class DeferredWriteTests
         Assert.That(() => device.Releases, Is.GreaterThan(0).After(5000, 5));
     }
 
+    [Test]
+    public void Write_BeforeWhatIsNoRequest_IsReleased()
+    {
+        client.Send([.. RawClient.Request(NbdCommand.Write, 1, 0, 512), .. new byte[512], .. new byte[NbdRequest.Size]]);
+        Assert.That(() => device.Releases, Is.GreaterThan(0).After(5000, 5));
+        device.Waiting[0].SetResult();
+        stage.AwaitNoClients();
+    }
+
     /// <summary>Those beyond wait in the server, on threads of it, and none is lost.</summary>
     [Test]
     public void Writes_MoreThanMayWait_AreAllAnswered()

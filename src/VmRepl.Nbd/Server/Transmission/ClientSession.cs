@@ -70,6 +70,8 @@ internal sealed class ClientSession
             watch.Remove(this);
             threads.Signal();
             threads.Wait();
+            // A client that was cut off between two requests.
+            if (hasBegun) answers.Release();
             deferred.Complete();
         }
 

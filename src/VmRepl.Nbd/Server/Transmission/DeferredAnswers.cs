@@ -83,18 +83,18 @@ internal sealed class DeferredAnswers(RequestAnswers answers, AnswerSender sende
         while (true)
         {
             filled.WaitOne();
-            int count;
+            int bytes;
             bool isLast;
             lock (gate)
             {
                 (ended, sending) = (sending, ended);
-                (count, length) = (length, 0);
-                isLast = isCompleting && this.count == 0;
+                (bytes, length) = (length, 0);
+                isLast = isCompleting && count == 0;
             }
 
             try
             {
-                if (count > 0) sender.Send(sending.AsSpan(0, count));
+                if (bytes > 0) sender.Send(sending.AsSpan(0, bytes));
             }
             catch (IOException e)
             {
