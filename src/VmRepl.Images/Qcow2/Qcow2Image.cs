@@ -10,8 +10,8 @@ namespace VmRepl.Images.Qcow2;
 /// </summary>
 internal sealed class Qcow2Image : IDiskImage
 {
-    /// <summary>Entries of L2 tables that a map follows beyond those that the file has room for: a second's work.</summary>
-    private const long RepeatedEntriesMax = 1 << 20;
+    /// <summary>Entries of L2 tables that a map follows beyond those that the file has room for: half a second's work.</summary>
+    private const long RepeatedEntriesMax = 1 << 19;
 
     private readonly IHostFile file;
     private readonly IHostFile dataFile;
