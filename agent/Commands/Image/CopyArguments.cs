@@ -10,7 +10,7 @@ internal sealed class CopyArguments
 {
     private readonly Option<string[]> allow = SharedOptions.Allow();
     private readonly ImageArguments source;
-    private readonly Argument<string> target = new("TARGET") { Description = "The image to make. It must not exist." };
+    private readonly ImageFileArgument target = new("TARGET", "The image to make. It must not exist.");
     private readonly FormatOption format = new("--format", "Format of TARGET. VHDX and VHD are dynamic, VMDK is monolithicSparse unless --subformat says otherwise.", required: true);
     private readonly Option<string?> subformat = new("--subformat") { Description = "Kind of TARGET, by qemu-img's name: streamOptimized for a compressed VMDK to ship.", HelpName = "KIND" };
     private readonly Option<bool> flush = new("--flush") { Description = "Return only when TARGET is on stable storage." };

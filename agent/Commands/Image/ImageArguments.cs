@@ -12,7 +12,7 @@ namespace VmRepl.Agent.Commands.Image;
 /// <param name="allow">Shared by all images of one command.</param>
 internal sealed class ImageArguments(string name, string description, string formatOption, Option<string[]> allow)
 {
-    private readonly Argument<string> file = new(name) { Description = description };
+    private readonly ImageFileArgument file = new(name, description);
     private readonly FormatOption format = new(formatOption, $"Format of {name}; without it, its first bytes are looked at, and its last sector. Members of a chain are never probed.");
 
     public void AddTo(Command command)

@@ -9,7 +9,7 @@ internal static class ImageCreateCommand
 {
     public static Command Create(CommandContext context)
     {
-        var file = new Argument<string>("FILE") { Description = "The image to make. It must not exist." };
+        var file = new ImageFileArgument("FILE", "The image to make. It must not exist.");
         var format = new FormatOption("--format", "Format of FILE. VHDX and VHD are dynamic, VMDK is monolithicSparse.", required: true);
         var size = QuantityOptions.Size("--size", "Size of the disk. Without it, an overlay is as long as its backing file.");
         var backing = new BackingOptions();

@@ -16,7 +16,7 @@ internal static class ImageDiffCommand
         var allow = SharedOptions.Allow();
         var old = new ImageArguments("OLD", "The image that TARGET is to stand on. It must not be written any more. With --group: a recovery point.", "--old-format", allow);
         var changed = new ImageArguments("NEW", "The image that TARGET is to show. With --group: a later or earlier recovery point.", "--new-format", allow);
-        var target = new Argument<string>("TARGET") { Description = "The overlay to make. It must not exist." };
+        var target = new ImageFileArgument("TARGET", "The overlay to make. It must not exist.");
         target.Validators.Add(result =>
         {
             if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("TARGET is empty.");

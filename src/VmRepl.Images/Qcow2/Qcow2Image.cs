@@ -10,6 +10,9 @@ namespace VmRepl.Images.Qcow2;
 /// </summary>
 internal sealed class Qcow2Image : IDiskImage
 {
+    /// <summary>Entries of L2 tables that a map follows beyond those that the file has room for: half a second's work.</summary>
+    private const long RepeatedEntriesMax = 1 << 19;
+
     private readonly IHostFile file;
     private readonly IHostFile dataFile;
     private readonly Qcow2Header header;
@@ -162,9 +165,11 @@ internal sealed class Qcow2Image : IDiskImage
     {
         // What is the parent's is asked of it in one piece, however many tables say so: a deep chain would cost its square.
         var parents = offset;
+        var (table, tables) = (-1L, 0L);
         for (var end = offset + length; offset < end;)
         {
             var run = FindForMap(offset, end - offset);
+            if (run.Offset / header.BytesPerL2 is var index && index != table && run.Length < header.BytesPerL2) RequireRoomForTables(table = index, ++tables);
             offset = run.End;
             if (run.Kind == ClusterKind.Unallocated && parent is not null) continue;
             if (run.Offset > parents)
@@ -175,6 +180,14 @@ internal sealed class Qcow2Image : IDiskImage
 
         if (offset > parents)
             foreach (var extent in parent.MapBehind(parents, offset - parents)) yield return extent;
+    }
+
+    /// <summary>Tables may be named more than once, as clusters may; but not so often that a small file keeps its reader busy for hours.</summary>
+    private void RequireRoomForTables(long index, long tables)
+    {
+        var room = Math.Max(0, (writer?.EndOfFile ?? file.Length) - ((long)header.L1Entries * sizeof(ulong))) / header.ClusterSize;
+        if ((tables - room) * header.L2EntriesPerTable <= RepeatedEntriesMax) return;
+        throw ImageFormatException.Mismatch(file.Path, header.L1Offset + (index * sizeof(ulong)), "L1 entry", $"the place of a table that is not named again and again: the file has room for {room}", $"that of a table after {tables - 1} others");
     }
 
     private ClusterRun FindForMap(long offset, long length) => writer is null ? clusters.Find(offset, length) : writer.Find(offset, length);

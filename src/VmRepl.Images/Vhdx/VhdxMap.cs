@@ -12,6 +12,7 @@ internal static class VhdxMap
         var end = offset + length;
         // Blocks that lie one behind the other in the file are asked for their holes as one.
         MapExtent? stored = null;
+        var storedBytes = 0L;
         for (var at = offset; at < end;)
         {
             var inBlock = at % geometry.BlockSize;
@@ -22,6 +23,9 @@ internal static class VhdxMap
             if (entry.State == PayloadState.FullyPresent)
             {
                 var place = structure.LocatePayload(file, entry, block) + inBlock;
+                // Blocks do not lie over each other (2.2.3.2, 2.5.1); a hostile table can name one place for a disk of 64 TiB.
+                if ((storedBytes += count) > file.Length)
+                    throw file.Mismatch(structure.Regions.Bat.Offset + (index * VhdxLayout.BatEntryBytes), "BAT entry", $"a place of the block's own in the file of {file.Length} bytes", $"{place - inBlock} in entry {index}, when {storedBytes} bytes are named");
                 if (stored is { } run && run.FileOffset + run.Length == place)
                 {
                     stored = run with { Length = run.Length + count };

@@ -20,6 +20,9 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
     private const int EntriesOffset = 16;
     private const int EntryBytes = 32;
 
+    /// <summary>Regions that are not known and not required (2.2.3.2): what is in them is somebody's, and is left as it is.</summary>
+    public IReadOnlyList<Extent> Others { get; init; } = [];
+
     /// <summary>Reads the first valid copy.</summary>
     /// <exception cref="ImageFormatException">Both copies are bad, or what they say is.</exception>
     public static VhdxRegions Read(VhdxFile file, VhdxHeader header)
@@ -100,6 +103,7 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
         var used = new List<(Extent Place, string Name)>();
         if (header.LogLength > 0) used.Add((new Extent((long)header.LogOffset, header.LogLength), "the log"));
         Extent? bat = null, metadata = null;
+        List<Extent> others = [];
         for (var i = 0; i < (int)count; i++)
         {
             var at = EntriesOffset + (i * EntryBytes);
@@ -116,11 +120,15 @@ internal sealed record VhdxRegions(Extent Bat, Extent Metadata)
             else if (kind == VhdxLayout.MetadataRegion) metadata = metadata is null ? place : throw Twice(kind);
             else if ((BinaryPrimitives.ReadUInt32LittleEndian(entry[28..]) & 1) != 0)
                 throw file.Mismatch(tableOffset + at, "region", "one that is known, or is not required", $"{kind}");
+            else others.Add(place);
         }
 
         return new VhdxRegions(
             bat ?? throw file.Mismatch(tableOffset, "region table", "one with a block allocation table", "one without"),
-            metadata ?? throw file.Mismatch(tableOffset, "region table", "one with a metadata region", "one without"));
+            metadata ?? throw file.Mismatch(tableOffset, "region table", "one with a metadata region", "one without"))
+        {
+            Others = others,
+        };
 
         ImageFormatException Twice(Guid kind) => file.Mismatch(tableOffset, "region table", "one that names each region once", $"one with {kind} twice");
     }

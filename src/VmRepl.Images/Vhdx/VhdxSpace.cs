@@ -33,6 +33,7 @@ internal sealed class VhdxSpace
         space.Take(new Extent((long)structure.Headers.Current.LogOffset, structure.Headers.Current.LogLength));
         space.Take(structure.Regions.Bat);
         space.Take(structure.Regions.Metadata);
+        foreach (var other in structure.Regions.Others) space.Take(other);
         var geometry = structure.Geometry;
         for (long index = 0; index < geometry.Entries; index++)
         {

@@ -31,9 +31,14 @@ internal abstract class GrainExtent(IHostFile file, long start, long length, int
     public sealed override IEnumerable<MapExtent> Map(long offset, long length)
     {
         var cursor = new StoredRunCursor(file);
+        var storedBytes = 0L;
         for (var end = offset + length; offset < end;)
         {
             var run = RunAt(offset, end - offset);
+            // No two grains lie in one place, and a compressed one takes a sector at least; hostile tables can name one grain a billion times.
+            storedBytes += run.State == BlockState.Data ? run.Length : run.State == BlockState.Compressed ? VmdkLayout.SectorBytes : 0;
+            if (storedBytes > file.Length)
+                throw ImageFormatException.Mismatch(file.Path, -1, "grain tables", $"of grains with places of their own in the file of {file.Length} bytes", $"of {storedBytes} bytes of grains up to grain {offset / grainBytes}");
             foreach (var part in Parts(run, Start + offset, cursor)) yield return part;
             offset += run.Length;
         }

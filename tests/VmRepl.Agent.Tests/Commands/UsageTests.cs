@@ -57,6 +57,22 @@ internal sealed class UsageTests
         Assert.That(run.Asked, Is.Null);
     }
 
+    /// <summary>A script's unset variable; it was "Unexpected failure".</summary>
+    [TestCase("FILE", "image", "info", "")]
+    [TestCase("FILE", "image", "check", "")]
+    [TestCase("B", "image", "compare", "a", "")]
+    [TestCase("SOURCE", "image", "convert", "", "b", "--format", "raw")]
+    [TestCase("TARGET", "image", "convert", "a", "", "--format", "raw")]
+    [TestCase("TARGET", "image", "diff", "a", "b", "", "--format", "raw")]
+    [TestCase("FILE", "image", "create", "", "--format", "raw", "--size", "1MiB")]
+    [TestCase("FILE", "image", "resize", "", "--size", "1MiB")]
+    public void ImageFile_WithoutAName_IsStatus2(string name, params string[] arguments)
+    {
+        var run = CommandRun.Of(arguments);
+        Assert.That(run.Status, Is.EqualTo(2), run.Error);
+        Assert.That(run.Error, Does.Contain($"{name} is empty"));
+    }
+
     [Test]
     public void CommandLine_NotUnderstoodWithJson_IsOneObjectOnStandardError()
     {

@@ -118,6 +118,81 @@ internal sealed class NamedOftenTests
         Assert.That(map.Sum(r => r.Length), Is.EqualTo(image.Length));
     }
 
+    /// <summary>A table whose entries differ, named by all of L1: 268 million runs of 512 bytes out of 33 MiB. A few of such a kind are read, as QEMU reads them.</summary>
+    [TestCase(2, true)]
+    [TestCase(1000, true)]
+    [TestCase(4 << 20, false)]
+    public void Qcow2_OfOneTableOfManyRunsNamedByAllOfL1_IsMappedUpToABound(int entries, bool isRead)
+    {
+        const int cluster = 512, perTable = cluster / 8;
+        using (var file = File.Create(folder.File("a.qcow2")))
+        {
+            var tableAt = (4L * cluster) + Sectors.AlignUp(8L * entries, cluster);
+            file.Write(ChainMemoryTests.Header(9, entries, 4 * cluster, 2 * cluster, backing: null));
+            file.Position = 4 * cluster;
+            var l1 = new byte[8 * entries];
+            for (var i = 0; i < entries; i++) BinaryPrimitives.WriteInt64BigEndian(l1.AsSpan(8 * i), tableAt);
+            file.Write(l1);
+            file.Position = tableAt;
+            var table = new byte[cluster];
+            for (var i = 0; i < perTable; i += 2) table[(8 * i) + 7] = 1;
+            file.Write(table);
+        }
+
+        using var image = DiskImages.Open(folder.File("a.qcow2"));
+        var runs = 0L;
+        if (isRead)
+        {
+            CountRuns();
+            Assert.That(runs, Is.EqualTo((long)entries * perTable));
+            return;
+        }
+
+        Assert.That(CountRuns, Throws.TypeOf<ImageFormatException>().With.Property(nameof(ImageFormatException.Field)).EqualTo("L1 entry"));
+        Assert.That(runs, Is.LessThan(2 << 20));
+
+        void CountRuns()
+        {
+            foreach (var _ in image.Map(0, image.Length)) runs++;
+        }
+    }
+
+    /// <summary>All blocks of a VHDX in one place: a disk of terabytes out of megabytes.</summary>
+    [Test]
+    public void Vhdx_OfBlocksInOnePlace_IsNotMapped()
+    {
+        const int blockSize = 1 << 20, blocks = 64;
+        var generator = new VhdxGenerator { Length = (long)blocks * blockSize, BlockSize = blockSize };
+        generator.Blocks[0] = new GeneratedBlock(6, DiskContents.Random(1, blockSize));
+        generator.Write(folder.File("a.vhdx"), 3);
+        var forge = new VhdxForge(File.ReadAllBytes(folder.File("a.vhdx")));
+        for (var i = 1; i < blocks; i++) forge.SetBatEntry(i, forge.BatEntry(0));
+        File.WriteAllBytes(folder.File("a.vhdx"), forge.File);
+        using var image = DiskImages.Open(folder.File("a.vhdx"));
+        Assert.That(() => image.Map(0, image.Length).Count(), Throws.TypeOf<ImageFormatException>().With.Property(nameof(ImageFormatException.Field)).EqualTo("BAT entry"));
+    }
+
+    /// <summary>All grains of a VMDK in one place.</summary>
+    [Test]
+    public void Vmdk_OfGrainsInOnePlace_IsNotMapped()
+    {
+        const int entries = 512, tableAt = 33, grainAt = 40;
+        using (var file = File.Create(folder.File("a.vmdk")))
+        {
+            file.Write(SparseHeader(capacity: 8L * entries, tableEntries: entries, directoryAt: 32, overhead: grainAt));
+            file.SetLength((grainAt + 8) * 512);
+            file.Position = 32 * 512;
+            file.Write(BitConverter.GetBytes(tableAt));
+            file.Position = tableAt * 512;
+            for (var i = 0; i < entries; i++) file.Write(BitConverter.GetBytes(grainAt));
+            file.Position = grainAt * 512;
+            file.Write(DiskContents.Random(1, 4096));
+        }
+
+        using var image = DiskImages.Open(folder.File("a.vmdk"));
+        Assert.That(() => image.Map(0, image.Length).Count(), Throws.TypeOf<ImageFormatException>().With.Property(nameof(ImageFormatException.Field)).EqualTo("grain tables"));
+    }
+
     /// <summary>The header of a monolithicSparse disk with its descriptor behind it (Virtual Disk Format 5.0, "Hosted Sparse Extent Header").</summary>
     private static byte[] SparseHeader(long capacity, int tableEntries, long directoryAt, long overhead)
     {

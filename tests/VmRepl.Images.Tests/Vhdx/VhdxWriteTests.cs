@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using VmRepl.Blocks;
 using VmRepl.Images.Opening;
 using VmRepl.Images.Tests.Variants;
@@ -34,6 +35,42 @@ internal sealed class VhdxWriteTests
         var path = folder.File("4k.vhdx");
         var expected = Exercise(path, 70 * MiB, 4096);
         DiskContents.RequireSame(DiskContents.ReadBy7Zip(folder, path), expected, "7-Zip");
+    }
+
+    /// <summary>A region that a later program keeps in the file, and of which it says that others need not know it, was taken for free space and given to blocks.</summary>
+    [Test]
+    public void Write_ToAFileWithARegionThatIsNotKnown_LeavesItAsItIs()
+    {
+        var path = folder.File("region.vhdx");
+        using (var image = DiskImages.Create(path, ImageFormat.Vhdx, 64 * MiB)) image.Write(0, DiskContents.Random(1, MiB));
+        var at = Sectors.AlignUp(new FileInfo(path).Length, MiB);
+        var region = DiskContents.Random(2, 2 * MiB);
+        byte[] bytes = [.. File.ReadAllBytes(path)];
+        Array.Resize(ref bytes, (int)at + region.Length);
+        region.CopyTo(bytes, at);
+        foreach (var table in new[] { 0x30000, 0x40000 })
+        {
+            bytes[table + 8]++;
+            var entry = bytes.AsSpan(table + 16 + (2 * 32), 32);
+            Guid.NewGuid().TryWriteBytes(entry);
+            BinaryPrimitives.WriteInt64LittleEndian(entry[16..], at);
+            BinaryPrimitives.WriteInt32LittleEndian(entry[24..], region.Length);
+        }
+
+        new VhdxForge(bytes).SealRegionTables();
+        File.WriteAllBytes(path, bytes);
+        var disk = DiskContents.Random(3, 64 * MiB);
+        using (var image = DiskImages.Open(path, new ImageOpenOptions { Writable = true }))
+        {
+            Assert.That(image.Check(), Is.Empty, "the region is no lost space");
+            image.Write(0, disk);
+        }
+
+        DiskContents.RequireSame(File.ReadAllBytes(path).AsSpan((int)at, region.Length).ToArray(), region, "the region");
+        using var opened = DiskImages.Open(path);
+        var read = new byte[disk.Length];
+        opened.Read(0, read);
+        DiskContents.RequireSame(read, disk, "the disk");
     }
 
     [Test]
