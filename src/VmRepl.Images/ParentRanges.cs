@@ -22,6 +22,23 @@ internal static class ParentRanges
         if (inParent < length) yield return new MapExtent(offset + inParent, length - inParent, BlockState.Unallocated);
     }
 
+    /// <summary>An overlay's map: its own runs, and between them what lies behind. That is asked of the parent in one piece, however many of the overlay's tables say so: a deep chain would cost its square.</summary>
+    /// <param name="parent">Null where there is none.</param>
+    /// <param name="own">What the overlay holds itself from <paramref name="offset"/> up to <paramref name="end"/>, in order.</param>
+    public static IEnumerable<MapExtent> MapUnder(this IBlockDevice? parent, IEnumerable<MapExtent> own, long offset, long end)
+    {
+        foreach (var run in own)
+        {
+            if (run.Offset > offset)
+                foreach (var behind in parent.MapBehind(offset, run.Offset - offset)) yield return behind;
+            yield return run;
+            offset = run.End;
+        }
+
+        if (end > offset)
+            foreach (var behind in parent.MapBehind(offset, end - offset)) yield return behind;
+    }
+
     /// <summary>Whether the parent's map says that there is nothing but zeros in the range.</summary>
     public static bool IsZeroBehind(this IBlockDevice? parent, Extent range)
     {

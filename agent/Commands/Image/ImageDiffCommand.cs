@@ -17,10 +17,6 @@ internal static class ImageDiffCommand
         var old = new ImageArguments("OLD", "The image that TARGET is to stand on. It must not be written any more. With --group: a recovery point.", "--old-format", allow);
         var changed = new ImageArguments("NEW", "The image that TARGET is to show. With --group: a later or earlier recovery point.", "--new-format", allow);
         var target = new ImageFileArgument("TARGET", "The overlay to make. It must not exist.");
-        target.Validators.Add(result =>
-        {
-            if (result.Tokens.Any(t => t.Value.Length == 0)) result.AddError("TARGET is empty.");
-        });
         var format = new FormatOption("--format", "Format of TARGET. A VHDX stands on a VHDX, a VMDK on a VMDK, a VHD on a VHD, a QCOW2 on any.", required: true);
         var flush = new Option<bool>("--flush") { Description = "Return only when TARGET is on stable storage." };
         var group = new Option<string?>("--group") { Description = "OLD and NEW are points of this group: latest|TIME|SEQUENCE|BOOKMARK.", HelpName = "GROUP" };

@@ -161,25 +161,18 @@ internal sealed class Qcow2Image : IDiskImage
         if (pending.Length > 0) yield return pending;
     }
 
-    private IEnumerable<MapExtent> LayeredRuns(long offset, long length)
+    private IEnumerable<MapExtent> LayeredRuns(long offset, long length) => parent.MapUnder(OwnRuns(offset, offset + length), offset, offset + length);
+
+    private IEnumerable<MapExtent> OwnRuns(long offset, long end)
     {
-        // What is the parent's is asked of it in one piece, however many tables say so: a deep chain would cost its square.
-        var parents = offset;
         var (table, tables) = (-1L, 0L);
-        for (var end = offset + length; offset < end;)
+        while (offset < end)
         {
             var run = FindForMap(offset, end - offset);
             if (run.Offset / header.BytesPerL2 is var index && index != table && run.Length < header.BytesPerL2) RequireRoomForTables(table = index, ++tables);
             offset = run.End;
-            if (run.Kind == ClusterKind.Unallocated && parent is not null) continue;
-            if (run.Offset > parents)
-                foreach (var extent in parent.MapBehind(parents, run.Offset - parents)) yield return extent;
-            parents = offset;
-            yield return new MapExtent(run.Offset, run.Length, State(run.Kind), 0, run.Kind == ClusterKind.Data ? run.Host : -1);
+            if (run.Kind != ClusterKind.Unallocated) yield return new MapExtent(run.Offset, run.Length, State(run.Kind), 0, run.Kind == ClusterKind.Data ? run.Host : -1);
         }
-
-        if (offset > parents)
-            foreach (var extent in parent.MapBehind(parents, offset - parents)) yield return extent;
     }
 
     /// <summary>Tables may be named more than once, as clusters may; but not so often that a small file keeps its reader busy for hours.</summary>

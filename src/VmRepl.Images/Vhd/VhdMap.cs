@@ -5,21 +5,8 @@ namespace VmRepl.Images.Vhd;
 /// <summary>The allocation map of a dynamic or differencing VHD, block by block ("Block Allocation Table and Data Blocks"), down its chain.</summary>
 internal static class VhdMap
 {
-    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length)
-    {
-        // What is the parent's is asked of it in one piece, however many blocks say so: a deep chain would cost its square.
-        var parents = offset;
-        foreach (var stored in Stored(structure, table, bitmaps, offset, offset + length))
-        {
-            if (stored.Offset > parents)
-                foreach (var run in parent.MapBehind(parents, stored.Offset - parents)) yield return run;
-            yield return stored;
-            parents = stored.End;
-        }
-
-        if (offset + length > parents)
-            foreach (var run in parent.MapBehind(parents, offset + length - parents)) yield return run;
-    }
+    public static IEnumerable<MapExtent> Blocks(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, VhdImage? parent, long offset, long length) =>
+        parent.MapUnder(Stored(structure, table, bitmaps, offset, offset + length), offset, offset + length);
 
     /// <summary>What this file itself holds from <paramref name="at"/> up to <paramref name="end"/>, in order.</summary>
     private static IEnumerable<MapExtent> Stored(VhdStructure structure, BlockTable table, SectorBitmaps? bitmaps, long at, long end)

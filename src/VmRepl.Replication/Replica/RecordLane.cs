@@ -80,8 +80,9 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
                 await room.RunAsync(() => Append(piece, durable), cancellation);
                 await told;
                 // What was applied is told with what is durable next, where that follows at once: an answer costs both sides as much as a small batch does.
-                if (durable is not null && Weigh(piece) <= UntoldBytesMax && records.Reader.TryPeek(out _)) credit.Renew(Weigh(piece));
-                else await AcknowledgeAsync(Weigh(piece), cancellation);
+                var weight = Weigh(piece);
+                if (durable is not null && weight <= UntoldBytesMax && records.Reader.TryPeek(out _)) credit.Renew(weight);
+                else await AcknowledgeAsync(weight, cancellation);
             }
 
             if (batch.LastOrDefault(r => r.Header.Kind == RecordKind.ResyncEnd) is { } end)

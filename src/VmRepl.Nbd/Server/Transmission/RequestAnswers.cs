@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using VmRepl.Blocks;
 using VmRepl.Nbd.Wire;
 
 namespace VmRepl.Nbd.Server;
@@ -20,6 +21,7 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
     private const int FailureLoggedEvery = 1000;
 
     private readonly RequestRunner runner = new(chosen);
+    private readonly IDeferredWrite? deferring = chosen.Export.Device as IDeferredWrite;
     private readonly Lock largeGate = new();
     private int failures;
 
@@ -49,10 +51,10 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
     }
 
     /// <summary>Whether the device may end a write after it has taken it: <see cref="Begin"/> then holds nobody up.</summary>
-    public bool DefersWrites => runner.DefersWrites;
+    public bool DefersWrites => deferring is not null;
 
     /// <summary>After the last of some writes that were begun.</summary>
-    public void Release() => runner.ReleaseWrites();
+    public void Release() => deferring!.Release();
 
     /// <summary>Begins a write without FUA. <see cref="Release"/> is owed.</summary>
     /// <param name="pending">Ends with it, where it has not ended by now.</param>
@@ -62,7 +64,7 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
         pending = default;
         try
         {
-            var write = runner.BeginWrite(request, payload);
+            var write = deferring!.WriteAsync((long)request.Offset, payload);
             if (!write.IsCompleted)
             {
                 pending = write;

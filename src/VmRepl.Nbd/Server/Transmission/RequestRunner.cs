@@ -11,21 +11,11 @@ internal sealed class RequestRunner(ChosenExport chosen)
 
     private readonly IBlockDevice device = chosen.Export.Device;
     private readonly IQuickZero? quick = chosen.Export.Device as IQuickZero;
-    private readonly IDeferredWrite? deferred = chosen.Export.Device as IDeferredWrite;
-
-    /// <summary>Whether a write may end after it was taken.</summary>
-    public bool DefersWrites => deferred is not null;
 
     /// <summary>Fills <paramref name="target"/> from the request's offset plus <paramref name="done"/>.</summary>
     public void Read(in NbdRequest request, long done, Span<byte> target) => device.Read((long)request.Offset + done, target);
 
     public void Write(in NbdRequest request, long done, ReadOnlySpan<byte> data) => device.Write((long)request.Offset + done, data);
-
-    /// <summary>Takes a write that nothing is to be finished of (<see cref="FinishWrite"/>).</summary>
-    public ValueTask BeginWrite(in NbdRequest request, ReadOnlySpan<byte> data) => deferred!.WriteAsync((long)request.Offset, data);
-
-    /// <summary>After the last of some writes that follow one another.</summary>
-    public void ReleaseWrites() => deferred!.Release();
 
     /// <summary>After the last part of a write.</summary>
     public void FinishWrite(in NbdRequest request)

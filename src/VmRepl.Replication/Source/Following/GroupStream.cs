@@ -12,23 +12,16 @@ namespace VmRepl.Replication.Source.Following;
 /// is always whole.
 /// </para>
 /// </summary>
-internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceReserve sequences, TimeProvider time, uint epoch, FollowOptions options)
+internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceReserve sequences, TimeProvider time, uint epoch, FollowOptions options)
 {
     private readonly Lock gate = new();
     private readonly StreamQueue queue = new();
     private readonly RecordStamp stamp = new(sequences, time, epoch, 0);
-    private readonly WakeUp work = new();
     private readonly WakeUp changed = new();
     private ulong lastResyncEnd;
 
-    // Whether something came to wait that whoever sends was not told of.
-    private bool hasUntold;
-
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
     private long links;
-
-    // Contents that are copied are handed to the link this much ahead of it and no more: what the guest writes over them in the queue would be sent twice.
-    private const long CopyAheadBytes = 1 << 20;
 
     // Why the link was given up on this side; told to whoever waits for something of it.
     private IOException? failure;
@@ -53,15 +46,6 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
 
     /// <summary>Bytes of records not yet durable at the replica.</summary>
     public long LagBytes => queue.HeldBytes;
-
-    /// <summary>Bytes of records that were not sent yet.</summary>
-    public long WaitingBytes
-    {
-        get
-        {
-            lock (gate) return queue.WaitingBytes;
-        }
-    }
 
     /// <summary>Bytes still to be brought over.</summary>
     public long ToCopyBytes
@@ -138,12 +122,6 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
             Enqueue(new RecordDraft(kind, disk.Disk.Id, part.Offset, part.Length, content, Memory: memory), disk, part, weight, durable, isReleased: isReleased);
             last = Last;
         }
-    }
-
-    /// <summary>Tells whoever sends of what was taken and not released.</summary>
-    public void Release()
-    {
-        lock (gate) Tell();
     }
 
     /// <summary>The change has ended on the local image. The range is still held.</summary>
@@ -283,51 +261,10 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         if (becameInSync) InSyncChanged?.Invoke(null);
     }
 
-    /// <summary>Waits until there is something to send.</summary>
-    /// <returns>False where the link was given up.</returns>
-    /// <exception cref="IOException">It was given up because the agent's state cannot be written.</exception>
-    public Task<bool> WaitForWorkAsync(CancellationToken cancellation) => WaitAsync(work, () => queue.HasWaiting, cancellation);
-
-    /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first, and are sent soon.</summary>
-    /// <inheritdoc cref="WaitForWorkAsync"/>
-    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(changed, () => queue.HeldBytes == 0 || (queue.WaitingBytes <= CopyAheadBytes && queue.HeldBytes + bytes <= options.BufferBytes / 2), cancellation);
-
-    /// <summary>Waits until something is to be brought over.</summary>
-    /// <inheritdoc cref="WaitForWorkAsync"/>
-    public Task<bool> WaitForCopyAsync(CancellationToken cancellation) => WaitAsync(changed, () => Phase != StreamPhase.Following, cancellation);
-
-    /// <summary>The next records to send, all of a baseline or none, in order.</summary>
-    public List<SentRecord> NextBatch()
-    {
-        lock (gate)
-        {
-            var batch = queue.NextBatch();
-            if (queue.WaitingBytes <= CopyAheadBytes) changed.Set();
-            return batch;
-        }
-    }
-
     /// <summary>Runs under the lock of the stream.</summary>
     public T Under<T>(Func<T> look)
     {
         lock (gate) return look();
-    }
-
-    private async Task<bool> WaitAsync(WakeUp wakeUp, Func<bool> isSo, CancellationToken cancellation)
-    {
-        while (true)
-        {
-            Task next;
-            lock (gate)
-            {
-                if (Phase == StreamPhase.Alone && failure is not null) throw new IOException(failure.Message, failure);
-                if (Phase == StreamPhase.Alone) return false;
-                if (isSo()) return true;
-                next = wakeUp.Next;
-            }
-
-            await next.WaitAsync(cancellation);
-        }
     }
 
     /// <summary>Whether so many records of the guest's, and the begin of a resync, can have their places. Otherwise the guest goes on without the replica: the link is given up.</summary>
@@ -396,12 +333,5 @@ internal sealed class GroupStream(IReadOnlyList<FollowedDisk> disks, SequenceRes
         var fills = isBaseline ?? Phase == StreamPhase.Baseline;
         hasUntold |= queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, endsResync));
         if (isReleased) Tell();
-    }
-
-    private void Tell()
-    {
-        if (!hasUntold) return;
-        hasUntold = false;
-        work.Set();
     }
 }

@@ -30,10 +30,18 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
     {
         var whole = Whole(disk, extent);
         var change = ChangeAsync(disk, RecordKind.Write, whole, contents, extent, isReleased);
-        // What is taken later than this returns may be later than its release.
+        // What had to wait may be taken later than its release.
         var isLate = !change.IsCompleted;
-        var atReplica = await change;
-        if (isLate) stream.Release();
+        Task<bool>? atReplica;
+        try
+        {
+            atReplica = await change;
+        }
+        finally
+        {
+            if (isLate) stream.Release();
+        }
+
         await answers.WaitAsync(atReplica, cancellation);
     }
 
@@ -126,10 +134,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
     /// <param name="named">The part of it that the guest named; the rest is read from the image.</param>
     private async ValueTask<Task<bool>?> ChangeAsync(FollowedDisk disk, RecordKind kind, Extent whole, RegionBuffer? contents, Extent named, bool isReleased = true)
     {
-        var entering = disk.Ranges.EnterAsync(whole);
-        // Who has waited finds nobody any more who would release it.
-        isReleased |= !entering.IsCompleted;
-        var held = await entering;
+        var held = await disk.Ranges.EnterAsync(whole);
         // Before it is marked: whoever drains what was under way waits for it.
         var entered = changes.Enter();
         try
@@ -141,12 +146,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
             await Simulation.Plant.Interleave();
             if (!Simulation.Plant.Is(Simulation.Plant.MarkAfterWrite))
 #endif
-            if (!disk.Marks.TryBegin(whole))
-            {
-                isReleased = true;
-                await ActivateAsync(disk, whole);
-            }
-
+            if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
             var taken = default(TakenChange);
             var isDone = false;
             try
