@@ -39,6 +39,7 @@ public class DeferredWriteTests
         for (var i = 0u; i < 3; i++) Write(i, 4096 * i);
         client.Send(RawClient.Request(NbdCommand.Read, 99, 1 << 16, 512));
         Assert.That(client.ReadReply().Cookie, Is.EqualTo(99));
+        AwaitTaken(3);
 
         foreach (var cookie in (ulong[])[2, 0, 1])
         {
@@ -127,15 +128,18 @@ public class DeferredWriteTests
 
         public void Read(long offset, Span<byte> buffer) => Below.Read(offset, buffer);
 
-        public void Write(long offset, ReadOnlySpan<byte> data) => Below.Write(offset, data);
+        /// <summary>What the server asks for after a stall, on a thread of its own: it ends no earlier.</summary>
+        public void Write(long offset, ReadOnlySpan<byte> data)
+        {
+            Below.Write(offset, data);
+            (EndsEach is { } after ? Task.Delay(after) : Taken(offset)).GetAwaiter().GetResult();
+        }
 
         public ValueTask WriteAsync(long offset, ReadOnlySpan<byte> data)
         {
             Below.Write(offset, data);
             WaitingMost = Math.Max(WaitingMost, Interlocked.Increment(ref waiting));
-            if (EndsEach is { } after) return new ValueTask(EndAsync(after));
-            var end = Waiting[offset] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return new ValueTask(end.Task);
+            return new ValueTask(EndsEach is { } after ? EndAsync(after) : Taken(offset));
         }
 
         public void Release() => Interlocked.Increment(ref releases);
@@ -156,6 +160,8 @@ public class DeferredWriteTests
         public void Dispose()
         {
         }
+
+        private Task Taken(long offset) => (Waiting[offset] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
         private async Task EndAsync(TimeSpan after)
         {
