@@ -27,7 +27,7 @@ internal static class AgentHost
         using var held = TakeState(arguments.State);
         PrepareSocket(arguments.Socket);
 
-        var builder = WebApplication.CreateSlimBuilder();
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { Args = HostSettings.Arguments });
         if (arguments.ConfigFile is not null) builder.Configuration.AddJsonFile(arguments.ConfigFile, optional: false);
         builder.Logging.AddVmReplLogging(builder.Configuration);
         builder.WebHost.ConfigureKestrel(o => o.ListenUnixSocket(arguments.Socket, l => l.Protocols = HttpProtocols.Http1));

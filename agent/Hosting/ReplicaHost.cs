@@ -28,7 +28,7 @@ internal static class ReplicaHost
 
         var localSocket = LocalSocketPath(arguments.Store);
         using var owner = TakeStore(arguments.Store, localSocket);
-        var builder = Host.CreateApplicationBuilder();
+        var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { Args = HostSettings.Arguments });
         builder.Logging.AddVmReplLogging(builder.Configuration);
         builder.Services.AddHostedService(services => new Service(arguments, endPoint, localSocket, certificates, builder.Configuration, services.GetRequiredService<ILogger<Service>>()));
         using var host = builder.Build();

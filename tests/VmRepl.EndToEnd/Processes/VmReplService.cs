@@ -27,6 +27,9 @@ internal sealed partial class VmReplService : IDisposable
 
     public bool HasExited => process.HasExited;
 
+    /// <summary>By the system.</summary>
+    public int Id => process.Id;
+
     /// <summary>What it has logged.</summary>
     public string Log => string.Join('\n', lines);
 

@@ -47,6 +47,17 @@ internal sealed class ServiceTests
         VerifyLive(disk);
     }
 
+    /// <summary>.NET's host would watch the working directory and all below it, the disks among it: an event for each write.</summary>
+    [Test, Platform("Linux")]
+    public void Services_WatchNoDirectory()
+    {
+        foreach (var service in (VmReplService[])[pair.Agent!, pair.Replica!])
+        {
+            var open = Directory.EnumerateFiles($"/proc/{service.Id}/fd").Select(f => new FileInfo(f).LinkTarget).ToList();
+            Assert.That(open, Has.Count.GreaterThan(3).And.None.Contains("inotify"), service.Log);
+        }
+    }
+
     [Test]
     public void Services_OnSigterm_EndCleanly()
     {

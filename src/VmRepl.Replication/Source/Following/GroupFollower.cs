@@ -38,6 +38,8 @@ internal sealed class GroupFollower
 
     // What a write waits for where the promise begins while so much is on its way, or as old as this: little enough either way.
     private const long CloseBytes = 1 << 20;
+    // Longest that a record for which a guest waits is held back for the acknowledgement of those before it: longer than a near replica takes, and nothing beside the time to a far one.
+    private static readonly TimeSpan AwaitedGatherFor = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan CloseTime = TimeSpan.FromMilliseconds(100);
 
     private ReplicaLink? link;
@@ -241,7 +243,9 @@ internal sealed class GroupFollower
 
     private async Task SendAsync(ReplicaLink made, CancellationToken cancellation)
     {
-        var gathering = new RecordGathering(options.Acknowledgement == AcknowledgementMode.Async ? options.GatherFor : TimeSpan.Zero, time);
+        var gathering = options.Acknowledgement == AcknowledgementMode.Async
+            ? new RecordGathering(options.GatherFor, time)
+            : new RecordGathering(AwaitedGatherFor, time, c => stream.WaitForAnswerAsync(RecordGathering.EnoughBytes, c));
         while (await stream.WaitForWorkAsync(cancellation))
         {
             await gathering.WaitAsync(stream.WaitingBytes, cancellation);

@@ -7,6 +7,8 @@ internal sealed partial class GroupStream
     private const long CopyAheadBytes = 1 << 20;
 
     private readonly WakeUp work = new();
+    private readonly WakeUp room = new();
+    private readonly WakeUp copying = new();
 
     // Whether something came to wait that whoever sends was not told of.
     private bool hasUntold;
@@ -27,11 +29,28 @@ internal sealed partial class GroupStream
 
     /// <summary>Waits until copied contents of so many bytes have room beside the changes of the guest, which come first, and are sent soon.</summary>
     /// <inheritdoc cref="WaitForWorkAsync"/>
-    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(changed, () => queue.HeldBytes == 0 || (queue.WaitingBytes <= CopyAheadBytes && queue.HeldBytes + bytes <= options.BufferBytes / 2), cancellation);
+    public Task<bool> WaitForRoomAsync(long bytes, CancellationToken cancellation) => WaitAsync(room, () => queue.HeldBytes == 0 || (queue.WaitingBytes <= CopyAheadBytes && queue.HeldBytes + bytes <= options.BufferBytes / 2), cancellation);
 
     /// <summary>Waits until something is to be brought over.</summary>
     /// <inheritdoc cref="WaitForWorkAsync"/>
-    public Task<bool> WaitForCopyAsync(CancellationToken cancellation) => WaitAsync(changed, () => Phase != StreamPhase.Following, cancellation);
+    public Task<bool> WaitForCopyAsync(CancellationToken cancellation) => WaitAsync(copying, () => Phase != StreamPhase.Following, cancellation);
+
+    /// <summary>Waits until the replica has acknowledged all that was sent, or much waits, or the link was given up.</summary>
+    /// <param name="enoughBytes">What much is.</param>
+    public async Task WaitForAnswerAsync(long enoughBytes, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                if (queue.IsAllSentThere || queue.WaitingBytes >= enoughBytes || Phase == StreamPhase.Alone) return;
+                next = room.Next;
+            }
+
+            await next.WaitAsync(cancellation);
+        }
+    }
 
     /// <summary>The next records to send, all of a baseline or none, in order.</summary>
     public List<SentRecord> NextBatch()
@@ -39,7 +58,7 @@ internal sealed partial class GroupStream
         lock (gate)
         {
             var batch = queue.NextBatch();
-            if (queue.WaitingBytes <= CopyAheadBytes) changed.Set();
+            if (queue.WaitingBytes <= CopyAheadBytes) room.Set();
             return batch;
         }
     }

@@ -17,7 +17,6 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
     private readonly Lock gate = new();
     private readonly StreamQueue queue = new();
     private readonly RecordStamp stamp = new(sequences, time, epoch, 0);
-    private readonly WakeUp changed = new();
     private ulong lastResyncEnd;
 
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
@@ -114,8 +113,8 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
                 return;
             }
 
-            // Only the last part is waited for: acknowledgements are cumulative.
-            if (isAwaited) durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            // Only the last part is waited for: acknowledgements are cumulative. Whoever waits goes on where the acknowledgement is taken, under no lock: another thread for each write would cost more than what there is to do.
+            if (isAwaited) durable = new TaskCompletionSource<bool>();
             var content = kind == RecordKind.Write ? payload.Slice((int)(part.Offset - extent.Offset), (int)part.Length) : default;
             // Counted twice: until the replica has it, and until the local image has it. Whichever comes first leaves the mark.
             disk.Marks.TryBegin(part);
@@ -192,7 +191,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
             Phase = isBaseline ? StreamPhase.Baseline : StreamPhase.Resync;
             foreach (var disk in disks) disk.CopyWhatIsMarked(isBaseline);
             if (!isBaseline) Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default, gap), null, default, 128, null);
-            changed.Set();
+            copying.Set();
         }
     }
 
@@ -249,7 +248,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
                 foreach (var disk in disks) disk.Settle();
             }
 
-            if (hasMoved) changed.Set();
+            if (hasMoved) room.Set();
             // Marks that were made coarser outlive the writes that held them; at rest they say nothing any more.
             if (hasMoved && queue.IsAllThere && IsInSync)
             {
@@ -289,14 +288,17 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
         Phase = StreamPhase.Alone;
         failure ??= reason;
         links++;
-        foreach (var flight in queue.Clear())
+        var given = queue.Clear();
+        foreach (var flight in given) flight.Disk?.Marks.End(flight.Extent, clean: false);
+        // Not under the lock: whoever waits goes on where it is told.
+        ThreadPool.QueueUserWorkItem(static lost =>
         {
-            flight.Disk?.Marks.End(flight.Extent, clean: false);
-            flight.Durable?.TrySetResult(false);
-        }
+            foreach (var flight in lost) flight.Durable?.TrySetResult(false);
+        }, given, preferLocal: false);
 
         foreach (var disk in disks) disk.CopyNothing();
-        changed.Set();
+        room.Set();
+        copying.Set();
         work.Set();
         return wasInSync;
     }
@@ -309,7 +311,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
         {
             Phase = StreamPhase.Resync;
             Enqueue(new RecordDraft(RecordKind.ResyncBegin, 0, 0, 0, default), null, default, 128, null);
-            changed.Set();
+            copying.Set();
         }
 
         disk.ToCopy.Add(extent);

@@ -1,13 +1,15 @@
 namespace VmRepl.Replication.Source.Following;
 
 /// <summary>
-/// Lets records that nobody waits for gather, so that many go in one message: a message costs both sides some system calls and a flush, whatever is in it. The first after a pause goes out at once. Not safe for concurrent use.
+/// Lets records gather, so that many go in one message: a message costs both sides some system calls and a flush, whatever is in it. The first after a pause goes out at once. Where a guest waits for the replica, what comes while a message is
+/// on its way goes out when that is acknowledged, as nothing that it waits for would be faster. Not safe for concurrent use.
 /// </summary>
-/// <param name="longest">That a record waits; zero where somebody waits for them.</param>
-internal sealed class RecordGathering(TimeSpan longest, TimeProvider time)
+/// <param name="longest">That a record waits.</param>
+/// <param name="answered">Where a guest waits: ends when the replica has acknowledged what was sent.</param>
+internal sealed class RecordGathering(TimeSpan longest, TimeProvider time, Func<CancellationToken, Task>? answered = null)
 {
-    // More in one message brings little more.
-    private const long EnoughBytes = 256 << 10;
+    /// <summary>More in one message brings little more, bytes.</summary>
+    public const long EnoughBytes = 256 << 10;
 
     private long? lastSent;
 
@@ -15,6 +17,7 @@ internal sealed class RecordGathering(TimeSpan longest, TimeProvider time)
     public Task WaitAsync(long waiting, CancellationToken cancellation)
     {
         if (lastSent is not { } last || longest == TimeSpan.Zero || waiting >= EnoughBytes) return Task.CompletedTask;
+        if (answered is not null) return answered(cancellation) is { IsCompleted: false } answer ? Task.WhenAny(answer, Task.Delay(longest, time, cancellation)) : Task.CompletedTask;
         var left = longest - time.GetElapsedTime(last);
         return left > TimeSpan.Zero ? Task.Delay(left, time, cancellation) : Task.CompletedTask;
     }

@@ -21,6 +21,9 @@ internal sealed class StreamQueue
 
     public bool IsAllThere => flights.Count == 0;
 
+    /// <summary>Whether the replica has everything that was sent.</summary>
+    public bool IsAllSentThere => flights.Count == waiting.Count;
+
     public bool HasWaiting => waiting.Count > 0;
 
     /// <returns>Whether it is the only one that waits.</returns>
