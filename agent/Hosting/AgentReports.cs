@@ -11,7 +11,8 @@ internal static class AgentReports
 {
     public static GroupStatus Status(SourceGroupStatus status, ScrubCoverage? scrub, IReadOnlyList<LinkDecision> decisions, DateTimeOffset now)
     {
-        var progress = status.Progress;
+        var progress = Known(status, scrub);
+        var report = status.Following is { } following ? FollowingReports.Of(following, decisions, now) : null;
         RecoveryPointReport? point = progress.PointSequence == 0 ? null : new(progress.PointSequence, Time(progress.PointTimeUs), progress.Bookmark);
         var inSync = status.Following?.IsFollowed ?? (point is not null && status is { Phase: "idle", LastError: null });
         return new GroupStatus(
@@ -19,7 +20,7 @@ internal static class AgentReports
             status.Phase,
             inSync,
             status.ChangedBytes,
-            point is null ? null : Math.Max(0, (now - point.Time).TotalSeconds),
+            report is not null ? report.LagSeconds : point is null ? null : Math.Max(0, (now - point.Time).TotalSeconds),
             status.Definition.Replica,
             Disks(status.Definition),
             point,
@@ -29,10 +30,18 @@ internal static class AgentReports
             scrub is null ? null : new ScrubStatus(scrub.Finished, scrub.Age?.TotalSeconds, Math.Round(scrub.Percent, 1), scrub.RegionsVerified, scrub.RegionsTotal, scrub.DamageCount),
             status.LastError)
         {
-            Capture = status.Following is null ? "snapshot" : "served",
-            Following = status.Following is { } following ? FollowingReports.Of(following, decisions, now) : null,
+            Capture = report is null ? "snapshot" : "served",
+            Following = report,
         };
     }
+
+    /// <summary>The points as the replica says they are, where it says so; else as the source knows them. Of a group in snapshot mode the newest is the last round's.</summary>
+    private static SourceProgress Known(SourceGroupStatus status, ScrubCoverage? replica) => replica?.Points switch
+    {
+        null => status.Progress,
+        var points when status.Following is null => status.Progress with { FirstPointTimeUs = points.OldestUs },
+        var points => status.Progress with { FirstPointTimeUs = points.OldestUs, PointSequence = points.NewestSequence, PointTimeUs = points.NewestUs },
+    };
 
     public static IReadOnlyList<DiskStatus> Disks(SourceGroupDefinition definition) =>
         [.. definition.Disks.Select(d => new DiskStatus(d.Name, d.File, d.Format.Name(), d.Length))];

@@ -18,18 +18,29 @@ internal static class FollowingReports
             since == 0 ? null : AgentReports.Time(since),
             status.Promise?.Ended?.Sequence,
             status.Promise?.Ended is { } ended ? AgentReports.Time(ended.TimeUs) : null,
-            status.OldestFlightUs is { } oldest ? Math.Max(0, (now - AgentReports.Time(oldest)).TotalSeconds) : 0,
+            status.OldestMissingUs is { } oldest ? Math.Max(0, (now - AgentReports.Time(oldest)).TotalSeconds) : status.FirstPointTimeUs == 0 || status.Phase == "failed" ? null : 0,
             status.DirtyBytes,
-            status.DirtyIsExact ? "exact" : "segments",
+            status.Phase == "failed" ? "unknown" : status.DirtyIsExact ? "exact" : "segments",
             status.ToCopyBytes,
             isCopying ? status.BytesPerSecond : null,
-            isCopying && status.BytesPerSecond > 0 ? status.ToCopyBytes / status.BytesPerSecond : null,
+            isCopying && status is { BytesPerSecond: > 0, LinkDown: null, Waiting: null } ? status.ToCopyBytes / status.BytesPerSecond : null,
             status.CreditBytes,
             status.Last,
             status.Durable,
             status.Overflows,
-            status.LinkDown is { } down ? $"no connection{(status.LinkSinceUs == 0 ? "" : $" since {IsoTime.Format(AgentReports.Time(status.LinkSinceUs))}")}: {down}" : decisions is [.., var last] ? $"{last.Decision} at {IsoTime.Format(AgentReports.Time(last.TimeUs))}, because {last.Cause}" : null);
+            status.Anchors,
+            status.HeldByAnchors,
+            Happened(status, decisions));
     }
+
+    private static string? Happened(FollowStatus status, IReadOnlyList<LinkDecision> decisions) => status switch
+    {
+        { LinkDown: { } down } => $"no connection{(status.LinkSinceUs == 0 ? "" : $" since {At(status.LinkSinceUs)}")}: {down}",
+        { Phase: "tracking", LostSyncUs: not 0 } => $"no link, and not in sync since {At(status.LostSyncUs)}{(status.LastError is { } error ? $": {error}" : "; it is being made anew")}",
+        _ => decisions is [.., var last] ? $"{last.Decision} at {At(last.TimeUs)}, because {last.Cause}" : null,
+    };
+
+    private static string At(long us) => IsoTime.Format(AgentReports.Time(us));
 
     /// <summary>Since when the promise is in force, or is not.</summary>
     private static long Since(FollowStatus status) => status switch
@@ -44,6 +55,8 @@ internal static class FollowingReports
     /// <summary>What holds at this moment, in one sentence.</summary>
     public static string Promise(FollowStatus status) => status switch
     {
+        { Phase: "failed", FirstPointTimeUs: 0 } => "NOT served: the disks could not be opened, so no guest can write to them here; nothing can be restored yet.",
+        { Phase: "failed" } => "NOT served: the disks could not be opened, so no guest can write to them here; the points before are kept.",
         { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true, IsFollowed: false } => "Sync: the replica was lost a moment ago; no write is answered until it is back or its lease has run out.",
         { Acknowledgement: AcknowledgementMode.Sync, Promise.IsInForce: true } => "Sync: what is answered to the guest is on stable storage at the replica.",
         { Acknowledgement: AcknowledgementMode.Sync, OnLoss: LossRule.Stop, Promise.Ended: not null } => "Sync, stopped: the replica was lost, and the guest's writes wait until it is in sync again.",

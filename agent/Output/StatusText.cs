@@ -36,7 +36,7 @@ internal static class StatusText
     private static void WriteFollowing(string name, FollowingReport following, CommandOutput output)
     {
         var since = following.Since is { } time ? $" since {IsoTime.Format(time)}" : "";
-        output.Line(string.Create(CultureInfo.InvariantCulture, $"{name}: {following.Acknowledgement}{(following.OnLoss is null ? "" : $", on loss {following.OnLoss}")}; {(following.PromiseInForce ? "holds" : "does NOT hold")}{since}; {following.LagSeconds:0.0} s behind, {Quantities.Size(following.DirtyBytes)} marked ({following.DirtyPrecision}), credit {Quantities.Size(following.CreditBytes)}, sequence {following.Last}"));
+        output.Line(string.Create(CultureInfo.InvariantCulture, $"{name}: {following.Acknowledgement}{(following.OnLoss is null ? "" : $", on loss {following.OnLoss}")}; {(following.PromiseInForce ? "holds" : "does NOT hold")}{since}; {(following.LagSeconds is { } lag ? string.Create(CultureInfo.InvariantCulture, $"{lag:0.0} s behind, ") : "")}{Quantities.Size(following.DirtyBytes)} marked ({following.DirtyPrecision}), credit {Quantities.Size(following.CreditBytes)}, sequence {following.Last}"));
         if (following.BytesPerSecond is { } rate)
             output.Line($"{name}: {Quantities.Size(following.ToCopyBytes)} to be brought over, {Quantities.Rate(rate)}{(following.SecondsLeft is { } left ? $", {Quantities.TimeLeft(TimeSpan.FromSeconds(left))} left" : "")}");
         if (following.PromiseEndedAt is { } ended && !following.PromiseInForce) output.Line($"{name}: the last promise held up to sequence {ended}, {IsoTime.Format(following.PromiseEnded!.Value)}");

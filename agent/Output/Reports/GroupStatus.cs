@@ -3,8 +3,8 @@ namespace VmRepl.Agent.Output.Reports;
 /// <summary>The state of one protection group.</summary>
 /// <param name="Phase">What the group is doing: one lower-case word.</param>
 /// <param name="InSync">Whether the replica has everything that the last finished round found.</param>
-/// <param name="LagBytes">Bytes found and not yet durable at the replica.</param>
-/// <param name="LagSeconds">Age of the newest point, in seconds; null before the first.</param>
+/// <param name="LagBytes">Bytes found, or written, and not yet durable at the replica.</param>
+/// <param name="LagSeconds">Age of the newest point, in seconds; of a served group that of the oldest change that is not at the replica, 0 where there is none. Null before the first point.</param>
 /// <param name="Replica">HOST:PORT.</param>
 /// <param name="LastPoint">The newest recovery point; null before the first.</param>
 /// <param name="RecoveryRange">Null before the first point.</param>

@@ -128,7 +128,10 @@ public sealed class ReplicaPastReader : IPastReader
         if (!welcome.Capabilities.Contains(AskScrubState.Capability)) return null;
         var state = await AskAsync<ScrubState>(new AskScrubState(group), cancellation);
         return new ScrubCoverage(state.FinishedUs is { } finished ? DateTimeOffset.UnixEpoch.AddTicks(Math.Min(finished, long.MaxValue / 100) * TimeSpan.TicksPerMicrosecond) : null,
-            state.FinishedUs is { } then ? TimeSpan.FromMicroseconds(Math.Clamp(state.NowUs - then, 0, (long)TimeSpan.MaxValue.TotalMicroseconds / 2)) : null, state.RegionsVerified, state.RegionsTotal, state.DamageCount);
+            state.FinishedUs is { } then ? TimeSpan.FromMicroseconds(Math.Clamp(state.NowUs - then, 0, (long)TimeSpan.MaxValue.TotalMicroseconds / 2)) : null, state.RegionsVerified, state.RegionsTotal, state.DamageCount)
+        {
+            Points = state.NewestPoint == 0 ? null : new PointBounds(state.OldestPointUs, state.NewestPoint, state.NewestPointUs),
+        };
     }
 
     public async ValueTask DisposeAsync()

@@ -8,6 +8,9 @@ namespace VmRepl.Replication.Reading;
 /// <param name="DamageCount">How much damage it found.</param>
 public sealed record ScrubCoverage(DateTimeOffset? Finished, TimeSpan? Age, long RegionsVerified, long RegionsTotal, long DamageCount)
 {
+    /// <summary>Between which points the group can be had now; null where there is none, or the replica is of a release that does not say.</summary>
+    public PointBounds? Points { get; init; }
+
     /// <summary>The part of the live images that was verified, 0 to 100; the journal is verified whole by every scrub.</summary>
     public double Percent => RegionsTotal == 0 ? 0 : 100.0 * RegionsVerified / RegionsTotal;
 }

@@ -128,9 +128,10 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
     private ScrubState ScrubState(GroupStore group)
     {
         var now = Microseconds(site.Time.GetUtcNow());
-        return group.ReadLastScrub() is { } last
+        var state = group.ReadLastScrub() is { } last
             ? new ScrubState(Math.Max(0, Microseconds(last.Finished)), last.RegionsVerified, last.RegionsVerified + last.RegionsNew + last.RegionsUnverified, last.DamageCount, Math.Max(0, now))
             : new ScrubState(null, 0, 0, 0, Math.Max(0, now));
+        return group.Journal is { NewestPoint: { } newest, Points: [var oldest, ..] } ? state with { OldestPointUs = oldest.TimeUs, NewestPoint = newest.Sequence, NewestPointUs = newest.TimeUs } : state;
     }
 
     private static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;

@@ -9,7 +9,7 @@ public class FollowingReportsTests
 
     private static readonly FollowStatus InSync = new() { Phase = "in-sync", IsInSync = true, InSyncSinceUs = 100 * Second, FirstPointTimeUs = 100 * Second, LinkSinceUs = 90 * Second };
 
-    private static readonly FollowStatus Down = InSync with { Phase = "disconnected", LinkDown = "connection reset", LinkSinceUs = 200 * Second, LagBytes = 5000, OldestFlightUs = 203 * Second };
+    private static readonly FollowStatus Down = InSync with { Phase = "disconnected", LinkDown = "connection reset", LinkSinceUs = 200 * Second, LagBytes = 5000, OldestMissingUs = 203 * Second };
 
     private static readonly PromiseState Promised = new() { IsInForce = true, SinceUs = 101 * Second };
 

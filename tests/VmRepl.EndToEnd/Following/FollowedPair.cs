@@ -32,11 +32,12 @@ internal sealed class FollowedPair : IDisposable
 
     /// <summary>Makes empty disks and begins to serve them.</summary>
     /// <param name="disks">Name, format, MiB.</param>
+    /// <param name="acknowledgement">The mode; "sync, stop" for a sync group whose guest waits when the replica is lost.</param>
     public void Protect(string group, string acknowledgement, params (string Name, string Format, int SizeMiB)[] disks)
     {
         groups[group] = [.. disks.Select(d => (d.Name, Pair.Path($"{group}-{d.Name}.{d.Format}"), d.Format))];
         foreach (var ((_, file, format), (_, _, size)) in groups[group].Zip(disks)) VmReplCommand.Run(null, "image", "create", file, "--format", format, "--size", $"{size}MiB").MustSucceed();
-        Pair.Run(["protect", group, .. groups[group].SelectMany(d => new[] { "--disk", $"{d.Name}={d.File},format={d.Format}" }), "--to", Relay.Address, "--capture", "served", "--ack", acknowledgement, "--no-wait"]).MustSucceed();
+        Pair.Run(["protect", group, .. groups[group].SelectMany(d => new[] { "--disk", $"{d.Name}={d.File},format={d.Format}" }), "--to", Relay.Address, "--capture", "served", "--ack", .. acknowledgement.Split(", ") is [var mode, var rule] ? new[] { mode, "--on-loss", rule } : [acknowledgement], "--no-wait"]).MustSucceed();
     }
 
     /// <summary>Restores a moment of a group from the replica's store as it lies there, or from a copy of it.</summary>

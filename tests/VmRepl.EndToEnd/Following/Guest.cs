@@ -47,6 +47,10 @@ internal sealed class Guest : IDisposable
     /// <summary>Bytes of distinct blocks that were written, or begun to be, since <see cref="CountDistinct"/>.</summary>
     public long DistinctBytes => touched.Sum(t => (long)t) * BlockContents.Bytes;
 
+    /// <summary>Bytes of the segments, aligned stretches of so many bytes each, in which these blocks lie.</summary>
+    public long DistinctSegmentBytes(int segmentBytes) =>
+        Enumerable.Range(0, DiskBlocks).Where(b => touched[b] != 0).Select(b => (long)b * BlockContents.Bytes / segmentBytes).Distinct().Count() * (long)segmentBytes;
+
     /// <summary>Begins to count distinct blocks.</summary>
     public void CountDistinct() => Array.Clear(touched);
 
@@ -89,6 +93,16 @@ internal sealed class Guest : IDisposable
 
     /// <summary>How many writes of each block were answered by now.</summary>
     public int[] Answered => [.. answered];
+
+    /// <summary>Does to a disk's contents what this guest did to the disk: the newest write of each block. All of them have to be answered.</summary>
+    public void Replay(byte[] disk)
+    {
+        for (var number = 0; number < DiskBlocks; number++)
+        {
+            Assert.That(answered[number], Is.EqualTo(begun[number]));
+            if (begun[number] > 0) BlockContents.Fill(disk.AsSpan(number * BlockContents.Bytes, BlockContents.Bytes), number, begun[number]);
+        }
+    }
 
     /// <summary>What of what was answered is not there.</summary>
     /// <param name="raw">A disk's contents as a file.</param>

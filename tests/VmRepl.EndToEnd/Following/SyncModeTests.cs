@@ -9,13 +9,17 @@ internal sealed class SyncModeTests
     [Test]
     public void Agent_Killed_LosesNothingThatWasAnswered()
     {
+        var seed = Environment.TickCount;
+        TestContext.Out.WriteLine($"seed {seed}");
+        var random = new Random(seed);
         using var pair = new FollowedPair();
         pair.Protect(Group, "sync", ("sda", "raw", 64));
-        pair.AwaitInSync(Group);
+        // It writes from the first moment on: the promise begins under it.
         using var guest = new Guest(() => pair.Connect(Group, "sda"), new GuestLoad { Seed = 3, Blocks = 4096 });
+        pair.AwaitInSync(Group);
         for (var kill = 1; kill <= Kills; kill++)
         {
-            guest.AwaitWrites(300 * kill, TimeSpan.FromSeconds(60));
+            guest.AwaitWrites(random.Next(1, kill == 1 ? 20 : 900), TimeSpan.FromSeconds(60));
             pair.Pair.Agent!.Kill();
             var answered = guest.Answered;
             VerifyNothingLost(pair, guest, answered, pair.Pair.Store, $"kill {kill} of the agent");
@@ -53,6 +57,28 @@ internal sealed class SyncModeTests
             pair.AwaitInSync(Group);
         }
 
+        guest.Stop();
+        pair.VerifyEqual(Group);
+    }
+
+    [Test]
+    public void Replica_LostUnderTheRuleStop_LeavesTheGuestWaiting()
+    {
+        using var pair = new FollowedPair("""{"Follow":{"Lease":"00:00:01"}}""");
+        pair.Protect(Group, "sync, stop", ("sda", "raw", 64));
+        pair.AwaitInSync(Group);
+        using var guest = new Guest(() => pair.Connect(Group, "sda"), new GuestLoad { Seed = 8, Blocks = 4096 });
+        guest.AwaitWrites(300, TimeSpan.FromSeconds(60));
+        pair.Pair.Replica!.Kill();
+        pair.Await(Group, "without its promise", s => !s.GetProperty("following").GetProperty("promiseInForce").GetBoolean());
+        var answered = guest.Answered;
+        Thread.Sleep(TimeSpan.FromSeconds(2));
+        Assert.That(guest.Answered, Is.EqualTo(answered), "no write is answered");
+        Assert.That(pair.Status(Group).GetProperty("promise").GetString(), Does.StartWith("Sync, stopped"));
+        VerifyNothingLost(pair, guest, answered, pair.Pair.Store, "the replica lost, rule stop");
+        pair.Pair.StartReplica();
+        pair.AwaitInSync(Group);
+        guest.AwaitWrites(300, TimeSpan.FromSeconds(60));
         guest.Stop();
         pair.VerifyEqual(Group);
     }

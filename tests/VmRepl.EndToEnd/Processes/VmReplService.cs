@@ -7,7 +7,7 @@ namespace VmRepl.EndToEnd.Processes;
 /// <summary>A long-running <c>vmrepl agent</c> or <c>vmrepl replica</c>. Killed when it is disposed of.</summary>
 internal sealed partial class VmReplService : IDisposable
 {
-    private const int Terminate = 15;
+    private const int Terminate = 15, Continue = 18, Halt = 19;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
     private readonly Process process;
@@ -39,6 +39,21 @@ internal sealed partial class VmReplService : IDisposable
         process.Kill();
         process.WaitForExit();
     }
+
+    /// <summary>Physical memory that it has, bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            process.Refresh();
+            return process.WorkingSet64;
+        }
+    }
+
+    /// <summary>Stands still as it is, its connections open, until <see cref="GoOn"/>.</summary>
+    public void Stall() => Assert.That(Signal(process.Id, Halt), Is.Zero);
+
+    public void GoOn() => Assert.That(Signal(process.Id, Continue), Is.Zero);
 
     /// <summary>SIGTERM; returns the exit status.</summary>
     public int Stop()

@@ -35,8 +35,8 @@ public class MessageCodecTests
     {
         var bytes = Encode(message);
         var reader = new MessagePackReader(bytes);
-        // What came later may be missing (docs/protocol.md): the rate of a scrub, the runs of a list of points, what a source promises.
-        var fields = reader.ReadArrayHeader() - (message switch { Scrub or PointList => 1, OpenGroup => 2, _ => 0 });
+        // What came later may be missing (docs/protocol.md): the rate of a scrub, the runs of a list of points, what a source promises, where a recovery range begins and ends.
+        var fields = reader.ReadArrayHeader() - (message switch { Scrub or PointList => 1, OpenGroup => 2, ScrubState => 3, _ => 0 });
         for (var kept = 0; kept < fields; kept++)
         {
             var fewer = new MessagePackReader(bytes);

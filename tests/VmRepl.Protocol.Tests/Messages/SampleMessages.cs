@@ -59,6 +59,7 @@ internal static class SampleMessages
         new AskScrubState("web"),
         new ScrubState(1_700_000_000_000_000, 3, 4, 1, 1_700_000_000_000_001),
         new ScrubState(null, 0, 0, 0, 1),
+        new ScrubState(null, 0, 0, 0, 1) { OldestPointUs = 1_600_000_000_000_000, NewestPoint = 7, NewestPointUs = 1_600_000_000_000_001 },
         new NoRoom("the journal may take 8388608 bytes"),
         new AttachGroup("web", "before", true, false),
         new AttachGroup("web", "42", false, true),

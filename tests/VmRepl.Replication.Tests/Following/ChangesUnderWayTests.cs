@@ -25,6 +25,20 @@ public class ChangesUnderWayTests
     }
 
     [Test]
+    public void Enter_WhileADrainIsWaitedFor_HoldsNobody()
+    {
+        var changes = new ChangesUnderWay();
+        var before = changes.Enter();
+        _ = changes.DrainAsync();
+        var within = changes.Enter();
+        Assert.That((changes.Passed, changes.Held), Is.EqualTo((1, 0)));
+        changes.Exit(before);
+        changes.Exit(within);
+        changes.Exit(changes.Enter());
+        Assert.That((changes.Passed, changes.Held), Is.EqualTo((1, 0)), "none is waited for any more");
+    }
+
+    [Test]
     public void Drain_WhileOneIsUnderWay_IsRefused()
     {
         var changes = new ChangesUnderWay();

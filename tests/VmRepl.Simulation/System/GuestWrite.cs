@@ -13,14 +13,21 @@ internal sealed class GuestWrite(long issuedAt, GuestWrite.Asked asked)
     /// <summary><see cref="long.MaxValue"/> while it was not answered.</summary>
     public long AnsweredAt { get; set; } = long.MaxValue;
 
+    public int Disk => asked.Disk;
+
     /// <summary>The first sector that it touches.</summary>
     public required int FirstSector { get; init; }
 
-    /// <summary>How many versions each of its sectors had when it was issued.</summary>
-    public required int[] KnownThen { get; init; }
+    public required int SectorCount { get; init; }
+
+    /// <summary>How many versions each of its sectors had when the source that it was made on died; null while that lives.</summary>
+    public int[]? KnownAtDeath { get; set; }
+
+    /// <summary>It failed while the source lived: what of it was given a place in the order came to the source's disk, too.</summary>
+    public bool HasFailed { get; set; }
 
     /// <summary>Not answered, and some of its sectors never reached the source's disk.</summary>
-    public bool IsCutShort => AnsweredAt == long.MaxValue && Sectors.Count < ((VmRepl.Blocks.Sectors.AlignUp(asked.Extent.End, VmRepl.Blocks.Sectors.Size) - VmRepl.Blocks.Sectors.AlignDown(asked.Extent.Offset, VmRepl.Blocks.Sectors.Size)) / VmRepl.Blocks.Sectors.Size);
+    public bool IsCutShort => AnsweredAt == long.MaxValue && !HasFailed && Sectors.Count < SectorCount;
 
     /// <summary>Answered while the promise of a sync group was in force.</summary>
     public bool IsPromised { get; set; }

@@ -110,7 +110,16 @@ internal sealed class SourceMachine
         var token = life.Token;
         current.Value = write;
         var isStopped = IsStopped();
-        await change(Follower!.Splitter, token);
+        try
+        {
+            await change(Follower!.Splitter, token);
+        }
+        catch (IOException) when (!token.IsCancellationRequested && !Volume.IsDown)
+        {
+            write.HasFailed = true;
+            throw;
+        }
+
         // Nobody hears an answer of a machine that is gone.
         if (token.IsCancellationRequested || Volume.IsDown) throw new SimulatedCrashException();
         write.AnsweredAt = history.Now();
@@ -134,6 +143,7 @@ internal sealed class SourceMachine
 
     private void Note()
     {
+        history.EndLife();
         _ = ReadImages();
         for (var i = 0; i < images.Length; i++) history.Found(i, images[i]);
     }

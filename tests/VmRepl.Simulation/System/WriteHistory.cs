@@ -28,9 +28,18 @@ internal sealed class WriteHistory
     {
         var first = (int)(asked.Extent.Offset / Sectors.Size);
         var count = (int)(Sectors.AlignUp(asked.Extent.End, Sectors.Size) / Sectors.Size) - first;
-        var write = new GuestWrite(Now(), asked) { FirstSector = first, KnownThen = [.. versions[asked.Disk].AsSpan(first, count).ToArray().Select(v => v.Count)] };
+        var write = new GuestWrite(Now(), asked) { FirstSector = first, SectorCount = count };
         writes.Add(write);
         return write;
+    }
+
+    /// <summary>The source is dead, and nothing was found on its disks yet: what it was about to do is not done any more.</summary>
+    public void EndLife()
+    {
+        foreach (var write in writes)
+        {
+            if (write.IsCutShort) write.KnownAtDeath ??= [.. versions[write.Disk].AsSpan(write.FirstSector, write.SectorCount).ToArray().Select(v => v.Count)];
+        }
     }
 
     /// <summary>A disk is about to change.</summary>
@@ -67,7 +76,8 @@ internal sealed class WriteHistory
         var least = new int[disks.Count][];
         var most = new int[disks.Count][];
         var newest = 0L;
-        // What was issued and never reached the source's disk, or only in part (a zero is carried out in pieces): few, and newer than what was there when it was issued.
+        // What was issued and never reached the source's disk, or only in part (a zero is carried out in pieces): few. Its range was held from its place in the order to the source's death, so where it is there, it is
+        // behind all that its sectors held before that, and nothing came behind it.
         var ahead = writes.FindAll(w => w.IsCutShort);
         for (var disk = 0; disk < disks.Count; disk++)
         {
@@ -77,13 +87,14 @@ internal sealed class WriteHistory
                 var digest = Digest(disks[disk].AsSpan(sector * Sectors.Size, Sectors.Size));
                 least[disk][sector] = versions[disk][sector].IndexOf(digest);
                 most[disk][sector] = versions[disk][sector].LastIndexOf(digest);
-                if (ahead.Find(w => w.MayBeAhead(disk, sector, digest)) is { } cut)
+                foreach (var cut in ahead)
                 {
-                    most[disk][sector] = versions[disk][sector].Count;
-                    // A point may be looked at long after: what was written since is not in it.
+                    if (!cut.MayBeAhead(disk, sector, digest)) continue;
+                    var before = (cut.KnownAtDeath?[sector - cut.FirstSector] ?? versions[disk][sector].Count) - 1;
+                    most[disk][sector] = Math.Max(most[disk][sector], before);
                     if (least[disk][sector] < 0)
                     {
-                        least[disk][sector] = cut.KnownThen[sector - cut.FirstSector] - 1;
+                        least[disk][sector] = before;
                         newest = Math.Max(newest, cut.IssuedAt);
                         if (cut.IssuedAt > exclude) return $"a write issued at {cut.IssuedAt} is there, of after {exclude}, and it never came to the source's disk";
                     }

@@ -16,6 +16,9 @@ internal sealed class AnchorKeeper(IReadOnlyList<FollowedDisk> disks, GroupStrea
     /// <summary>Anchors made since the start.</summary>
     public long Count { get; private set; }
 
+    /// <summary>Writes that were held up by the making of one, since the start.</summary>
+    public long Held => changes.Held;
+
     /// <summary>Makes one from time to time, until it is called off.</summary>
     public async Task RunAsync(TimeSpan every, TimeProvider time, CancellationToken cancellation)
     {

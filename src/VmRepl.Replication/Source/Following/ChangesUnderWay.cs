@@ -10,11 +10,24 @@ internal sealed class ChangesUnderWay
     private int turn;
     private TaskCompletionSource? drained;
 
+    // Which drain is waited for, counted from 1; 0 where none is.
+    private long draining, drains;
+
+    /// <summary>Changes that were asked for while a drain was waited for, and were let in before its end: what a drain that holds nobody looks like.</summary>
+    public long Passed { get; private set; }
+
+    /// <summary>Changes that were asked for while a drain was waited for, and were let in only after its end: those it held up.</summary>
+    public long Held { get; private set; }
+
     /// <returns>What <see cref="Exit"/> is to be told.</returns>
     public int Enter()
     {
+        // Looked at before anything that a change could be kept waiting by.
+        var asked = Volatile.Read(ref draining);
         lock (gate)
         {
+            if (asked != 0 && asked == draining) Passed++;
+            else if (asked != 0) Held++;
             counts[turn]++;
             return turn;
         }
@@ -24,7 +37,7 @@ internal sealed class ChangesUnderWay
     {
         lock (gate)
         {
-            if (--counts[entered] == 0 && entered != turn) drained?.TrySetResult();
+            if (--counts[entered] == 0 && entered != turn) EndDrain();
         }
     }
 
@@ -36,8 +49,15 @@ internal sealed class ChangesUnderWay
             if (drained is { Task.IsCompleted: false }) throw new InvalidOperationException("a drain is under way");
             drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             turn ^= 1;
-            if (counts[turn ^ 1] == 0) drained.TrySetResult();
+            Volatile.Write(ref draining, ++drains);
+            if (counts[turn ^ 1] == 0) EndDrain();
             return drained.Task;
         }
+    }
+
+    private void EndDrain()
+    {
+        Volatile.Write(ref draining, 0);
+        drained?.TrySetResult();
     }
 }

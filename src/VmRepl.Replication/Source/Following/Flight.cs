@@ -10,5 +10,5 @@ namespace VmRepl.Replication.Source.Following;
 /// <param name="Extent">The sectors that were marked for it.</param>
 /// <param name="Weight">Bytes that it takes in the buffer.</param>
 /// <param name="Durable">Completed when it is durable (true) or given up (false); null where nobody waits.</param>
-/// <param name="EndsResync">Whether it is the end of a baseline or a resync.</param>
-internal readonly record struct Flight(ulong Sequence, long TimeUs, bool IsBaseline, FollowedDisk? Disk, Extent Extent, long Weight, TaskCompletionSource<bool>? Durable, bool EndsResync);
+/// <param name="Bound">Whether it begins a resync, or ends one or a baseline.</param>
+internal readonly record struct Flight(ulong Sequence, long TimeUs, bool IsBaseline, FollowedDisk? Disk, Extent Extent, long Weight, TaskCompletionSource<bool>? Durable, ResyncBound Bound);

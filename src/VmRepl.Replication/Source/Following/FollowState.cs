@@ -21,6 +21,15 @@ internal sealed record FollowState
     /// <summary>0 where it is in sync or never was.</summary>
     public long LostSyncUs { get; init; }
 
+    /// <summary>Where it is not in sync: no change made before this is missing at the replica. 0 where it is in sync or never was.</summary>
+    public long MissingSinceUs { get; init; }
+
+    /// <summary>Newest point known when the file was written; 0 before the first.</summary>
+    public ulong PointSequence { get; init; }
+
+    /// <summary>Its time.</summary>
+    public long PointTimeUs { get; init; }
+
     /// <summary>0 before the first point.</summary>
     public long FirstPointTimeUs { get; init; }
 

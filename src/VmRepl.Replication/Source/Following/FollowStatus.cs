@@ -3,7 +3,7 @@ namespace VmRepl.Replication.Source.Following;
 /// <summary>A followed group as its source sees it at one moment. Times are microseconds since 1970.</summary>
 public sealed record FollowStatus
 {
-    /// <summary>"baseline", "resync", "in-sync"; "disconnected" where it was in sync, the connection broke, and the buffer holds what changes; "tracking" where there is no link.</summary>
+    /// <summary>"baseline", "resync", "in-sync"; "disconnected" where it was in sync, the connection broke, and the buffer holds what changes; "tracking" where there is no link; "failed" where the disks could not be opened.</summary>
     public required string Phase { get; init; }
 
     /// <summary>Whether nothing is tracked: the replica has everything, or will have it in order by this link. Not whether there is a connection.</summary>
@@ -31,8 +31,8 @@ public sealed record FollowStatus
     /// <summary>Bytes on their way and not yet durable at the replica.</summary>
     public long LagBytes { get; init; }
 
-    /// <summary>When the oldest change on its way was made; null where none is.</summary>
-    public long? OldestFlightUs { get; init; }
+    /// <summary>When the oldest change was made that the replica is not known to have; null where there is none. Where it is not in sync: none is older.</summary>
+    public long? OldestMissingUs { get; init; }
 
     /// <summary>Bytes marked as possibly different.</summary>
     public long DirtyBytes { get; init; }
@@ -51,13 +51,13 @@ public sealed record FollowStatus
 
     public double BytesPerSecond { get; init; }
 
-    /// <summary>Newest sequence stamped, and its time.</summary>
+    /// <summary>Newest sequence stamped, or known durable at the replica before any was; and its time.</summary>
     public ulong Last { get; init; }
 
     /// <inheritdoc cref="Last"/>
     public long LastTimeUs { get; init; }
 
-    /// <summary>Newest sequence known durable at the replica by this link.</summary>
+    /// <summary>Newest sequence known durable at the replica.</summary>
     public ulong Durable { get; init; }
 
     /// <summary>Times that a change found no room in the buffer and was tracked.</summary>
@@ -66,13 +66,22 @@ public sealed record FollowStatus
     /// <summary>Anchors made since the agent began to follow.</summary>
     public long Anchors { get; init; }
 
+    /// <summary>Writes that the making of an anchor held up, since then.</summary>
+    public long HeldByAnchors { get; init; }
+
     /// <summary>Bytes that the replica has granted and that were not used.</summary>
     public long CreditBytes { get; init; }
 
     /// <summary>Bytes put on the wire since the agent began to follow.</summary>
     public long BytesSent { get; init; }
 
-    /// <summary>The oldest point's time; 0 before the first.</summary>
+    /// <summary>Newest point known to be at the replica; 0 before the first.</summary>
+    public ulong PointSequence { get; init; }
+
+    /// <summary>Its time.</summary>
+    public long PointTimeUs { get; init; }
+
+    /// <summary>The oldest point's time, as the replica said it when the link was made; 0 before the first.</summary>
     public long FirstPointTimeUs { get; init; }
 
     /// <summary>Why there is no connection at the moment; null where there is one.</summary>

@@ -56,6 +56,7 @@ internal sealed class GroupFollower
         // A connection that does not come back is waited for: meanwhile changes are tracked, and nothing is lost by waiting.
         this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), GoneAfter = options.GoneAfter, PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
         memory = new FollowMemory(directory) { Cause = cause };
+        memory.NoteDeath(disks.Max(d => LastSignUs(d)), (disks.Max(d => d.Marks.DurableAtReplica), disks.Max(d => d.Marks.DurableTimeUs)));
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
         promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, IsClose) : null;
         answers = new AnswerRule(stream, promise, options, time);
@@ -77,6 +78,10 @@ internal sealed class GroupFollower
             var (current, isInSync) = (link, stream.IsInSync);
             var down = current?.DownReason;
             var known = memory.Progress;
+            var dirty = disks.Sum(d => d.Marks.DirtyBytes);
+            // What an earlier life of the agent knew, before there is a link.
+            var durable = stream.Durable != 0 ? stream.Durable : disks.Max(d => d.Marks.DurableAtReplica);
+            var (flight, point) = (stream.OldestFlightUs, stream.NewestPoint is { Sequence: not 0 } newest ? newest : (Sequence: known.PointSequence, TimeUs: known.PointTimeUs));
             return new FollowStatus
             {
                 Phase = phase switch { StreamPhase.Alone => "tracking", StreamPhase.Baseline => "baseline", StreamPhase.Resync => "resync", _ => !isInSync ? "resync" : down is null ? "in-sync" : "disconnected" },
@@ -88,20 +93,23 @@ internal sealed class GroupFollower
                 InSyncSinceUs = known.InSyncSinceUs,
                 LostSyncUs = known.LostSyncUs,
                 LagBytes = stream.LagBytes,
-                OldestFlightUs = stream.OldestFlightUs,
-                DirtyBytes = disks.Sum(d => d.Marks.DirtyBytes),
+                OldestMissingUs = isInSync || dirty == 0 || known.MissingSinceUs == 0 ? flight : Math.Min(known.MissingSinceUs, flight ?? long.MaxValue),
+                DirtyBytes = dirty,
                 DirtyIsExact = disks.All(d => d.Marks.SegmentDirtyBytes == 0 && !d.ComparesFirst),
                 ToCopyBytes = stream.ToCopyBytes,
                 TotalBytes = progress.TotalBytes,
                 DoneBytes = progress.DoneBytes,
                 BytesPerSecond = progress.Rate,
-                Last = stream.Last,
+                Last = Math.Max(stream.Last, durable),
                 LastTimeUs = stream.LastTimeUs,
-                Durable = stream.Durable,
+                Durable = durable,
                 Overflows = stream.Overflows,
                 Anchors = anchors.Count,
+                HeldByAnchors = anchors.Held,
                 CreditBytes = current?.CreditBytes ?? 0,
                 BytesSent = (current?.BytesSent ?? 0) + known.BytesSent,
+                PointSequence = point.Sequence,
+                PointTimeUs = point.TimeUs,
                 FirstPointTimeUs = known.FirstPointTimeUs,
                 LinkDown = down,
                 LinkSinceUs = phase == StreamPhase.Alone ? 0 : current?.DownOrUpSinceUs ?? 0,
@@ -235,7 +243,7 @@ internal sealed class GroupFollower
         finally
         {
             link = null;
-            memory.NoteLinkEnded(made.BytesSent, stream.LastTimeUs);
+            memory.NoteLinkEnded(made.BytesSent, stream.LastTimeUs, stream.NewestPoint);
         }
     }
 
@@ -278,6 +286,10 @@ internal sealed class GroupFollower
         }
     }
 
+    /// <summary>The newest moment at which an earlier life of the agent is known to have followed a disk, microseconds since 1970.</summary>
+    private static long LastSignUs(FollowedDisk disk) =>
+        Math.Max(disk.Marks.DurableTimeUs, new[] { disk.Marks.LastBegun, disk.Marks.LastEnded }.Max(t => t is { } at ? (at - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond : 0));
+
     /// <summary>How the replica is brought level, kept for <c>vmrepl why</c>.</summary>
     private void Decide(ReplicaLink made, bool isBaseline)
     {
@@ -285,9 +297,20 @@ internal sealed class GroupFollower
         var dirty = disks.Sum(d => d.Marks.DirtyBytes);
         var kept = new LinkDecision(time.NowUs(), decision, cause ?? memory.Cause ?? "the link was lost", dirty);
         memory.Note(kept, made.StoreId, made.State.NewestRewind);
+        NotePoint(made.State);
         // What an earlier link brought over and came to no end is not this one's.
         progress.TakeCost();
         FollowLog.Decided(log, group.Name, kept.Decision, kept.Cause, dirty);
+    }
+
+    /// <summary>The newest point is what the replica says it is. Its time is the newest record's where it is that; otherwise it is not earlier than that of a point known before.</summary>
+    private void NotePoint(GroupState replica)
+    {
+        var known = memory.Progress;
+        memory.NoteNewestPoint((replica.LastPoint, replica.LastPoint == 0 ? 0
+            : replica.LastPoint == replica.Durable ? replica.NewestTimeUs
+            : known.PointSequence <= replica.LastPoint ? Math.Max(known.PointTimeUs, replica.FirstPointTimeUs)
+            : replica.FirstPointTimeUs));
     }
 
     private bool IsClose() => stream.LagBytes <= CloseBytes || stream.OldestFlightUs is not { } oldest || time.NowUs() - oldest <= CloseTime.TotalMicroseconds;
@@ -319,13 +342,15 @@ internal sealed class GroupFollower
             if (loss is null)
             {
                 foreach (var disk in disks) disk.ComparesFirst = false;
-                memory.NoteInSync(time.NowUs(), link?.State.FirstPointTimeUs ?? 0, progress.TakeCost());
+                memory.NoteInSync(time.NowUs(), link?.State.FirstPointTimeUs ?? 0, stream.NewestPoint, progress.TakeCost());
                 FollowLog.InSync(log, group.Name, stream.Durable);
             }
             else
             {
                 promise?.Lost();
-                memory.NoteLostSync(time.NowUs(), loss switch
+                // What was given up for its absence was lost when that began.
+                var lost = loss == LossOfSync.LinkGivenUp && link is { DownReason: not null } down ? down.DownOrUpSinceUs : time.NowUs();
+                memory.NoteLostSync(lost, stream.MissingSinceUs, loss switch
                 {
                     LossOfSync.BufferFull => Behind($"the buffer of {options.BufferBytes >> 20} MiB was full: the guest wrote faster than the replica took it"),
                     LossOfSync.LocalFailure => Behind("a change failed on the local image"),

@@ -22,6 +22,10 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
     // Grows whenever a link is attached or given up: what was sent on another says nothing.
     private long links;
 
+    // Whether what the replica has by this link ends within a baseline or a resync.
+    private bool endsWithinResync = true;
+    private (ulong Sequence, long TimeUs) newestPoint;
+
     // Why the link was given up on this side; told to whoever waits for something of it.
     private IOException? failure;
 
@@ -36,6 +40,18 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
 
     /// <summary>Newest sequence known durable at the replica by this link.</summary>
     public ulong Durable { get; private set; }
+
+    /// <summary>Newest point that the replica is known to have by this link, and its time, microseconds since 1970; 0 where none is.</summary>
+    public (ulong Sequence, long TimeUs) NewestPoint
+    {
+        get
+        {
+            lock (gate) return newestPoint;
+        }
+    }
+
+    /// <summary>Of the last loss of sync: no change stamped before this was missing at the replica then, microseconds since 1970.</summary>
+    public long MissingSinceUs { get; private set; }
 
     /// <summary>Newest sequence stamped.</summary>
     public ulong Last => stamp.Last;
@@ -187,6 +203,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
             var gap = sequences.GapAfter(durable);
             links++;
             (Durable, lastResyncEnd, failure) = (durable, 0, null);
+            (newestPoint, endsWithinResync) = (default, true);
             stamp.AdvanceTo(timeUs);
             Phase = isBaseline ? StreamPhase.Baseline : StreamPhase.Resync;
             foreach (var disk in disks) disk.CopyWhatIsMarked(isBaseline);
@@ -206,7 +223,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
             sequences.Ensure(facts.Count + 1);
             // Once for each link; the values are the same until the next.
             foreach (var fact in facts) Enqueue(fact, null, default, fact.WeightBytes, null, isBaseline: false);
-            Enqueue(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }), null, default, 128, null, isBaseline: false, endsResync: true);
+            Enqueue(new RecordDraft(RecordKind.ResyncEnd, 0, 0, 0, default, new Dictionary<string, string> { [RecordAttribute.Consistency] = RecoveryPoint.Crash }), null, default, 128, null, isBaseline: false);
             lastResyncEnd = Last;
             Phase = StreamPhase.Following;
             return true;
@@ -243,12 +260,19 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
                 hasMoved = true;
                 flight.Disk?.EndAtReplica(flight.Extent, flight.IsBaseline);
                 if (flight.Durable is { } awaited) (done ??= []).Add(awaited);
-                if (!flight.EndsResync) continue;
+                if (flight.Bound != ResyncBound.None) endsWithinResync = flight.Bound == ResyncBound.Begin;
+                if (!endsWithinResync) newestPoint = (flight.Sequence, flight.TimeUs);
+                if (flight.Bound != ResyncBound.End) continue;
                 if (Phase == StreamPhase.Following && flight.Sequence == lastResyncEnd) becameInSync = IsInSync = true;
                 foreach (var disk in disks) disk.Settle();
             }
 
             if (hasMoved) room.Set();
+            if (hasMoved && IsInSync)
+            {
+                foreach (var disk in disks) disk.Marks.DurableTimeUs = newestPoint.TimeUs;
+            }
+
             // Marks that were made coarser outlive the writes that held them; at rest they say nothing any more.
             if (hasMoved && queue.IsAllThere && IsInSync)
             {
@@ -284,7 +308,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
     /// <returns>Whether the replica was in sync before.</returns>
     private bool LeaveLink(IOException? reason)
     {
-        var wasInSync = LoseSync();
+        var wasInSync = LoseSync(queue.OldestUs);
         Phase = StreamPhase.Alone;
         failure ??= reason;
         links++;
@@ -306,7 +330,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
     /// <returns>Whether the replica was in sync before.</returns>
     private bool Track(FollowedDisk disk, Extent extent)
     {
-        var wasInSync = LoseSync();
+        var wasInSync = LoseSync(null);
         if (Phase == StreamPhase.Following)
         {
             Phase = StreamPhase.Resync;
@@ -320,20 +344,23 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
         return wasInSync;
     }
 
+    /// <param name="oldestUs">When the oldest change that will not come over in order was stamped; null for now.</param>
     /// <returns>Whether it was in sync before.</returns>
-    private bool LoseSync()
+    private bool LoseSync(long? oldestUs)
     {
         if (!IsInSync) return false;
         IsInSync = false;
+        MissingSinceUs = oldestUs ?? time.NowUs();
         SyncLosses++;
         return true;
     }
 
-    private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool endsResync = false, bool isReleased = true)
+    private void Enqueue(RecordDraft draft, FollowedDisk? disk, Extent marked, long weight, TaskCompletionSource<bool>? durable, bool? isBaseline = null, bool isReleased = true)
     {
         var record = stamp.Stamp(draft);
         var fills = isBaseline ?? Phase == StreamPhase.Baseline;
-        hasUntold |= queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, endsResync));
+        var bound = draft.Kind switch { RecordKind.ResyncBegin => ResyncBound.Begin, RecordKind.ResyncEnd => ResyncBound.End, _ => ResyncBound.None };
+        hasUntold |= queue.Add(new SentRecord(record, fills, draft.Memory), new Flight(Last, stamp.LastTimeUs, fills, disk, marked, weight, durable, bound));
         if (isReleased) Tell();
     }
 }

@@ -48,16 +48,11 @@ internal sealed class ServedGroup : IProtectedGroup
         get
         {
             var error = startError;
-            if (follower?.Status is not { } now)
-                return new SourceGroupStatus(Definition, new SourceProgress(), "failed", 0, 0, 0, null, error?.Message ?? "the group was not started", error?.Hint);
-            var progress = new SourceProgress
-            {
-                PointSequence = now.FirstPointTimeUs == 0 ? 0 : Math.Max(1, now.Durable),
-                PointTimeUs = now.LastTimeUs,
-                FirstPointTimeUs = now.FirstPointTimeUs,
-            };
+            var now = follower?.Status ?? NotServed(error);
+            var progress = new SourceProgress { PointSequence = now.PointSequence, PointTimeUs = now.PointTimeUs, FirstPointTimeUs = now.FirstPointTimeUs };
             var isCopying = now.Phase is "baseline" or "resync";
-            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, now.LagBytes + now.DirtyBytes, now.Waiting, now.LastError, now.NextStep) { Following = now };
+            // What is on its way is marked as well, but may be there several times.
+            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, Math.Max(now.LagBytes, now.DirtyBytes), now.Waiting, now.LastError, now.NextStep) { Following = now };
         }
     }
 
@@ -143,6 +138,37 @@ internal sealed class ServedGroup : IProtectedGroup
 
             disks = [];
         }
+    }
+
+    /// <summary>What was known when it was last served: nobody can write meanwhile.</summary>
+    private FollowStatus NotServed(ReplicationException? error)
+    {
+        FollowState known;
+        PromiseState? promise;
+        try
+        {
+            known = FollowMemory.Read(directory);
+            promise = followOptions.Acknowledgement == AcknowledgementMode.Sync ? SyncPromise.Read(directory) : null;
+        }
+        catch (IOException)
+        {
+            (known, promise) = (new FollowState(), null);
+        }
+
+        return new FollowStatus
+        {
+            Phase = "failed",
+            Acknowledgement = followOptions.Acknowledgement,
+            OnLoss = followOptions.OnLoss,
+            Promise = promise,
+            LostSyncUs = known.LostSyncUs,
+            PointSequence = known.PointSequence,
+            PointTimeUs = known.PointTimeUs,
+            FirstPointTimeUs = known.FirstPointTimeUs,
+            LastError = error?.Message ?? "the group was not started",
+            NextStep = error?.Hint,
+            IsRefused = error?.IsRefusal ?? false,
+        };
     }
 
     private async Task RunAsync(GroupFollower started)

@@ -38,11 +38,15 @@ internal sealed class SyncPromise
     public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable, Func<bool> isClose)
     {
         (this.directory, this.options, this.time, this.stamped, this.durable, this.isClose) = (directory, options, time, stamped, durable, isClose);
-        State = SourceJson.TryRead<PromiseState>(directory, FileName) ?? new PromiseState();
+        State = Read(directory);
         heardAt = time.GetTimestamp();
     }
 
     public PromiseState State { get; private set; }
+
+    /// <summary>The promise of a group that is not followed at present.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static PromiseState Read(IHostDirectory directory) => SourceJson.TryRead<PromiseState>(directory, FileName) ?? new PromiseState();
 
     /// <summary>Whether no write is answered without the replica now.</summary>
     public bool IsHeld

@@ -58,6 +58,13 @@ internal sealed class DirtyRegionLog : IDisposable
         set => WriteHeader(MarksHeader.DurableOffset, (long)value);
     }
 
+    /// <summary>When that sequence was stamped, microseconds since 1970, as far as the replica was in sync: then the moment is a point of it. 0 where none is known.</summary>
+    public long DurableTimeUs
+    {
+        get => ReadHeader(MarksHeader.DurableTimeOffset);
+        set => WriteHeader(MarksHeader.DurableTimeOffset, value);
+    }
+
     /// <summary>When the newest write began, by the host's clock; null where none is known.</summary>
     public DateTimeOffset? LastBegun => ToTime(ReadHeader(MarksHeader.BegunOffset));
 

@@ -17,14 +17,15 @@ namespace VmRepl.Replication.Source.Tracking;
 /// 48      8   newest sequence known durable at the replica
 /// 56      8   begin of the newest write, UTC ticks of 100 ns since year 1
 /// 64      8   end of the write that ended last, the same
-/// 72   4024   zero
+/// 72      8   time of the newest sequence known durable, microseconds since 1970, where the replica was in sync; 0 for none
+/// 80   4016   zero
 /// 4096        total
 /// </code>
 /// The fields behind the checksum are stored one by one while the log runs.
 /// </summary>
 internal readonly record struct MarksHeader(bool IsClosed, long DiskLength, Guid BootId)
 {
-    public const int DurableOffset = 48, BegunOffset = 56, EndedOffset = 64;
+    public const int DurableOffset = 48, BegunOffset = 56, EndedOffset = 64, DurableTimeOffset = 72;
 
     private const int VersionOffset = 8, StateOffset = 12, LengthOffset = 16, BootOffset = 24, ChecksumOffset = 44;
     private const uint Version = 1, Running = 1, Closed = 2;
