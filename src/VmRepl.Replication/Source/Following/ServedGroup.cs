@@ -48,8 +48,9 @@ internal sealed class ServedGroup : IProtectedGroup
         get
         {
             var error = startError;
-            if (follower?.Status is not { } now)
+            if (follower is not { } started)
                 return new SourceGroupStatus(Definition, new SourceProgress(), "failed", 0, 0, 0, null, error?.Message ?? "the group was not started", error?.Hint);
+            var now = started.Status;
             var progress = new SourceProgress
             {
                 PointSequence = now.FirstPointTimeUs == 0 ? 0 : Math.Max(1, now.Durable),
@@ -57,7 +58,7 @@ internal sealed class ServedGroup : IProtectedGroup
                 FirstPointTimeUs = now.FirstPointTimeUs,
             };
             var isCopying = now.Phase is "baseline" or "resync";
-            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, now.LagBytes + now.DirtyBytes, now.Waiting, now.LastError, now.NextStep) { Following = now };
+            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, now.LagBytes + now.DirtyBytes, now.Waiting, now.LastError, now.NextStep) { Following = now, Seeds = started.Seeds };
         }
     }
 
