@@ -31,6 +31,7 @@ internal static class HelpExamples
         "demo" => "vmrepl demo --keep /tmp/vmrepl-demo",
         "replica" => """
             vmrepl replica --store /srv/vmrepl
+            vmrepl replica --store /srv/vmrepl --seeds /srv/copies
             vmrepl replica --store /srv/vmrepl --nbd unix:/run/vmrepl/nbd.sock
             vmrepl replica --store /srv/vmrepl --listen 0.0.0.0:7707 --certificate replica.pem --key replica.key --authority ca.pem
             """,
@@ -38,6 +39,7 @@ internal static class HelpExamples
         "protect" => """
             vmrepl protect web1 --disk sda=/vm/web1/sda.qcow2 --to replica.example:7707
             vmrepl protect db1 --disk system=/vm/db1/system.raw,format=raw --disk data=/vm/db1/data.vhdx --definition /etc/libvirt/qemu/db1.xml --to [2001:db8::7]:7707
+            vmrepl protect big1 --disk sda=/vm/big1/sda.qcow2 --seed sda=/srv/copies/big1.vhdx --to replica.example:7707
             vmrepl protect app1 --disk sda=/vm/app1/sda.raw,format=raw --to 127.0.0.1:7707 --capture served --ack sync --on-loss continue
             """,
         "serve" => "vmrepl serve web1",

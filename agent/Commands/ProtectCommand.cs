@@ -16,7 +16,7 @@ internal static class ProtectCommand
             HelpName = "NAME=FILE[,format=F]",
             Required = true,
             Arity = ArgumentArity.OneOrMore,
-            CustomParser = ParseDisks,
+            CustomParser = result => ParseDisks(result, "--disk", isElsewhere: false),
         };
         var to = SharedOptions.Address("--to", "The replica that keeps the second copy.", required: true);
         var definition = SharedOptions.Path("--definition", "The VM's definition (libvirt domain XML, for one): kept beside the disks and restored with them.", "FILE");
@@ -27,12 +27,20 @@ internal static class ProtectCommand
             HelpName = "KEY=VALUE",
             Validators = { result => CheckMetadata(result) },
         };
+        var seeds = new Option<DiskArgument[]>("--seed")
+        {
+            Description = "A file at the replica that a disk's baseline begins from, such as an old copy: only what differs is sent. It lies in a directory that the replica takes seeds from. May be repeated.",
+            HelpName = "NAME=FILE[,format=F]",
+            Arity = ArgumentArity.OneOrMore,
+            CustomParser = result => ParseDisks(result, "--seed", isElsewhere: true),
+        };
         var noWait = new Option<bool>("--no-wait") { Description = "Return at once; without it the command returns when the baseline is durable and its first point exists." };
         var socket = SharedOptions.Socket(context);
         var command = new Command("protect", "Begin to protect a group of disks: send the baseline and make the first recovery point.")
         {
-            group, disks, to, definition, metadata, allow, noWait, socket,
+            group, disks, seeds, to, definition, metadata, allow, noWait, socket,
         };
+        command.Validators.Add(result => CheckSeeds(result, Names(result.GetResult(disks)), Names(result.GetResult(seeds))));
         var capture = new CaptureOptions(command);
         context.SetAction(
             command,
@@ -47,6 +55,7 @@ internal static class ProtectCommand
                     parse.GetValue(noWait),
                     parse.GetValue(socket)!)
                 {
+                    Seeds = parse.GetValue(seeds) ?? [],
                     How = capture.Get(parse),
                 },
                 output,
@@ -67,14 +76,22 @@ internal static class ProtectCommand
         }
     }
 
-    private static DiskArgument[] ParseDisks(ArgumentResult result)
+    private static void CheckSeeds(CommandResult result, IReadOnlyList<string> disks, IReadOnlyList<string> seeds)
+    {
+        if (seeds.FirstOrDefault(s => !disks.Contains(s)) is { } stray) result.AddError($"--seed: no --disk is named \"{stray}\".");
+    }
+
+    /// <summary>What stands before the equals signs, be the rest of it right or wrong.</summary>
+    private static IReadOnlyList<string> Names(OptionResult? option) => [.. (option?.Tokens ?? []).Select(t => t.Value.Split('=')[0])];
+
+    private static DiskArgument[] ParseDisks(ArgumentResult result, string option, bool isElsewhere)
     {
         var disks = new List<DiskArgument>();
         foreach (var token in result.Tokens)
         {
-            if (!DiskText.TryParse(token.Value, out var disk, out var problem)) result.AddError(problem);
-            else if (disks.Any(d => d.Name == disk.Name)) result.AddError($"--disk: two disks are named \"{disk.Name}\".");
-            else if (disks.Any(d => d.File == disk.File)) result.AddError($"--disk: {disk.File} is named twice.");
+            if (!DiskText.TryParse(token.Value, out var disk, out var problem, option, isElsewhere)) result.AddError(problem);
+            else if (disks.Any(d => d.Name == disk.Name)) result.AddError($"{option}: two disks are named \"{disk.Name}\".");
+            else if (!isElsewhere && disks.Any(d => d.File == disk.File)) result.AddError($"{option}: {disk.File} is named twice.");
             else disks.Add(disk);
         }
 

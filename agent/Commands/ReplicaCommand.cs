@@ -16,10 +16,14 @@ internal static class ReplicaCommand
         var age = QuantityOptions.Span("--journal-age", "Points older than this are retired.");
         var reserve = QuantityOptions.Size("--journal-reserve", "Bytes of the store's volume that are kept free, out of which retirement is paid.");
         var nbd = SharedOptions.NbdListen();
-        var command = new Command("replica", "Run a replica: keep live images and journals of the groups that agents send.") { store, listen, capacity, age, reserve, nbd };
+        var seeds = SharedOptions.Directories("--seeds", "A directory that seeds of a baseline may lie in (vmrepl protect --seed). Without one none are taken. May be repeated.");
+        var command = new Command("replica", "Run a replica: keep live images and journals of the groups that agents send.") { store, listen, capacity, age, reserve, nbd, seeds };
         var certificates = new CertificateOptions(command);
         context.SetAction(command, (parse, output, cancellation) => context.Commands().ReplicaAsync(
-            new ReplicaArguments(parse.GetValue(store)!, parse.GetValue(listen) ?? DefaultListen, certificates.Get(parse), new JournalArguments(parse.GetValue(capacity), parse.GetValue(age), parse.GetValue(reserve)), parse.GetValue(nbd)), output, cancellation));
+            new ReplicaArguments(parse.GetValue(store)!, parse.GetValue(listen) ?? DefaultListen, certificates.Get(parse), new JournalArguments(parse.GetValue(capacity), parse.GetValue(age), parse.GetValue(reserve)), parse.GetValue(nbd))
+            {
+                Seeds = parse.GetValue(seeds) is { Length: > 0 } given ? given : [],
+            }, output, cancellation));
         return command;
     }
 }

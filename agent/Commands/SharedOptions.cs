@@ -28,9 +28,11 @@ internal static class SharedOptions
     public static Option<string?> Path(string name, string description, string helpName, bool required = false) =>
         new(name) { Description = description, HelpName = helpName, Required = required, CustomParser = FullPath };
 
-    public static Option<string[]> Allow() => new("--allow")
+    public static Option<string[]> Allow() => Directories("--allow", "A directory that absolute references inside images may lead to, besides each image's own. May be repeated.");
+
+    public static Option<string[]> Directories(string name, string description) => new(name)
     {
-        Description = "A directory that absolute references inside images may lead to, besides each image's own. May be repeated.",
+        Description = description,
         HelpName = "DIR",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => [.. result.Tokens.Select(t => FullPath(result, t.Value))],

@@ -82,10 +82,12 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, Cancellati
     private Task ProtectAsync(HttpContext context) => StreamAsync(context, async () =>
     {
         var body = await ReadAsync<ProtectBody>(context);
-        var disks = body.Disks.Select(d => (d.Name, d.File, Format: d.Format is null ? (ImageFormat?)null
-            : ImageFormatNames.TryParse(d.Format, out var format) ? format : throw new ReplicationException(body.Group, $"\"{d.Format}\" is no image format", "", isRefusal: true))).ToList();
+        if (body.Seeds is { } seeds && seeds.DistinctBy(s => s.Name).Count() != seeds.Count) throw new ReplicationException(body.Group, $"group {body.Group}: two seeds are given for one disk", "", isRefusal: true);
+        var disks = body.Disks.Select(d => (d.Name, d.File, Format(d.Format))).ToList();
+        ImageFormat? Format(string? name) => name is null ? null : ImageFormatNames.TryParse(name, out var format) ? format : throw new ReplicationException(body.Group, $"\"{name}\" is no image format", "", isRefusal: true);
         var (definition, baseline) = agent.Protect(new ProtectRequest(body.Group, disks, body.Host, body.Port, body.DefinitionFile, body.Allow, body.Metadata)
         {
+            Seeds = (body.Seeds ?? []).ToDictionary(s => s.Name, s => new SourceSeed(s.File, Format(s.Format))),
             Capture = Word(body.Capture ?? "snapshot", ("snapshot", CaptureMode.Snapshot), ("served", CaptureMode.Served)),
             Acknowledgement = Word(body.Acknowledgement ?? "async", ("async", AcknowledgementMode.Async), ("semi-sync", AcknowledgementMode.SemiSync), ("sync", AcknowledgementMode.Sync)),
             OnLoss = Word(body.OnLoss ?? "continue", ("continue", LossRule.Continue), ("stop", LossRule.Stop)),
@@ -96,11 +98,15 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, Cancellati
         if (body.NoWait)
         {
             Forget(baseline);
-            return (body.Group, Task.FromResult(new AgentEvent { Protected = AgentReports.Protect(definition, "baseline", null) }));
+            return (body.Group, Task.FromResult(new AgentEvent { Protected = AgentReports.Protect(definition, [], "baseline", null) }));
         }
 
         return (body.Group, FinishAsync());
-        async Task<AgentEvent> FinishAsync() => new() { Protected = AgentReports.Protect(definition, definition.Capture == CaptureMode.Served ? "in-sync" : "idle", await baseline) };
+        async Task<AgentEvent> FinishAsync()
+        {
+            var round = await baseline;
+            return new() { Protected = AgentReports.Protect(definition, agent.StatusOf(body.Group).Seeds, definition.Capture == CaptureMode.Served ? "in-sync" : "idle", round) };
+        }
     });
 
     private Task SyncAsync(HttpContext context, string group) => StreamAsync(context, () =>

@@ -22,7 +22,7 @@ internal static class AgentReports
             status.ChangedBytes,
             report is not null ? report.LagSeconds : point is null ? null : Math.Max(0, (now - point.Time).TotalSeconds),
             status.Definition.Replica,
-            Disks(status.Definition),
+            Disks(status.Definition, status.Seeds),
             point,
             point is null ? null : new RecoveryRangeReport(Time(progress.FirstPointTimeUs), point.Time),
             status.Following is { } followed ? FollowingReports.Promise(followed) : Promise(point),
@@ -43,16 +43,20 @@ internal static class AgentReports
         var points => status.Progress with { FirstPointTimeUs = points.OldestUs, PointSequence = points.NewestSequence, PointTimeUs = points.NewestUs },
     };
 
-    public static IReadOnlyList<DiskStatus> Disks(SourceGroupDefinition definition) =>
-        [.. definition.Disks.Select(d => new DiskStatus(d.Name, d.File, d.Format.Name(), d.Length))];
+    public static IReadOnlyList<DiskStatus> Disks(SourceGroupDefinition definition, IReadOnlyList<SeedOutcome> seeds) =>
+        [.. definition.Disks.Select(d => new DiskStatus(d.Name, d.File, d.Format.Name(), d.Length) { Seed = Seed(d, seeds) })];
 
     public static SyncReport Sync(string group, RoundResult round) =>
         new(group, new RecoveryPointReport(round.Sequence, Time(round.TimeUs)), round.BytesSent, round.DigestBytesSent, round.ChangedBytes, round.Duration.TotalSeconds);
 
-    public static ProtectReport Protect(SourceGroupDefinition definition, string phase, RoundResult? round) =>
-        new(definition.Name, phase, round is null ? null : new RecoveryPointReport(round.Sequence, Time(round.TimeUs)), Disks(definition), round?.BytesSent ?? 0, round?.Duration.TotalSeconds ?? 0);
+    public static ProtectReport Protect(SourceGroupDefinition definition, IReadOnlyList<SeedOutcome> seeds, string phase, RoundResult? round) =>
+        new(definition.Name, phase, round is null ? null : new RecoveryPointReport(round.Sequence, Time(round.TimeUs)), Disks(definition, seeds), round?.BytesSent ?? 0, round?.Duration.TotalSeconds ?? 0);
 
     public static DateTimeOffset Time(long microseconds) => DateTimeOffset.UnixEpoch.AddTicks(microseconds * 10);
+
+    private static SeedReport? Seed(SourceDisk disk, IReadOnlyList<SeedOutcome> seeds) => disk.Seed is not { } seed ? null
+        : seeds.FirstOrDefault(s => s.Disk == disk.Name) is not { } used ? new SeedReport(seed.File, seed.Format?.Name(), null, null, null)
+        : new SeedReport(used.File, used.Format.Length > 0 ? used.Format : null, used.Length > 0 ? used.Length : null, used.CopiedBytes, used.Problem.Length > 0 ? used.Problem : null);
 
     private static string Promise(RecoveryPointReport? point) => point is null
         ? "Nothing can be restored yet: the baseline has not ended."

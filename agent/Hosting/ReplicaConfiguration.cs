@@ -1,8 +1,10 @@
 using Microsoft.Extensions.Configuration;
 using VmRepl.Agent.Commands.Arguments;
 using VmRepl.Agent.Output;
+using VmRepl.Images.Opening;
 using VmRepl.Journal;
 using VmRepl.Replication.Replica;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Agent.Hosting;
 
@@ -51,6 +53,26 @@ internal static class ReplicaConfiguration
         var bytes = options.SegmentBytes;
         while (bytes > SmallestSegmentBytes && bytes > options.CapacityBytes / SegmentsWanted) bytes /= 2;
         return bytes;
+    }
+
+    /// <summary>Reads <c>Replica:SeedDirectories</c>: where seeds may lie.</summary>
+    /// <param name="given">Directories of the command line, in addition.</param>
+    /// <param name="store">The store's directory: whoever may protect a group could read another's contents by a seed that lies in there.</param>
+    /// <exception cref="CommandFailure">A directory is not there, or holds the store or lies in it.</exception>
+    public static SeedDirectories Seeds(IConfiguration configuration, IReadOnlyList<string> given, string store)
+    {
+        var directories = (configuration.GetSection("Replica:SeedDirectories").Get<string[]>() ?? []).Concat(given).Select(Path.GetFullPath).Distinct(StringComparer.Ordinal).ToList();
+        var own = ReferencePolicy.ResolveDirectory(store);
+        foreach (var directory in directories)
+        {
+            if (!Directory.Exists(directory)) throw new CommandFailure($"Seeds may lie in {directory} (--seeds, Replica:SeedDirectories), which is no directory.");
+            var real = ReferencePolicy.ResolveDirectory(directory);
+            if (IsBelow(real, own) || IsBelow(own, real)) throw new CommandFailure($"Seeds may lie in {directory} (--seeds, Replica:SeedDirectories), and the store is {store}: the one must not hold the other.");
+        }
+
+        return new SeedDirectories(directories);
+
+        static bool IsBelow(string path, string directory) => path == directory || path.StartsWith(directory.TrimEnd('/') + "/", StringComparison.Ordinal);
     }
 
     /// <summary>Reads the section <c>Scrub</c>: <c>BytesPerSecond</c>, <c>Interval</c> (a time span).</summary>

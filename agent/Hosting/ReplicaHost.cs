@@ -64,11 +64,12 @@ internal static class ReplicaHost
         {
             var settings = new StoreSettings { NewGuid = Guid.NewGuid, Journal = ReplicaConfiguration.Journal(configuration, arguments.Journal), Notice = (group, sentence) => HostLog.GroupNotice(log, group, sentence) };
             settings = settings with { IndexMemoryBytes = ReplicaConfiguration.IndexMemoryBytes(configuration, settings.IndexMemoryBytes) };
+            var seeds = ReplicaConfiguration.Seeds(configuration, arguments.Seeds, arguments.Store);
             using var store = ReplicaStore.OpenForWriting(new HostDirectory(arguments.Store), settings);
             foreach (var (group, fault) in store.Faults) HostLog.GroupFault(log, group, fault.Message);
             var schedule = ReplicaConfiguration.Scrub(configuration);
             using var nbd = arguments.Nbd is { } address ? await NbdService.StartAsync(address, certificates, store, log, stoppingToken) : null;
-            var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log) { Attachments = nbd?.Attachments, RunAside = work => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default) };
+            var site = new ReplicaSite(store, new ReplicaOptions(), TimeProvider.System, log) { Attachments = nbd?.Attachments, Seeds = seeds, RunAside = work => Task.Factory.StartNew(work, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default) };
 
             var tcp = ListeningSockets.Listen(endPoint);
             File.Delete(localSocket);

@@ -34,6 +34,7 @@ internal sealed class VmReplCommands : IVmReplCommands
         var body = new ProtectBody(arguments.Group, [.. arguments.Disks.Select(d => new ProtectBody.Disk(d.Name, d.File, d.Format?.Name()))], arguments.To.Host, arguments.To.Port,
             arguments.DefinitionFile, arguments.Allow, arguments.Metadata, arguments.NoWait)
         {
+            Seeds = arguments.Seeds.Count == 0 ? null : [.. arguments.Seeds.Select(s => new ProtectBody.Disk(s.Name, s.File, s.Format?.Name()))],
             Capture = arguments.How.Capture == CaptureMode.Served ? "served" : "snapshot",
             Acknowledgement = FollowingReports.Name(arguments.How.Acknowledgement),
             OnLoss = arguments.How.OnLoss == LossRule.Stop ? "stop" : "continue",
@@ -41,6 +42,8 @@ internal sealed class VmReplCommands : IVmReplCommands
         var report = (await RunAsync(client, "/v1/groups", body, $"baseline of {arguments.Group}", output, cancellation)).Protected!;
         foreach (var disk in arguments.Disks.Where(d => d.Format is null))
             output.Note($"{disk.Name}: {disk.File} is {report.Disks.First(d => d.Name == disk.Name).Format}, by its first bytes; it stays so for the group's life.");
+        foreach (var disk in report.Disks.Where(d => d.Seed is { BytesCopied: not null }))
+            output.Note($"{disk.Name}: the replica took {Quantities.Size(disk.Seed!.BytesCopied!.Value)} from {disk.Seed.File}{(disk.Seed.Format is { } format ? $" ({format})" : "")}{(disk.Seed.Problem is { } problem ? $"; {problem}" : "")}.");
         output.Report(report, j => j.ProtectReport, r => output.Line(r.Point is { } point
             ? $"Group {r.Group} is protected: {r.Disks.Count} disk{(r.Disks.Count == 1 ? "" : "s")}, first recovery point {point.Sequence} at {IsoTime.Format(point.Time)}; {Quantities.Size(r.BytesSent)} sent in {Quantities.Duration(TimeSpan.FromSeconds(r.DurationSeconds))}."
             : $"Group {r.Group}: the baseline has begun; vmrepl status {r.Group} shows how far it is."));

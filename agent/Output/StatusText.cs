@@ -28,6 +28,7 @@ internal static class StatusText
             output.Line($"{group.Name}: {group.Promise}");
             if (group.Following is { } following) WriteFollowing(group.Name, following, output);
             if (group.Waiting is { } waiting) output.Line($"{group.Name}: {waiting}");
+            foreach (var disk in group.Disks.Where(d => d.Seed is { Problem: not null })) output.Line($"{group.Name}: disk {disk.Name}: the seed {disk.Seed!.File}: {disk.Seed.Problem}");
             if (group.Scrub is { } scrub) output.Line($"{group.Name}: {Describe(scrub)}");
             if (group.LastError is { } error) output.Line($"{group.Name}: last failure: {error}");
         }

@@ -21,6 +21,9 @@ public sealed record ProtectArguments(
     bool NoWait,
     string Socket)
 {
+    /// <summary>Files at the replica to begin from, as they were given; each name is one of a disk.</summary>
+    public IReadOnlyList<DiskArgument> Seeds { get; init; } = [];
+
     /// <summary>How changes are captured, and when writes are answered.</summary>
     public (CaptureMode Capture, AcknowledgementMode Acknowledgement, LossRule OnLoss) How { get; init; }
 }

@@ -11,6 +11,9 @@ namespace VmRepl.Agent.Hosting.Api;
 /// <param name="NoWait">Whether to answer before the baseline is done.</param>
 internal sealed record ProtectBody(string Group, IReadOnlyList<ProtectBody.Disk> Disks, string Host, int Port, string? DefinitionFile, IReadOnlyList<string> Allow, IReadOnlyDictionary<string, string> Metadata, bool NoWait)
 {
+    /// <summary>Files at the replica to begin from; null for none. Each name is one of a disk.</summary>
+    public IReadOnlyList<Disk>? Seeds { get; init; }
+
     /// <summary>snapshot or served; null is snapshot.</summary>
     public string? Capture { get; init; }
 

@@ -23,6 +23,10 @@ public sealed class ReferencePolicy
     public static ReferencePolicy For(string imagePath, IEnumerable<string>? allowed = null, IImageFiles? files = null) =>
         new([Path.GetDirectoryName(Path.GetFullPath(imagePath))!, .. allowed ?? []], files);
 
+    /// <summary>The host's directory with every symbolic link on the way resolved; as it is named where it does not exist.</summary>
+    /// <exception cref="IOException">The links go in a circle.</exception>
+    public static string ResolveDirectory(string directory) => new ReferencePolicy([]).Canonical(directory);
+
     /// <summary>The full path of what <paramref name="reference"/>, found in the file <paramref name="from"/>, means.</summary>
     /// <exception cref="ReferenceRefusedException">The policy forbids it.</exception>
     public string Resolve(string from, string reference)

@@ -56,6 +56,9 @@ public static class MessageCodec
             MessageType.NoteTest => NoteTest.Read(ref fields),
             MessageType.ListTests => ListTests.Read(ref fields),
             MessageType.TestList => TestList.Read(ref fields),
+            MessageType.SeedDisk => SeedDisk.Read(ref fields),
+            MessageType.SeedProgress => SeedProgress.Read(ref fields),
+            MessageType.DiskSeeded => DiskSeeded.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -49,4 +49,7 @@ public enum MessageType : byte
     NoteTest = 57,
     ListTests = 58,
     TestList = 59,
+    SeedDisk = 60,
+    SeedProgress = 61,
+    DiskSeeded = 62,
 }

@@ -17,9 +17,12 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
     /// <summary>For how long after the last word from the replica a source in sync mode goes on waiting for it, in milliseconds; 0 for no lease.</summary>
     public uint LeaseMs { get; init; }
 
+    /// <summary>Files at the replica to begin a baseline from; a group that is not there is not made where one of them cannot be read. Empty where there are none.</summary>
+    public DeclaredSeed[] Seeds { get; init; } = [];
+
     public void WriteTo(MessagePackWriter writer)
     {
-        writer.WriteHead(Type, 7);
+        writer.WriteHead(Type, 8);
         writer.WriteString(Group);
         writer.WriteGuid(SourceId);
         writer.WriteUInt32(Epoch);
@@ -27,6 +30,7 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
         writer.WriteBoolean(Create);
         writer.WriteString(AckMode);
         writer.WriteUInt32(LeaseMs);
+        DeclaredSeed.WriteList(writer, Seeds);
     }
 
     internal static OpenGroup Read(ref MessageFields fields) =>
@@ -35,5 +39,6 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
         {
             AckMode = fields.HasMore ? fields.Word("open group ack mode") : Messages.AckMode.Snapshot,
             LeaseMs = fields.HasMore ? fields.UInt32("open group lease") : 0,
+            Seeds = fields.HasMore ? DeclaredSeed.ReadList(ref fields) : [],
         };
 }

@@ -39,6 +39,9 @@ public static class RefusalCode
     /// <summary>The store's volume is full.</summary>
     public const string NoSpace = "no-space";
 
+    /// <summary>A seed is not taken: it lies where this replica takes none from, or cannot be read.</summary>
+    public const string SeedRefused = "seed-refused";
+
     /// <summary>The view was closed under its reader, since it held what had to be retired.</summary>
     public const string ViewClosed = "view-closed";
 

@@ -7,6 +7,7 @@ using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Records;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Replication.Replica;
 
@@ -15,7 +16,7 @@ namespace VmRepl.Replication.Replica;
 /// granted meanwhile.
 /// </summary>
 /// <param name="group">Whoever has the session has it alone.</param>
-internal sealed class RecordLane(FramedConnection connection, GroupStore group, SessionCredit credit, RoomWait room, ILogger log)
+internal sealed class RecordLane(FramedConnection connection, GroupStore group, SessionCredit credit, SessionSeeds seeds, RoomWait room, ILogger log)
 {
     private const long FillBytesMax = 8 << 20;
     private const long UntoldBytesMax = 256 << 10;
@@ -26,7 +27,7 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
     /// <summary>What of a message counts against the credit.</summary>
     public static long Weigh(IMessage message) => message switch { RecordBatch batch => Weigh(batch.Records), BaselineBatch batch => Weigh(batch.Records), _ => 0 };
 
-    /// <summary>Takes a RecordBatch or BaselineBatch, which credit bounds.</summary>
+    /// <summary>Takes a RecordBatch or BaselineBatch, which credit bounds, or a SeedDisk, of which there is one for each disk.</summary>
     public void Add(IMessage batch) => records.Writer.TryWrite(batch);
 
     /// <summary>Nothing comes any more.</summary>
@@ -40,12 +41,19 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
     {
         while (await records.Reader.WaitToReadAsync(cancellation))
         {
+            if (records.Reader.TryPeek(out var first) && first is SeedDisk seed)
+            {
+                records.Reader.TryRead(out _);
+                await seeds.RunAsync(seed, group, room, cancellation);
+                continue;
+            }
+
             long bytes = 0;
             var batch = new List<Record>();
             var baseline = new List<Record>();
             var filled = new List<BaselineBatch>();
             // Contents of a baseline wait for no flush: taken a little at a time, credit comes back while the rest is on its way.
-            while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryRead(out var next))
+            while ((filled.Count == 0 || bytes < FillBytesMax) && records.Reader.TryPeek(out var coming) && coming is not SeedDisk && records.Reader.TryRead(out var next))
             {
                 if (next is RecordBatch following)
                 {

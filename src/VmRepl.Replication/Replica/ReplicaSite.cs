@@ -6,6 +6,7 @@ using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Security;
 using VmRepl.Replication.Replica.Attachments;
 using VmRepl.Replication.Replica.FailoverTests;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Replication.Replica;
 
@@ -25,6 +26,9 @@ public sealed class ReplicaSite(ReplicaStore store, ReplicaOptions options, Time
 
     /// <summary>What is served as block devices; null where this replica serves none.</summary>
     public ViewAttachments? Attachments { get; init; }
+
+    /// <summary>Where seeds may lie; null where this replica takes none.</summary>
+    public SeedDirectories? Seeds { get; init; }
 
     /// <summary>What this replica is ready to take, of all its sessions.</summary>
     internal CreditPool Credits { get; } = new(options.CreditBytes);

@@ -6,6 +6,7 @@ using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Names;
 using VmRepl.Protocol.Records;
 using VmRepl.Protocol.Security;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Replication.Replica;
 
@@ -30,6 +31,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
     private SessionCredit? credit;
     private bool isPromising;
     private RecordLane lane = null!;
+    private SessionSeeds seeds = null!;
 
     // Set when this side has said its last word: what still comes is read and thrown away, for closing on unread input would reset the connection over that word.
     private volatile bool isFailed;
@@ -126,6 +128,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private async Task<bool> OpenAsync(OpenGroup open, CancellationToken cancellation)
     {
+        seeds = new SessionSeeds(site.Seeds, open.Seeds, connection, site.Time, site.Log);
         if (Examine(open) is { } refusal)
         {
             await RefuseAsync(open, refusal, cancellation);
@@ -133,7 +136,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
         }
 
         credit = site.Credits.Enter();
-        lane = new RecordLane(connection, group, credit, new RoomWait(site, connection, open.Group, peerWaits), site.Log);
+        lane = new RecordLane(connection, group, credit, seeds, new RoomWait(site, connection, open.Group, peerWaits), site.Log);
         var position = group.Journal.Position;
         SessionLog.Opened(site.Log, open.Group, connection.Peer, PhaseName(group.Phase), position.Durable);
         var state = new GroupState(PhaseName(group.Phase), position.Durable, position.Applied, LastPoint(), group.Description.Epoch, (ulong)credit.GrantedBytes, group.Journal.Points is [var oldest, ..] ? oldest.TimeUs : 0)
@@ -156,6 +159,8 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
             if (found is null)
             {
                 if (!open.Create) return new Refusal(RefusalCode.UnknownGroup, $"the replica has no group {open.Group}", "It may have been given another store; protect the group again.");
+                // Before anything is made: a name that was mistyped leaves nothing behind.
+                if (seeds.Examine(open) is { } unusable) return unusable;
                 found = site.Store.Create(new GroupDescription(open.Group, open.SourceId, open.Epoch, [.. open.Disks.Select(Describe)]));
             }
 
@@ -207,6 +212,10 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 switch (message)
                 {
                     case RecordBatch or BaselineBatch:
+                        lane.Add(message);
+                        break;
+                    case SeedDisk seed when seeds.TryTake(seed):
+                        // With the records, in order: nobody else writes a live image meanwhile.
                         lane.Add(message);
                         break;
                     case DigestCompare or AllocationQuery:

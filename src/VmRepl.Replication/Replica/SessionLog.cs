@@ -44,6 +44,15 @@ internal static partial class SessionLog
     [LoggerMessage(2006, LogLevel.Information, "Group {Group}: the session of {Peer} ended")]
     public static partial void Closed(ILogger log, string group, string peer);
 
+    [LoggerMessage(2014, LogLevel.Information, "Group {Group}: disk {Disk} is filled from {File}, a disk of {Length} bytes")]
+    public static partial void Seeding(ILogger log, string group, string file, long length, uint disk);
+
+    [LoggerMessage(2015, LogLevel.Information, "Group {Group}: disk {Disk}: {Bytes} bytes taken from {File}, {HowFar}")]
+    public static partial void Seeded(ILogger log, string group, string file, uint disk, long bytes, string howFar);
+
+    [LoggerMessage(2016, LogLevel.Warning, "Group {Group}: the seed {File} is not used: {Reason}")]
+    public static partial void SeedUnused(ILogger log, string group, string file, string reason);
+
     [LoggerMessage(2020, LogLevel.Error, "Group {Group}: damaged: disk {Disk}, {Sectors} sectors from {FirstSector} on: {Where}; {Points} recovery points are spoiled")]
     public static partial void Damaged(ILogger log, string group, string disk, long firstSector, long sectors, string where, long points);
 

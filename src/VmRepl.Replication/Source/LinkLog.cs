@@ -23,6 +23,9 @@ internal static partial class LinkLog
     [LoggerMessage(1006, LogLevel.Warning, "Group {Group}: waiting for room at the replica: {Reason}")]
     public static partial void WaitingForRoom(ILogger log, string group, string reason);
 
+    [LoggerMessage(1007, LogLevel.Information, "Group {Group}: the replica took {Bytes} bytes of disk {Disk} from {File}, {HowFar}")]
+    public static partial void Seeded(ILogger log, string group, string disk, long bytes, string file, string howFar);
+
     [LoggerMessage(1005, LogLevel.Warning, "Group {Group}: the round begins anew: {Reason}")]
     public static partial void Restarting(ILogger log, string group, string reason);
 }

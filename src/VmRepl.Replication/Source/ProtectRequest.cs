@@ -20,6 +20,9 @@ public sealed record ProtectRequest(
     IReadOnlyList<string> Allow,
     IReadOnlyDictionary<string, string> Metadata)
 {
+    /// <summary>Files at the replica to begin from, by disk name.</summary>
+    public IReadOnlyDictionary<string, SourceSeed> Seeds { get; init; } = new Dictionary<string, SourceSeed>();
+
     public CaptureMode Capture { get; init; }
 
     public AcknowledgementMode Acknowledgement { get; init; }

@@ -61,6 +61,8 @@ internal sealed class ReplicaDialer(IReplicaConnector connector, OpenGroup openi
         {
             fresh = new FramedConnection(await connector.ConnectTransportAsync(limit.Token));
             var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
+            if (opening.Seeds.Length > 0 && !welcome.Capabilities.Contains(SeedDisk.Capability))
+                throw new ReplicationException(opening.Group, $"group {opening.Group}: the replica {connector.Peer} ({welcome.Software}) knows nothing of seeds", "Protect the group without --seed, or give the replica a newer release.", isRefusal: true);
             await fresh.SendAsync(opening, limit.Token);
             var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);
             // Numbers go on behind the replica's: a peer must not bring them near their end.
@@ -91,7 +93,7 @@ internal sealed class ReplicaDialer(IReplicaConnector connector, OpenGroup openi
         where T : class, IMessage => message switch
         {
             T expected => expected,
-            Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch),
+            Refusal r => throw new ReplicationException(opening.Group, Named(r.Message), r.Hint, isRefusal: r.Code is RefusalCode.Certificate or RefusalCode.NotAllowed or RefusalCode.GroupTaken or RefusalCode.StaleEpoch or RefusalCode.SeedRefused),
             Failure f => throw new ReplicationException(opening.Group, Named(f.Message), f.Hint, isRefusal: f.Code is RefusalCode.BookmarkTaken),
             null => throw new IOException($"{from.Peer} closed the connection"),
             _ => throw new ProtocolException("message", 0, typeof(T).Name, message.Type.ToString()),

@@ -55,6 +55,9 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
     /// <summary>Told how far the replica is, received and durable, whenever it says so; received is 0 where it said only what is durable. Called under no lock.</summary>
     public Action<ulong, ulong>? Acknowledged { get; init; }
 
+    /// <summary>Told how far the replica is with a seed.</summary>
+    public Action<SeedProgress>? SeedProgressed { get; set; }
+
     /// <summary>Told of every sign of life of the replica.</summary>
     public Action? Heard { get; init; }
 
@@ -251,6 +254,15 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
                 break;
             case AllocationResult result:
                 Resolve(result.Id, result);
+                break;
+            case SeedProgress filling:
+                room.GoOn();
+                SeedProgressed?.Invoke(filling);
+                lock (gate) headway.TrySetResult();
+                break;
+            case DiskSeeded seeded:
+                room.GoOn();
+                Resolve(seeded.Id, seeded);
                 break;
             case Pong:
                 Heard?.Invoke();

@@ -16,7 +16,7 @@ namespace VmRepl.Replication.Source;
 /// </code>
 /// The first round of a group is its baseline: its contents are not journaled, and the point at its end is the first.
 /// </summary>
-internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress before, Guid sourceId, ReplicaLink link, SequenceReserve sequences, TimeProvider time, RoundProgress progress)
+internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress before, Guid sourceId, ReplicaLink link, GroupSeeds seeds, SequenceReserve sequences, TimeProvider time, RoundProgress progress)
 {
     private const string BaselinePhase = "baseline";
 
@@ -35,6 +35,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         var replicated = link.State.MetadataKeys.ToDictionary(k => k, k => known.Metadata.GetValueOrDefault(k, ""));
 
         if (!isBaseline) await stream.SendAsync([Begin()], isBaseline: false, cancellation);
+        else await seeds.UseAsync(link, waiting => progress.Waiting = waiting, cancellation);
         using (var digest = new BlockDigest(link.StoreId, sourceId))
         {
             foreach (var disk in disks)

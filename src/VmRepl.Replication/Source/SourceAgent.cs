@@ -97,6 +97,8 @@ public sealed class SourceAgent
         if (connector is TcpConnector { IsUnsafe: true })
             throw new ReplicationException(request.Group, $"group {request.Group}: the disks would cross the network to {connector.Peer} in the clear", "Start the agent with --certificate, --key and --authority.", isRefusal: true);
         RefuseIfTaken(request.Group);
+        if (request.Seeds.Keys.FirstOrDefault(n => request.Disks.All(d => d.Name != n)) is { } stray)
+            throw new ReplicationException(request.Group, $"group {request.Group}: a seed is given for disk {stray}, which is not one of its disks", $"Its disks are {string.Join(", ", request.Disks.Select(d => d.Name))}.", isRefusal: true);
         var disks = request.Disks.Select((d, i) => Examine(request, d, (uint)(i + 1))).ToList();
         var definition = new SourceGroupDefinition(request.Group, connector.Peer, disks, request.DefinitionFile, request.Allow, 1) { Metadata = request.Metadata, Capture = request.Capture, Acknowledgement = request.Acknowledgement, OnLoss = request.OnLoss };
         IProtectedGroup group;
@@ -214,7 +216,7 @@ public sealed class SourceAgent
         {
             using var image = DiskImages.Open(asked.File, new ImageOpenOptions { Format = asked.Format, Allow = request.Allow });
             if (image.Length == 0) throw new ReplicationException(request.Group, $"group {request.Group}: disk {asked.Name} ({asked.File}) has no size", "A disk of 0 bytes cannot be protected.");
-            return new SourceDisk(id, asked.Name, Path.GetFullPath(asked.File), image.Format, image.Length, image.SectorSize);
+            return new SourceDisk(id, asked.Name, Path.GetFullPath(asked.File), image.Format, image.Length, image.SectorSize) { Seed = request.Seeds.GetValueOrDefault(asked.Name) };
         }
         catch (Exception e) when (e is ImageFormatException or IOException or UnauthorizedAccessException)
         {

@@ -9,4 +9,8 @@ namespace VmRepl.Replication.Source;
 /// <param name="Format">Format of the image; a disk protected as raw stays raw, whatever its guest writes to its beginning.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="SectorSize">Logical sector in bytes.</param>
-public sealed record SourceDisk(uint Id, string Name, string File, ImageFormat Format, long Length, int SectorSize);
+public sealed record SourceDisk(uint Id, string Name, string File, ImageFormat Format, long Length, int SectorSize)
+{
+    /// <summary>What its baseline begins from; null for nothing.</summary>
+    public SourceSeed? Seed { get; init; }
+}

@@ -24,6 +24,7 @@ internal sealed class SourceGroup : IProtectedGroup
     private readonly TimeProvider time;
     private readonly ILogger log;
     private readonly SequenceReserve sequences;
+    private readonly GroupSeeds seeds;
     private readonly SemaphoreSlim turn = new(1, 1);
     private readonly RoundProgress round = new();
 
@@ -41,6 +42,7 @@ internal sealed class SourceGroup : IProtectedGroup
         this.log = log;
         Definition = definition;
         sequences = new SequenceReserve(directory);
+        seeds = new GroupSeeds(definition, directory, log);
         progress = SourceJson.TryRead<SourceProgress>(directory, ProgressName) ?? new SourceProgress();
     }
 
@@ -59,7 +61,7 @@ internal sealed class SourceGroup : IProtectedGroup
         {
             var (running, error, now) = (isRunning, lastError, progress);
             var phase = running ? now.PointSequence == 0 ? "baseline" : "syncing" : error is not null ? "failed" : "idle";
-            return new SourceGroupStatus(Definition, now, phase, running ? round.TotalBytes : 0, running ? round.DoneBytes : 0, running ? round.ChangedBytes : 0, running ? round.Waiting : null, error?.Message, error?.Hint);
+            return new SourceGroupStatus(Definition, now, phase, running ? round.TotalBytes : 0, running ? round.DoneBytes : 0, running ? round.ChangedBytes : 0, running ? round.Waiting : null, error?.Message, error?.Hint) { Seeds = seeds.Outcomes };
         }
     }
 
@@ -135,7 +137,7 @@ internal sealed class SourceGroup : IProtectedGroup
             {
                 foreach (var disk in Definition.Disks) disks.Add(FrozenDisk.Open(Definition.Name, disk, Definition.Allow));
                 await using var link = NewLink();
-                var (result, after) = await new SnapshotRound(Definition, progress, sourceId, link, sequences, time, round).RunAsync(disks, cancellation);
+                var (result, after) = await new SnapshotRound(Definition, progress, sourceId, link, seeds, sequences, time, round).RunAsync(disks, cancellation);
                 Save(after);
                 return result;
             }
@@ -151,7 +153,7 @@ internal sealed class SourceGroup : IProtectedGroup
     }
 
     private ReplicaLink NewLink() => new(connector,
-        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true),
+        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true) { Seeds = seeds.Declare(hasPoint: progress.PointSequence != 0) },
         options, time, log, reason => round.Waiting = reason is null ? null : $"waiting for room at the replica: {reason}");
 
     private ReplicationException Note(Exception e)

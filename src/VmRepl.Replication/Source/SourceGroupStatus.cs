@@ -23,6 +23,9 @@ public sealed record SourceGroupStatus(
     string? LastError,
     string? NextStep)
 {
+    /// <summary>What the replica made of the disks' seeds.</summary>
+    public IReadOnlyList<SeedOutcome> Seeds { get; init; } = [];
+
     /// <summary>Of a served group; null otherwise.</summary>
     public FollowStatus? Following { get; init; }
 }

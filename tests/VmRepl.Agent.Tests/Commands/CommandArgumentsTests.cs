@@ -28,6 +28,18 @@ internal sealed class CommandArgumentsTests
     }
 
     [Test]
+    public void Protect_Seeds_StayAsTheyAreGiven()
+    {
+        var asked = (ProtectArguments)CommandRun.Of("protect", "vm1", "--disk", "sda=a.qcow2", "--disk", "sdb=b.qcow2", "--seed", "sdb=old/b=1,2.vhdx", "--seed", "sda=/x,format=raw", "--to", "h:1").Asked!;
+        Assert.That(asked.Seeds, Is.EqualTo(new[] { new DiskArgument("sdb", "old/b=1,2.vhdx", null), new DiskArgument("sda", "/x", ImageFormat.Raw) }));
+    }
+
+    [TestCase("sdz=x")]
+    [TestCase("sda=")]
+    [TestCase("sda=x,format=zip")]
+    public void Protect_SeedThatIsNone_IsAUsageError(string seed) => Assert.That(CommandRun.Of("protect", "vm1", "--disk", "sda=a.qcow2", "--seed", seed, "--to", "h:1").Status, Is.EqualTo(2));
+
+    [Test]
     public void Restore_AllOptions_AreHandedOn() => Assert.That(
         CommandRun.Of(
             "restore-vm", "vm1", "--to", "/out", "--at", "r1", "--format", "vhdx", "--from", "h:7", "--plan",

@@ -22,7 +22,7 @@ internal sealed class ReportJsonTests
         {
             "name", "phase", "inSync", "lagBytes", "lagSeconds", "replica", "disks", "lastPoint", "recoveryRange", "promise", "waiting", "scrub", "lastError", "capture", "following",
         }));
-        Assert.That(group.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size" }));
+        Assert.That(group.GetProperty("disks")[0].EnumerateObject().Select(p => p.Name), Is.EqualTo(new[] { "name", "file", "format", "size", "seed" }));
         Assert.That(group.GetProperty("lastPoint").GetRawText().Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal),
             Is.EqualTo("""{"sequence":42,"time":"2026-05-01T09:30:00.000000Z","bookmark":"r1"}"""));
         Assert.That(group.GetProperty("recoveryRange").GetProperty("from").GetString(), Is.EqualTo("2026-05-01T09:30:00.000000Z"));

@@ -21,6 +21,7 @@ internal static class SampleMessages
         new Refusal(RefusalCode.GroupTaken, "Group web belongs to another source.", "Choose another name."),
         new OpenGroup("web", Id, 7, Disks, true),
         new OpenGroup("web", Id, 7, Disks, true) { AckMode = AckMode.Sync, LeaseMs = uint.MaxValue },
+        new OpenGroup("web", Id, 7, Disks, true) { Seeds = [new DeclaredSeed(0, "/srv/old/\n../ü.qcow2", ""), new DeclaredSeed(uint.MaxValue, "", "vhdx")] },
         new GroupState("baseline", 1, 2, 3, 4, 5, 6),
         new GroupState("following", 1, 2, 3, 4, 5, 6) { NewestTimeUs = 7, NewestRewind = ulong.MaxValue, MetadataKeys = ["definition", ""] },
         new RecordBatch(0, 0, [SampleRecords.Zero(2)]),
@@ -77,6 +78,10 @@ internal static class SampleMessages
         new TestList("web", [new FailoverTest(9, 1, false, "guest agent", "The guest's kernel panicked.", null, null, 2100, "QEMU 7.2.22, tcg", "host1")]),
         new TestList("web", []),
         new ScrubProgress(1L << 40, 5),
+        new SeedDisk(7, uint.MaxValue),
+        new SeedProgress(7, 1L << 40, 5),
+        new DiskSeeded(7, 1L << 40, 1L << 30, "qcow2", ""),
+        new DiskSeeded(ulong.MaxValue, 0, 0, "", "it cannot be read"),
         new ScrubReport("web", 1L << 40, 1, 2, 3, 4_000_000, 0, []),
         new ScrubReport("web", 5, 4, 3, 2, 1, 70, [
             new ScrubDamage("system", 2048, 8, "segment 1, offset 4096", 300, [new RecoveryPoint(5, 1, null, "crash"), new RecoveryPoint(9, -1, "before", "application")]),

@@ -18,7 +18,7 @@ internal sealed class DiskFile
 
     public string Path { get; }
 
-    public SourceDisk Disk { get; }
+    public SourceDisk Disk { get; set; }
 
     /// <summary>What the disk holds now.</summary>
     public byte[] Contents { get; }

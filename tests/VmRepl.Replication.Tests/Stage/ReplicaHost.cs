@@ -4,6 +4,7 @@ using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Security;
 using VmRepl.Replication.Replica;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Replication.Tests.Stage;
 
@@ -11,11 +12,13 @@ namespace VmRepl.Replication.Tests.Stage;
 internal sealed class ReplicaHost : IAsyncDisposable
 {
     private readonly Lock gate = new();
+    private readonly SeedDirectories? seeds;
     private readonly List<Task> serving = [];
     private CancellationTokenSource stopping = new();
 
-    public ReplicaHost(IHostDirectory directory, ReplicaOptions? options = null, JournalOptions? journal = null)
+    public ReplicaHost(IHostDirectory directory, ReplicaOptions? options = null, JournalOptions? journal = null, SeedDirectories? seeds = null)
     {
+        this.seeds = seeds;
         if (journal is not null) StoreSettings = Settings with { Journal = journal };
         Options = options ?? new ReplicaOptions();
         Open(directory);
@@ -68,7 +71,7 @@ internal sealed class ReplicaHost : IAsyncDisposable
     {
         stopping = new CancellationTokenSource();
         Store = ReplicaStore.OpenForWriting(directory, StoreSettings);
-        Site = new ReplicaSite(Store, Options, TimeProvider.System, Log);
+        Site = new ReplicaSite(Store, Options, TimeProvider.System, Log) { Seeds = seeds };
         IsUp = true;
     }
 

@@ -35,6 +35,7 @@ internal sealed class GroupFollower
     private readonly AnchorKeeper anchors;
     private readonly LinkJudge judge;
     private readonly FollowProgress progress;
+    private readonly GroupSeeds seeds;
 
     // What a write waits for where the promise begins while so much is on its way, or as old as this: little enough either way.
     private const long CloseBytes = 1 << 20;
@@ -65,6 +66,7 @@ internal sealed class GroupFollower
         anchors = new AnchorKeeper(disks, stream, changes);
         judge = new LinkJudge(disks, anchors, sequences, memory);
         progress = new FollowProgress(time);
+        seeds = new GroupSeeds(group, directory, log);
     }
 
     /// <summary>Why the last link was made as it was, oldest first.</summary>
@@ -120,6 +122,9 @@ internal sealed class GroupFollower
             };
         }
     }
+
+    /// <summary>What the replica made of the disks' seeds.</summary>
+    public IReadOnlyList<SeedOutcome> Seeds => seeds.Outcomes;
 
     /// <summary>The device through which a disk is used. Stays usable without a replica.</summary>
     /// <param name="stopping">Cancelled when writes are to wait for the replica no longer.</param>
@@ -197,6 +202,7 @@ internal sealed class GroupFollower
             new OpenGroup(group.Name, sourceId, group.Epoch, [.. group.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, d.Format.Name()))], Create: true)
             {
                 AckMode = options.Acknowledgement switch { AcknowledgementMode.Sync => AckMode.Sync, AcknowledgementMode.SemiSync => AckMode.SemiSync, _ => AckMode.Async },
+                Seeds = seeds.Declare(hasPoint: memory.Progress.FirstPointTimeUs != 0),
                 LeaseMs = options.Acknowledgement == AcknowledgementMode.Sync ? (uint)Math.Min(uint.MaxValue, options.Lease.TotalMilliseconds) : 0,
             },
             linkOptions,
@@ -275,6 +281,7 @@ internal sealed class GroupFollower
     private async Task CopyAsync(ReplicaLink made, bool isBaseline, CancellationToken cancellation)
     {
         using var digest = new BlockDigest(made.StoreId, sourceId);
+        if (isBaseline) await seeds.UseAsync(made, said => waiting = said, cancellation);
         while (await stream.WaitForCopyAsync(cancellation))
         {
             var metadata = GroupMetadata.Read(group);

@@ -52,7 +52,7 @@ internal sealed class ServedGroup : IProtectedGroup
             var progress = new SourceProgress { PointSequence = now.PointSequence, PointTimeUs = now.PointTimeUs, FirstPointTimeUs = now.FirstPointTimeUs };
             var isCopying = now.Phase is "baseline" or "resync";
             // What is on its way is marked as well, but may be there several times.
-            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, Math.Max(now.LagBytes, now.DirtyBytes), now.Waiting, now.LastError, now.NextStep) { Following = now };
+            return new SourceGroupStatus(Definition, progress, now.Phase, isCopying ? now.TotalBytes : 0, isCopying ? now.DoneBytes : 0, Math.Max(now.LagBytes, now.DirtyBytes), now.Waiting, now.LastError, now.NextStep) { Following = now, Seeds = follower?.Seeds ?? [] };
         }
     }
 

@@ -1,0 +1,49 @@
+using Microsoft.Extensions.Logging;
+using VmRepl.Blocks.Files;
+using VmRepl.Images;
+using VmRepl.Protocol.Messages;
+
+namespace VmRepl.Replication.Source;
+
+/// <summary>
+/// The seeds of a group's disks, on the source's side: which the replica is asked to use, and what it made of them, in the file <c>seeds.json</c>. A disk that was seeded is not seeded again by the same store,
+/// for that would put the seed's contents over what was brought over since.
+/// </summary>
+internal sealed class GroupSeeds(SourceGroupDefinition group, IHostDirectory directory, ILogger log)
+{
+    private const string FileName = "seeds.json";
+
+    /// <summary>What became of them so far.</summary>
+    public IReadOnlyList<SeedOutcome> Outcomes { get; private set; } = SourceJson.TryRead<List<SeedOutcome>>(directory, FileName) ?? [];
+
+    /// <summary>What an opening says of them; nothing once the group has a point.</summary>
+    public DeclaredSeed[] Declare(bool hasPoint) =>
+        hasPoint ? [] : [.. group.Disks.Where(d => d.Seed is not null).Select(d => new DeclaredSeed(d.Id, d.Seed!.File, d.Seed.Format?.Name() ?? ""))];
+
+    /// <summary>Has the replica fill its live images, disk by disk, before a baseline compares anything.</summary>
+    /// <param name="tell">Told what is waited for, in a sentence, and null at the end.</param>
+    /// <exception cref="IOException">The state cannot be written, or the link ended.</exception>
+    public async Task UseAsync(ReplicaLink link, Action<string?> tell, CancellationToken cancellation)
+    {
+        foreach (var disk in group.Disks)
+        {
+            if (disk.Seed is not { } seed || Outcomes.Any(o => o.Disk == disk.Name && o.StoreId == link.StoreId)) continue;
+            tell($"the replica fills disk {disk.Name} from {seed.File}");
+            link.SeedProgressed = p => tell($"the replica fills disk {disk.Name} from {seed.File}: {p.DoneBytes * 100.0 / Math.Max(1, p.TotalBytes):0} %");
+            try
+            {
+                var answer = await link.AskAsync<DiskSeeded>(id => new SeedDisk(id, disk.Id), cancellation);
+                var outcome = new SeedOutcome(disk.Name, link.StoreId, seed.File, answer.Format, answer.Length, answer.CopiedBytes, answer.Problem);
+                IReadOnlyList<SeedOutcome> next = [.. Outcomes.Where(o => o.Disk != disk.Name), outcome];
+                SourceJson.Write(directory, FileName, next);
+                Outcomes = next;
+                LinkLog.Seeded(log, group.Name, disk.Name, answer.CopiedBytes, seed.File, answer.Problem.Length == 0 ? "to its end" : answer.Problem);
+            }
+            finally
+            {
+                link.SeedProgressed = null;
+                tell(null);
+            }
+        }
+    }
+}
