@@ -53,6 +53,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "getrusage", SetLastError = true)]
     public static unsafe partial int GetResourceUsage(int who, long* usage);
 
+    [LibraryImport("libc", EntryPoint = "gettid")]
+    public static partial int GetThreadId();
+
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nint length, int advice);
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using VmRepl.Blocks.Files;
 using VmRepl.Nbd.Transport;
 
 namespace VmRepl.Nbd.Server;
@@ -14,8 +16,12 @@ internal sealed class Turn(ReceiveBuffer receive)
     private const long Working = 1;
     private const long Next = 2;
 
+    // A thread that works so long, and does not wait, may be at something long.
+    private static readonly long WorkTicksMax = Stopwatch.Frequency * 40 / 1000;
+
     private long word;
     private long workingSince;
+    private int worker;
 
     public ReceiveBuffer Receive { get; private set; } = receive;
 
@@ -30,6 +36,7 @@ internal sealed class Turn(ReceiveBuffer receive)
     {
         var id = word;
         Volatile.Write(ref workingSince, now);
+        Volatile.Write(ref worker, ThreadWaits.Current);
         // A full fence: whoever looks after the stalled ones may be going to sleep, and is looked at next.
         Interlocked.Exchange(ref word, id | Working);
         return id;
@@ -38,11 +45,16 @@ internal sealed class Turn(ReceiveBuffer receive)
     /// <returns>False where the turn was taken meanwhile: it is another's now.</returns>
     public bool EndWork(long id) => Interlocked.CompareExchange(ref word, id + Next, id | Working) == (id | Working);
 
-    /// <summary>Takes the turn from a thread that has worked in it since before <paramref name="limit"/>. The buffers are others afterwards.</summary>
+    /// <summary>
+    /// Takes the turn from a thread that has worked in it since before <paramref name="limit"/> and waits, or does so for very long. The buffers are others afterwards. From one that only lost its processor to somebody it is not taken:
+    /// another thread would be one more that wants one.
+    /// </summary>
     public bool TryTake(long limit)
     {
         var seen = Volatile.Read(ref word);
-        if ((seen & Working) == 0 || Volatile.Read(ref workingSince) > limit) return false;
+        var since = Volatile.Read(ref workingSince);
+        if ((seen & Working) == 0 || since > limit) return false;
+        if (since > limit - WorkTicksMax && ThreadWaits.IsAtWork(Volatile.Read(ref worker))) return false;
         if (Interlocked.CompareExchange(ref word, (seen & ~Working) + Next, seen) != seen) return false;
         Receive = Receive.Continue();
         if (Batch.Length > 0) Left = Batch;

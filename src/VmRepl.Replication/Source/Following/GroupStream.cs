@@ -314,17 +314,20 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
         links++;
         var given = queue.Clear();
         foreach (var flight in given) flight.Disk?.Marks.End(flight.Extent, clean: false);
-        // Not under the lock: whoever waits goes on where it is told.
-        ThreadPool.QueueUserWorkItem(static lost =>
-        {
-            foreach (var flight in lost) flight.Durable?.TrySetResult(false);
-        }, given, preferLocal: false);
+        _ = TellLostAsync(given);
 
         foreach (var disk in disks) disk.CopyNothing();
         room.Set();
         copying.Set();
         work.Set();
         return wasInSync;
+    }
+
+    private static async Task TellLostAsync(List<Flight> given)
+    {
+        // Not under the lock: whoever waits goes on where it is told.
+        await Task.Yield();
+        foreach (var flight in given) flight.Durable?.TrySetResult(false);
     }
 
     /// <returns>Whether the replica was in sync before.</returns>
