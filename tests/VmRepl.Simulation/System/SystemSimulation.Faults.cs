@@ -115,6 +115,9 @@ internal sealed partial class SystemSimulation
             // It went down on the way, or has no room to note the stop: then it is as if it was killed.
             if (!source.Volume.IsDown) CrashNow(source.Volume, isSource: true);
         }
+
+        // Noted here: what comes next may bring it up again in this same step, and a loss of power would pass for a stop (seed 700055).
+        if (source is { Volume.IsDown: true, Follower: not null }) SourceIsDown(source.Volume.CrashedAs!.Value);
     }
 
     private void CutNow()

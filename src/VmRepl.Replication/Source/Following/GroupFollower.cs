@@ -14,7 +14,7 @@ namespace VmRepl.Replication.Source.Following;
 /// Follows the disks of one group: every change goes through its devices, is carried out locally and sent to the replica, or tracked while it cannot be. It keeps one link to the replica, as long as it runs: a
 /// connection that breaks is made anew and goes on where it was; a link that is given up (refused, the replica has less than it acknowledged, the agent's state cannot be written) is made anew with a resync.
 /// </summary>
-internal sealed class GroupFollower
+internal sealed partial class GroupFollower
 {
     private const string BaselinePhase = "baseline";
 
@@ -43,6 +43,9 @@ internal sealed class GroupFollower
     private static readonly TimeSpan AwaitedGatherFor = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan CloseTime = TimeSpan.FromMilliseconds(100);
 
+    // What an earlier life of the agent knew to be durable at the replica.
+    private readonly ulong durableBefore;
+
     private ReplicaLink? link;
     private volatile ReplicationException? lastError;
     private volatile string? waiting;
@@ -57,7 +60,8 @@ internal sealed class GroupFollower
         // A connection that does not come back is waited for: meanwhile changes are tracked, and nothing is lost by waiting.
         this.linkOptions = linkOptions with { RetryFor = TimeSpan.FromHours(12), GoneAfter = options.GoneAfter, PingInterval = options.Acknowledgement == AcknowledgementMode.Sync ? options.Lease / 4 : linkOptions.PingInterval };
         memory = new FollowMemory(directory) { Cause = cause };
-        memory.NoteDeath(disks.Max(d => LastSignUs(d)), (disks.Max(d => d.Marks.DurableAtReplica), disks.Max(d => d.Marks.DurableTimeUs)));
+        durableBefore = disks.Max(d => d.Marks.DurableAtReplica);
+        memory.NoteDeath(disks.Max(d => LastSignUs(d)), (durableBefore, disks.Max(d => d.Marks.DurableTimeUs)));
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
         promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, IsClose) : null;
         answers = new AnswerRule(stream, promise, options, time);
@@ -71,57 +75,6 @@ internal sealed class GroupFollower
 
     /// <summary>Why the last link was made as it was, oldest first.</summary>
     public IReadOnlyList<LinkDecision> Decisions => memory.Decisions;
-
-    public FollowStatus Status
-    {
-        get
-        {
-            var phase = stream.Phase;
-            var (current, isInSync) = (link, stream.IsInSync);
-            var down = current?.DownReason;
-            var known = memory.Progress;
-            var dirty = disks.Sum(d => d.Marks.DirtyBytes);
-            // What an earlier life of the agent knew, before there is a link.
-            var durable = stream.Durable != 0 ? stream.Durable : disks.Max(d => d.Marks.DurableAtReplica);
-            var (flight, point) = (stream.OldestFlightUs, stream.NewestPoint is { Sequence: not 0 } newest ? newest : (Sequence: known.PointSequence, TimeUs: known.PointTimeUs));
-            return new FollowStatus
-            {
-                Phase = phase switch { StreamPhase.Alone => "tracking", StreamPhase.Baseline => "baseline", StreamPhase.Resync => "resync", _ => !isInSync ? "resync" : down is null ? "in-sync" : "disconnected" },
-                IsInSync = isInSync,
-                Acknowledgement = options.Acknowledgement,
-                OnLoss = options.OnLoss,
-                GoesAsAsync = answers.GoesAsAsync,
-                Promise = promise?.State,
-                InSyncSinceUs = known.InSyncSinceUs,
-                LostSyncUs = known.LostSyncUs,
-                LagBytes = stream.LagBytes,
-                OldestMissingUs = isInSync || dirty == 0 || known.MissingSinceUs == 0 ? flight : Math.Min(known.MissingSinceUs, flight ?? long.MaxValue),
-                DirtyBytes = dirty,
-                DirtyIsExact = disks.All(d => d.Marks.SegmentDirtyBytes == 0 && !d.ComparesFirst),
-                ToCopyBytes = stream.ToCopyBytes,
-                TotalBytes = progress.TotalBytes,
-                DoneBytes = progress.DoneBytes,
-                BytesPerSecond = progress.Rate,
-                Last = Math.Max(stream.Last, durable),
-                LastTimeUs = stream.LastTimeUs,
-                Durable = durable,
-                Overflows = stream.Overflows,
-                Anchors = anchors.Count,
-                HeldByAnchors = anchors.Held,
-                CreditBytes = current?.CreditBytes ?? 0,
-                BytesSent = (current?.BytesSent ?? 0) + known.BytesSent,
-                PointSequence = point.Sequence,
-                PointTimeUs = point.TimeUs,
-                FirstPointTimeUs = known.FirstPointTimeUs,
-                LinkDown = down,
-                LinkSinceUs = phase == StreamPhase.Alone ? 0 : current?.DownOrUpSinceUs ?? 0,
-                Waiting = waiting,
-                LastError = lastError?.Message,
-                NextStep = lastError?.Hint,
-                IsRefused = lastError?.IsRefusal ?? false,
-            };
-        }
-    }
 
     /// <summary>What the replica made of the disks' seeds.</summary>
     public IReadOnlyList<SeedOutcome> Seeds => seeds.Outcomes;
@@ -293,10 +246,6 @@ internal sealed class GroupFollower
         }
     }
 
-    /// <summary>The newest moment at which an earlier life of the agent is known to have followed a disk, microseconds since 1970.</summary>
-    private static long LastSignUs(FollowedDisk disk) =>
-        Math.Max(disk.Marks.DurableTimeUs, new[] { disk.Marks.LastBegun, disk.Marks.LastEnded }.Max(t => t is { } at ? (at - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond : 0));
-
     /// <summary>How the replica is brought level, kept for <c>vmrepl why</c>.</summary>
     private void Decide(ReplicaLink made, bool isBaseline)
     {
@@ -308,16 +257,6 @@ internal sealed class GroupFollower
         // What an earlier link brought over and came to no end is not this one's.
         progress.TakeCost();
         FollowLog.Decided(log, group.Name, kept.Decision, kept.Cause, dirty);
-    }
-
-    /// <summary>The newest point is what the replica says it is. Its time is the newest record's where it is that; otherwise it is not earlier than that of a point known before.</summary>
-    private void NotePoint(GroupState replica)
-    {
-        var known = memory.Progress;
-        memory.NoteNewestPoint((replica.LastPoint, replica.LastPoint == 0 ? 0
-            : replica.LastPoint == replica.Durable ? replica.NewestTimeUs
-            : known.PointSequence <= replica.LastPoint ? Math.Max(known.PointTimeUs, replica.FirstPointTimeUs)
-            : replica.FirstPointTimeUs));
     }
 
     private bool IsClose() => stream.LagBytes <= CloseBytes || stream.OldestFlightUs is not { } oldest || time.NowUs() - oldest <= CloseTime.TotalMicroseconds;
