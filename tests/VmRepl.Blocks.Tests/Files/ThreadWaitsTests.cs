@@ -36,7 +36,7 @@ public class ThreadWaitsTests
             waiter.Join();
         }
 
-        Assert.That(ThreadWaits.IsAtWork(working), Is.False, "it has ended");
+        Assert.That(() => ThreadWaits.IsAtWork(working), Is.False.After(5000, 5), "it has ended");
     }
 
     [Test]
