@@ -34,6 +34,15 @@ internal sealed class Relay : IDisposable
     /// <summary>Bytes from the source so far, over all connections.</summary>
     public long Sent => Interlocked.Read(ref sent);
 
+    /// <summary>Bytes from the source over that one of the connections that are up which has sent most: the link, where others only ask how things stand.</summary>
+    public long SentByLink
+    {
+        get
+        {
+            lock (gate) return connections.Max(c => c.Sent);
+        }
+    }
+
     /// <summary>Connections that were let through so far.</summary>
     public int Connections { get; private set; }
 

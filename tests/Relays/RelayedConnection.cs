@@ -6,14 +6,24 @@ namespace VmRepl.Tests;
 internal sealed class RelayedConnection
 {
     private readonly Socket source, replica;
+    private long sent;
 
     public RelayedConnection(Relay relay, Socket source, Socket replica)
     {
         (this.source, this.replica) = (source, replica);
         source.NoDelay = true;
-        new RelayedFlow(relay, source, replica, relay.Count, Break).Start();
+        new RelayedFlow(relay, source, replica, Count, Break).Start();
         new RelayedFlow(relay, replica, source, static _ => { }, Break).Start();
+
+        void Count(int bytes)
+        {
+            Interlocked.Add(ref sent, bytes);
+            relay.Count(bytes);
+        }
     }
+
+    /// <summary>Bytes from the source so far.</summary>
+    public long Sent => Interlocked.Read(ref sent);
 
     public bool IsBroken { get; private set; }
 
