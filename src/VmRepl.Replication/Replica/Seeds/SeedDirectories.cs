@@ -61,6 +61,6 @@ public sealed class SeedDirectories(IReadOnlyList<string> directories)
         }
 
         if (found is not null) return found;
-        throw new SeedRefusedException($"it does not lie in one of the directories that this replica takes seeds from ({Setting}), or is no regular file", $"A seed is a regular file, no link, below one of those directories.", refused);
+        throw new SeedRefusedException($"it does not lie in one of the directories that this replica takes seeds from ({Setting}), or is no regular file", "A seed is a regular file, no link, below one of those directories.", refused);
     }
 }

@@ -28,7 +28,7 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
             }
             catch (SeedRefusedException e)
             {
-                return new Refusal(RefusalCode.SeedRefused, Bounded($"group {open.Group}: the seed of disk {disk.Name}, {seed.File}, is not taken: {e.Message}"), e.Hint);
+                return new Refusal(RefusalCode.SeedRefused, Told($"group {open.Group}: the seed of disk {disk.Name}, {seed.File}, is not taken: {e.Message}"), e.Hint);
             }
         }
 
@@ -55,7 +55,7 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
         {
             // It could be opened when the group was made: the baseline goes on without it.
             SessionLog.SeedUnused(log, name, seed.File, e.Message);
-            await connection.SendAsync(new DiskSeeded(ask.Id, 0, 0, seed.Format, Bounded(e.Message)), cancellation);
+            await connection.SendAsync(new DiskSeeded(ask.Id, 0, 0, seed.Format, Told(e.Message)), cancellation);
             return;
         }
 
@@ -76,10 +76,10 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
             // The source notes the disk as seeded, for good.
             disk.Flush();
             SessionLog.Seeded(log, name, seed.File, ask.Disk, copy.CopiedBytes, copy.Problem ?? "to its end");
-            await connection.SendAsync(new DiskSeeded(ask.Id, image.Length, copy.CopiedBytes, image.Format.Name(), Bounded(copy.Problem ?? "")), cancellation);
+            await connection.SendAsync(new DiskSeeded(ask.Id, image.Length, copy.CopiedBytes, image.Format.Name(), Told(copy.Problem ?? "")), cancellation);
         }
     }
 
-    // A text that travels has a bound, in bytes.
-    private static string Bounded(string text) => text.Length <= 1000 ? text : text[..1000];
+    // A text that travels has a bound in bytes, and no half of a character at its end.
+    private static string Told(string text) => text.Length <= 1000 ? text : string.Concat(text.EnumerateRunes().Take(1000));
 }

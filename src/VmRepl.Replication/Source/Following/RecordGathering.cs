@@ -2,7 +2,7 @@ namespace VmRepl.Replication.Source.Following;
 
 /// <summary>
 /// Lets records gather, so that many go in one message: a message costs both sides some system calls and a flush, whatever is in it. The first after a pause goes out at once. Where a guest waits for the replica, what comes while a message is
-/// on its way goes out when that is acknowledged, as nothing that it waits for would be faster. Not safe for concurrent use.
+/// on its way goes out when that is acknowledged, however soon that is. Not safe for concurrent use.
 /// </summary>
 /// <param name="longest">That a record waits.</param>
 /// <param name="answered">Where a guest waits: ends when the replica has acknowledged what was sent.</param>
