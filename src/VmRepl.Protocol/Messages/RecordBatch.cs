@@ -23,13 +23,16 @@ public sealed record RecordBatch(uint Lane, ulong Previous, Record[] Records) : 
     {
         var batch = new RecordBatch(fields.UInt32("batch lane"), fields.UInt64("batch previous"), fields.Records("batch records"));
         if (batch.Records.Length == 0) throw fields.Wrong("batch records", "at least one", "none");
-        var previous = batch.Previous;
-        foreach (var record in batch.Records)
+        CheckAscending("batch records", batch.Previous, batch.Records, ref fields);
+        return batch;
+    }
+
+    internal static void CheckAscending(string field, ulong previous, Record[] records, ref MessageFields fields)
+    {
+        foreach (var record in records)
         {
-            if (record.Header.Sequence <= previous) throw fields.Wrong("batch records", $"a sequence above {previous}", $"{record.Header.Sequence}");
+            if (record.Header.Sequence <= previous) throw fields.Wrong(field, $"a sequence above {previous}", $"{record.Header.Sequence}");
             previous = record.Header.Sequence;
         }
-
-        return batch;
     }
 }

@@ -23,6 +23,8 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
 
     private readonly Channel<IMessage> records = Channel.CreateUnbounded<IMessage>(new UnboundedChannelOptions { SingleReader = true });
     private ulong received;
+    // Newest that came on this connection, or what was durable when it began: the next batch follows it.
+    private ulong newest = group.Journal.Position.Durable;
 
     /// <summary>What of a message counts against the credit.</summary>
     public static long Weigh(IMessage message) => message switch { RecordBatch batch => Weigh(batch.Records), BaselineBatch batch => Weigh(batch.Records), _ => 0 };
@@ -57,12 +59,13 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
             {
                 if (next is RecordBatch following)
                 {
-                    CheckOrder(following, batch);
+                    CheckOrder(following);
                     batch.AddRange(following.Records);
                     bytes += Weigh(following.Records);
                 }
                 else if (next is BaselineBatch filling)
                 {
+                    Follow(filling.Previous, filling.Records);
                     baseline.AddRange(filling.Records);
                     filled.Add(filling);
                     bytes += Weigh(filling.Records);
@@ -72,7 +75,7 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
             // Records follow a baseline, never the other way round, so the order between the two kinds is kept.
             if (baseline.Count > 0)
             {
-                Verify(baseline);
+                baseline.ForEach(record => record.VerifyPayload());
                 await room.RunAsync(() => group.ApplyBaseline(baseline), cancellation);
                 received = baseline[^1].Header.Sequence;
                 await AcknowledgeAsync(Weigh(baseline), cancellation);
@@ -109,18 +112,6 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
         return connection.SendAsync(new Ack(Math.Max(received, position.Durable), position.Durable, position.Applied, (ulong)granted), cancellation).AsTask();
     }
 
-    private void Verify(List<Record> baseline)
-    {
-        var last = received;
-        foreach (var record in baseline)
-        {
-            record.VerifyPayload();
-            // Acknowledged by the newest number received: one that came late would count as taken before it is.
-            if (record.Header.Sequence <= last) throw new ArgumentException($"{record} came after {last}");
-            last = record.Header.Sequence;
-        }
-    }
-
     /// <param name="durable">Called when the batch is durable and not yet applied.</param>
     private void Append(List<Record> batch, Action? durable)
     {
@@ -141,22 +132,41 @@ internal sealed class RecordLane(FramedConnection connection, GroupStore group, 
     }
 
     /// <summary>A batch follows the one before it without a hole, unless its first record names the hole.</summary>
-    private void CheckOrder(RecordBatch batch, List<Record> waiting)
+    private void CheckOrder(RecordBatch batch)
     {
-        if (group.Phase == GroupPhase.Baseline) return;
-        var last = waiting.Count > 0 ? waiting[^1].Header.Sequence : group.Journal.Position.Durable;
         var first = batch.Records[0].Header;
+        if (group.Phase == GroupPhase.Baseline)
+        {
+            // A source that was started anew counts on from a number that it had reserved: what came before is known by what it says, not by the number.
+            Follow(batch.Previous, batch.Records);
+            return;
+        }
+
         if (first.Attributes?.GetValueOrDefault(RecordAttribute.GapFrom) is { } from)
         {
             var to = first.Attributes.GetValueOrDefault(RecordAttribute.GapTo);
-            if (from != Text(last + 1) || to != Text(first.Sequence - 1) || first.Sequence <= last + 1)
-                throw new ArgumentException($"{batch.Records[0]} gives up the sequences from {from} to {to}, those from {last + 1} to {first.Sequence - 1} are missing");
+            if (from != Text(newest + 1) || to != Text(first.Sequence - 1) || first.Sequence <= newest + 1)
+                throw new ArgumentException($"{batch.Records[0]} gives up the sequences from {from} to {to}, those from {newest + 1} to {first.Sequence - 1} are missing");
+            newest = batch.Records[^1].Header.Sequence;
         }
-        else if (batch.Previous != last || first.Sequence != last + 1)
+        else if (first.Sequence != newest + 1)
         {
-            throw new ArgumentException($"a batch after sequence {batch.Previous}, beginning with {first.Sequence}, came where one after {last} was due");
+            throw OutOfOrder(batch.Previous, first.Sequence);
+        }
+        else
+        {
+            Follow(batch.Previous, batch.Records);
         }
     }
+
+    /// <summary>What is acknowledged is acknowledged by the newest number: what was overtaken, or got lost, would count as taken.</summary>
+    private void Follow(ulong previous, Record[] records)
+    {
+        if (previous != newest) throw OutOfOrder(previous, records[0].Header.Sequence);
+        newest = records[^1].Header.Sequence;
+    }
+
+    private ArgumentException OutOfOrder(ulong previous, ulong first) => new($"a batch after sequence {previous}, beginning with {first}, came where one after {newest} was due");
 
     private static string Text(ulong sequence) => sequence.ToString(CultureInfo.InvariantCulture);
 

@@ -13,6 +13,8 @@ internal sealed class LinkBacklog
     private long sentBytes;
     private long resendingBytes;
     private long grantedBytes;
+    // What the connection's next message follows: the newest that went out on it, or what was durable when it began.
+    private ulong previous;
 
     /// <summary>Newest sequence that was put here.</summary>
     public ulong LastSent { get; private set; }
@@ -40,7 +42,7 @@ internal sealed class LinkBacklog
 
     /// <summary>Takes new records; their memory is held until they are acknowledged.</summary>
     /// <param name="areSent">Whether they go out now; else they queue behind what is to go out again: the order is the sequence's, always.</param>
-    /// <returns>The sequence before them.</returns>
+    /// <returns>What went before them on this connection, where they go out now.</returns>
     public ulong Add(IReadOnlyList<SentRecord> records, bool areSent)
     {
         foreach (var record in records)
@@ -51,9 +53,8 @@ internal sealed class LinkBacklog
             else resendingBytes += CreditRule.Weigh(record.Record);
         }
 
-        var previous = LastSent;
         LastSent = records[^1].Record.Header.Sequence;
-        return previous;
+        return areSent ? Follow(LastSent) : 0;
     }
 
     /// <summary>A new connection: what the replica has is forgotten, everything else is to go out again. Credit is counted anew on each connection.</summary>
@@ -69,18 +70,21 @@ internal sealed class LinkBacklog
             else record.Memory?.Release();
         }
 
+        previous = durable;
         sentBytes = 0;
         resendingBytes = resending.Sum(r => CreditRule.Weigh(r.Record));
         grantedBytes = Bytes(creditBytes);
     }
 
     /// <summary>The first that is to go out again goes out.</summary>
-    public void BeginResend()
+    /// <returns>What went before it on this connection.</returns>
+    public ulong BeginResend()
     {
         var record = resending.Dequeue();
         unacknowledged.Enqueue(record);
         sentBytes += CreditRule.Weigh(record.Record);
         resendingBytes -= CreditRule.Weigh(record.Record);
+        return Follow(record.Record.Header.Sequence);
     }
 
     /// <summary>Forgets what is acknowledged, and takes the credit.</summary>
@@ -89,6 +93,13 @@ internal sealed class LinkBacklog
         grantedBytes = Bytes(ack.CreditBytes);
         // Baseline contents count as taken when written; they are made durable as a whole, by the record that ends the baseline.
         while (unacknowledged.TryPeek(out var oldest) && oldest.Record.Header.Sequence <= (oldest.IsBaseline ? Math.Max(ack.Received, ack.Durable) : ack.Durable)) unacknowledged.Dequeue().Memory?.Release();
+    }
+
+    private ulong Follow(ulong sequence)
+    {
+        var before = previous;
+        previous = sequence;
+        return before;
     }
 
     private static long Bytes(ulong credit) => (long)Math.Min(credit, long.MaxValue / 2);

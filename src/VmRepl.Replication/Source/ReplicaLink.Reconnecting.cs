@@ -77,7 +77,6 @@ internal sealed partial class ReplicaLink
     /// <summary>Sends again what the replica does not have, within its credit, and asks again what it has not answered. The sender's place is held.</summary>
     private async Task ResendAsync(OpenedGroup opened, Task<string> following, CancellationToken cancellation)
     {
-        var previous = opened.State.Durable;
         // Not disposed of here: the end of the connection, whenever it comes, still cancels it.
         var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         _ = following.ContinueWith(_ => ended.CancelAsync(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -92,10 +91,10 @@ internal sealed partial class ReplicaLink
                 await WaitUntilAsync(() => backlog.HasCreditToResend(weight), ended.Token);
                 // Held through the sending: a replica that acknowledges what it has not been sent must not be sent what this memory holds next.
                 sent.Memory?.Hold();
-                lock (gate) backlog.BeginResend();
-                await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch([sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
+                ulong previous;
+                lock (gate) previous = backlog.BeginResend();
+                await opened.Connection.SendAsync(sent.IsBaseline ? new BaselineBatch(previous, [sent.Record]) : new RecordBatch(0, previous, [sent.Record]), ended.Token);
                 sent.Memory?.Release();
-                previous = sent.Record.Header.Sequence;
             }
 
             IMessage[] asked;

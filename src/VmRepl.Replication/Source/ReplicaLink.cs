@@ -155,7 +155,7 @@ internal sealed partial class ReplicaLink : IAsyncDisposable
                     previous = backlog.Add(sent, areSent: current is not null);
                 }
 
-                if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(records) : new RecordBatch(0, previous, records), cancellation);
+                if (current is not null) await TrySendAsync(current, isBaseline ? new BaselineBatch(previous, records) : new RecordBatch(0, previous, records), cancellation);
                 return;
             }
             finally

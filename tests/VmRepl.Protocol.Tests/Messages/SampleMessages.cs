@@ -26,7 +26,7 @@ internal static class SampleMessages
         new GroupState("following", 1, 2, 3, 4, 5, 6) { NewestTimeUs = 7, NewestRewind = ulong.MaxValue, MetadataKeys = ["definition", ""] },
         new RecordBatch(0, 0, [SampleRecords.Zero(2)]),
         new RecordBatch(3, 4, [SampleRecords.Zero(5), SampleRecords.Write(6, 4096 + 512), SampleRecords.Fact(Protocol.Records.RecordKind.Bookmark, 9, [], ("name", "before"))]),
-        new BaselineBatch([SampleRecords.Write(0, 1024), SampleRecords.Zero(0)]),
+        new BaselineBatch(5, [SampleRecords.Write(6, 1024), SampleRecords.Zero(9)]),
         new Ack(10, 9, 8, 1UL << 40),
         new DigestCompare(1, 2, 65536, [new Extent(0, 65536), new Extent(131072, 65537)], SampleRecords.Random(48)),
         new DigestCompare(1, 2, 4096, [], []),

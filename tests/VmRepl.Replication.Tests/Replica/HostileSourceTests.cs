@@ -29,7 +29,7 @@ public class HostileSourceTests
         yield return Case("a resync that names more than the hole", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(9, (RecordAttribute.GapFrom, 3), (RecordAttribute.GapTo, 9))]));
         yield return Case("a resync that names a hole where none is", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.ResyncBegin(3, (RecordAttribute.GapFrom, 3), (RecordAttribute.GapTo, 2))]));
         yield return Case("an older epoch", RefusalCode.OutOfOrder, new RecordBatch(0, 2, [RawPeer.Write(3, epoch: 0)]));
-        yield return Case("baseline contents after the baseline", RefusalCode.OutOfOrder, new BaselineBatch([RawPeer.Write(3)]));
+        yield return Case("baseline contents after the baseline", RefusalCode.OutOfOrder, new BaselineBatch(2, [RawPeer.Write(3)]));
         yield return Case("a question about no disk", RefusalCode.OutOfOrder, new AllocationQuery(1, 7, [new Extent(0, 512)]));
         yield return Case("a question past the end", RefusalCode.OutOfOrder, new AllocationQuery(1, 1, [new Extent(0, 128 << 10)]));
         yield return Case("digests past the end", RefusalCode.OutOfOrder, new DigestCompare(1, 1, 4096, [new Extent(64 << 10, 4096)], Digest));
@@ -61,6 +61,29 @@ public class HostileSourceTests
         Assert.That((await again.AskAsync<GroupState>(RawPeer.Opening())).Durable, Is.EqualTo(2), "the group can be opened again");
     }
 
+    private static IEnumerable<TestCaseData> Overtakers()
+    {
+        yield return new TestCaseData(new BaselineBatch(2, [RawPeer.Write(3)])).SetArgDisplayNames("contents");
+        yield return new TestCaseData(new RecordBatch(0, 2, [RawPeer.Fact(RecordKind.ResyncEnd, 3)])).SetArgDisplayNames("the end");
+        yield return new TestCaseData(new RecordBatch(0, 0, [RawPeer.Fact(RecordKind.ResyncEnd, 3)])).SetArgDisplayNames("an end that leaves out what was there");
+    }
+
+    /// <summary>Seed 711693: the end of a baseline overtook contents, and its acknowledgement counted for them.</summary>
+    [TestCaseSource(nameof(Overtakers))]
+    public async Task Baseline_BatchThatOvertookAnother_IsRefusedAndNotAcknowledged(IMessage overtaker)
+    {
+        using var directory = new TestDirectory();
+        await using var replica = new ReplicaHost(directory.Host("store"));
+        await using var peer = await RawPeer.ConnectAsync(replica);
+        await peer.AskAsync<GroupState>(RawPeer.Opening());
+        await peer.Connection.SendAsync(new BaselineBatch(0, [RawPeer.Write(1)]));
+        Assert.That((await peer.ReceiveAsync<Ack>()).Received, Is.EqualTo(1));
+        var failure = await peer.AskAsync<Failure>(overtaker);
+        Assert.That(failure.Code, Is.EqualTo(RefusalCode.OutOfOrder));
+        Assert.That(failure.Message, Does.Contain("came where one after 1 was due"));
+        Assert.That(replica.Store.Get("vm").Journal.Position.Durable, Is.Zero);
+    }
+
     [Test]
     public async Task Session_ResyncThatNamesTheHole_IsTaken()
     {
@@ -79,12 +102,12 @@ public class HostileSourceTests
         await using var peer = await RawPeer.ConnectAsync(replica);
         await peer.AskAsync<GroupState>(RawPeer.Opening(length: 64 << 20));
         // One record of the largest kind is the slack; these are three of half its size.
-        await peer.Connection.SendAsync(new BaselineBatch([RawPeer.Write(1, 0, 16 << 20), RawPeer.Write(2, 0, 16 << 20), RawPeer.Write(3, 0, 16 << 20)]));
+        await peer.Connection.SendAsync(new BaselineBatch(0, [RawPeer.Write(1, 0, 16 << 20), RawPeer.Write(2, 0, 16 << 20), RawPeer.Write(3, 0, 16 << 20)]));
         var failure = await peer.ReceiveAsync<Failure>();
         Assert.That(failure.Code, Is.EqualTo(RefusalCode.Protocol));
         Assert.That(failure.Message, Does.Contain("granted"));
         // What comes after the last word is not looked at.
-        await peer.Connection.SendAsync(new BaselineBatch([RawPeer.Write(4)]));
+        await peer.Connection.SendAsync(new BaselineBatch(3, [RawPeer.Write(4)]));
         await peer.Connection.SendAsync(new Bye());
         Assert.That(await peer.NextAsync(), Is.Null);
     }
@@ -141,7 +164,7 @@ public class HostileSourceTests
             new ListPoints("nobody"), new OpenView("nobody", "latest"), new OpenView("vm", "no-such-name"), new OpenView("vm", "99"), new OpenView("vm", "1970-01-01"),
             new MapView(view + 1, 1, 0, 512), new MapView(view, 2, 0, 512), new MapView(view, 1, 0, (64 << 10) + 512), new MapView(view, 1, 1L << 62, 1L << 62),
             new ReadView(view, 1, 64 << 10, 1), new ReadView(view, 1, long.MaxValue - 10, 10), new ReadView(view, 9, 0, 512), new ReadView(99, 1, 0, 512),
-            RawPeer.Opening(), new RecordBatch(0, 2, [RawPeer.Write(3)]), new BaselineBatch([RawPeer.Write(3)]), new DigestCompare(1, 1, 4096, [new Extent(0, 4096)], Digest),
+            RawPeer.Opening(), new RecordBatch(0, 2, [RawPeer.Write(3)]), new BaselineBatch(2, [RawPeer.Write(3)]), new DigestCompare(1, 1, 4096, [new Extent(0, 4096)], Digest),
             new Ack(1, 1, 1, 1), new Hello(1, 1, [], Guid.Empty, "x", Hello.Replicate),
         ];
         foreach (var request in requests)

@@ -166,7 +166,7 @@ public class RoomTests
         await using var replica = new ReplicaHost(directory.Host("store"), Quick, Small with { FreeBytesMin = long.MaxValue / 4 });
         await using var peer = await RawPeer.ConnectAsync(replica);
         await peer.AskAsync<GroupState>(RawPeer.Opening());
-        await peer.Connection.SendAsync(new BaselineBatch([RawPeer.Write(1)]));
+        await peer.Connection.SendAsync(new BaselineBatch(0, [RawPeer.Write(1)]));
         Assert.That((await peer.ReceiveAsync<Failure>()).Code, Is.EqualTo(RefusalCode.NoSpace));
     }
 
@@ -179,7 +179,7 @@ public class RoomTests
         await using var replica = new ReplicaHost(directory.Host("store"), Quick, Small);
         await using var peer = await RawPeer.ConnectAsync(replica, capabilities: NoRoom.Capability);
         await peer.AskAsync<GroupState>(RawPeer.Opening(length: DiskBytes));
-        await peer.Connection.SendAsync(new BaselineBatch([RawPeer.Write(1, 0, (int)DiskBytes)]));
+        await peer.Connection.SendAsync(new BaselineBatch(0, [RawPeer.Write(1, 0, (int)DiskBytes)]));
         await peer.Connection.SendAsync(new RecordBatch(0, 1, [RawPeer.Fact(RecordKind.ResyncEnd, 2)]));
         while ((await peer.ReceiveAsync<Ack>()).Durable < 2)
         {

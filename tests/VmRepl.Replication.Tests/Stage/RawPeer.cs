@@ -50,7 +50,7 @@ internal sealed class RawPeer : IAsyncDisposable
     {
         var peer = await ConnectAsync(replica);
         await peer.AskAsync<GroupState>(Opening(group));
-        await peer.Connection.SendAsync(new BaselineBatch([Write(1)]));
+        await peer.Connection.SendAsync(new BaselineBatch(0, [Write(1)]));
         await peer.Connection.SendAsync(new RecordBatch(0, 1, [Fact(RecordKind.ResyncEnd, 2)]));
         while ((await peer.ReceiveAsync<Ack>()).Durable < 2)
         {
