@@ -16,12 +16,13 @@ public static class ThreadWaits
         }
     }
 
-    /// <summary>How often a thread gave its processor away to wait: of the present thread, since it began; -1 where the system does not tell. A fraction of a microsecond.</summary>
-    public static unsafe long Count()
+    /// <summary>What the present thread has done since it began; <see cref="ThreadUse.Unknown"/> where the system does not tell. A fraction of a microsecond.</summary>
+    public static unsafe ThreadUse Look()
     {
-        if (!OperatingSystem.IsLinux()) return -1;
+        if (!OperatingSystem.IsLinux()) return ThreadUse.Unknown;
         var usage = stackalloc long[LibC.UsageWords];
-        return LibC.GetResourceUsage(LibC.UsageOfThread, usage) == 0 ? usage[LibC.UsageVoluntarySwitches] : -1;
+        // User and system time, seconds and microseconds each: getrusage(2).
+        return LibC.GetResourceUsage(LibC.UsageOfThread, usage) == 0 ? new ThreadUse(usage[LibC.UsageVoluntarySwitches], ((usage[0] + usage[2]) * 1_000_000) + usage[1] + usage[3]) : ThreadUse.Unknown;
     }
 
     /// <summary>Whether a thread of this process works, or would if it had a processor. Some microseconds.</summary>

@@ -9,6 +9,9 @@ namespace VmRepl.Images.LiveContainer;
 /// </summary>
 public sealed class LiveImageFile : IBlockDevice, IHostBacked
 {
+    // Linux caches what one call writes in pages as large as that, and ext4 looks at each 4 KiB of such a page whenever a part of it is written later: a write of 4 KiB took 11 µs where the file had been filled by the MiB,
+    // and 3 µs where it had been by 16 KiB, which takes no longer.
+    private const int WriteBytesMax = 16 << 10;
 
     // What a host frees at least; PayloadOffset is a multiple of it.
     private const int HostBlock = 4096;
@@ -49,7 +52,13 @@ public sealed class LiveImageFile : IBlockDevice, IHostBacked
     {
         RequireWritable();
         RequireInside(offset, data.Length);
-        File.Write(PayloadOffset + offset, data);
+        while (data.Length > 0)
+        {
+            var count = Math.Min(data.Length, WriteBytesMax - (int)(offset % WriteBytesMax));
+            File.Write(PayloadOffset + offset, data[..count]);
+            offset += count;
+            data = data[count..];
+        }
     }
 
     public void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts)

@@ -38,7 +38,7 @@ internal static class PayloadArea
         {
             if (parts.Count == 0) return;
             var bytes = parts.Sum(p => (long)p.Length);
-            if (bytes >= IHostFile.AroundCacheBytesMin)
+            if (bytes >= 128 << 10)
             {
                 // Where it is a hole the whole is cheaper to take at once.
                 file.TryReserve(start, bytes);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using VmRepl.Blocks.Files;
 using VmRepl.Nbd.Server;
 
 namespace VmRepl.Nbd.Tests.Server;
@@ -34,6 +35,24 @@ public class PaceTests
     }
 
     [Test]
+    public void Requests_ThatWorkAndWaitALittle_AreQuick()
+    {
+        var pace = new Pace();
+        Note(pace, 50, 40, waits: true, waitedUs: 5);
+        Assert.That(pace.IsQuick(), Is.True, "a lock that another thread had");
+        Note(pace, 50, 40, waits: true, waitedUs: 30);
+        Assert.That(pace.IsQuick(), Is.False, "a device that made it wait");
+    }
+
+    [Test]
+    public void Requests_OfWhichTheSystemDoesNotTell_CountWhole()
+    {
+        var pace = new Pace();
+        for (var i = 0; i < 50; i++) pace.NoteInTurn(Long * Stopwatch.Frequency / 1_000_000, 0, ThreadUse.Unknown, ThreadUse.Unknown);
+        Assert.That(pace.IsQuick(), Is.False);
+    }
+
+    [Test]
     public void Request_ThatStoodStill_IsNotQuick()
     {
         var pace = new Pace();
@@ -42,13 +61,11 @@ public class PaceTests
         Assert.That(pace.IsQuick(), Is.False);
     }
 
-    private static void Note(Pace pace, int count, long us, bool waits = false)
+    private static void Note(Pace pace, int count, long us, bool waits = false, long waitedUs = Long)
     {
         for (var i = 0; i < count; i++)
         {
-            var before = pace.Waits();
-            if (waits) Thread.Sleep(1);
-            pace.NoteInTurn(us * Stopwatch.Frequency / 1_000_000, 0, before);
+            pace.NoteInTurn(us * Stopwatch.Frequency / 1_000_000, 0, new ThreadUse(3, 1000), new ThreadUse(waits ? 4 : 3, 1000 + us - waitedUs));
         }
     }
 }

@@ -168,7 +168,8 @@ internal sealed class ClientSession
                 continue;
             }
 
-            if (!IsForTurn(request) || !pace.IsQuick())
+            var defers = MayDefer(request);
+            if (!IsForTurn(request) || !pace.IsQuick() || (defers && deferred.IsFull))
             {
                 if (request is { Command: NbdCommand.Write, Length: > RequestAnswers.PieceBytes })
                 {
@@ -178,24 +179,30 @@ internal sealed class ClientSession
 
                 var payload = request.Command == NbdCommand.Write ? ReceivePayload(request) : null;
                 SendBatch();
+                defers = defers && !deferred.IsFull;
+                if (defers) deferred.Enter();
                 hasTurn = false;
                 GiveTurn();
-                answers.RunAlone(request, payload);
+                if (defers) answers.BeginAlone(request, payload!, deferred);
+                else answers.RunAlone(request, payload);
                 return;
             }
 
-            RunInTurn(request, ref hasTurn);
+            RunInTurn(request, defers, ref hasTurn);
             if (!hasTurn) return;
         }
     }
 
     /// <summary>Whether it moves little and waits for nothing but the device's contents.</summary>
-    private bool IsForTurn(in NbdRequest request) => request.Command switch
+    private static bool IsForTurn(in NbdRequest request) => request.Command switch
     {
         NbdCommand.Read => request.Length <= ReplyBatch.ReplyBytesMax,
-        NbdCommand.Write => request.Length <= ReceiveBuffer.WholeBytesMax && !request.Flags.HasFlag(NbdCommandFlags.Fua) && !deferred.IsFull,
+        NbdCommand.Write => request.Length <= ReceiveBuffer.WholeBytesMax && !request.Flags.HasFlag(NbdCommandFlags.Fua),
         _ => false,
     };
+
+    /// <summary>Whether it may be answered after the device has taken it.</summary>
+    private bool MayDefer(in NbdRequest request) => request.Command == NbdCommand.Write && answers.DefersWrites && !request.Flags.HasFlag(NbdCommandFlags.Fua);
 
     private bool TryReceive(out NbdRequest request)
     {
@@ -233,8 +240,9 @@ internal sealed class ClientSession
         turn.Batch.Add(answers.Fail(turn.Batch.Next, request, error, reason));
     }
 
+    /// <param name="isBegun">Whether it is a write that may be answered later.</param>
     /// <param name="hasTurn">False afterwards where the turn was taken meanwhile.</param>
-    private void RunInTurn(in NbdRequest request, ref bool hasTurn)
+    private void RunInTurn(in NbdRequest request, bool isBegun, ref bool hasTurn)
     {
         ReadOnlySpan<byte> payload = default;
         if (request.Command == NbdCommand.Write)
@@ -246,14 +254,12 @@ internal sealed class ClientSession
 
         if (turn.Batch.IsFull) SendBatch();
         var batch = turn.Batch;
-        var waits = pace.Waits();
+        var before = pace.Look();
         var started = Stopwatch.GetTimestamp();
         var id = turn.BeginWork(started);
         watch.Wake();
-        ValueTask pending = default;
-        var isBegun = request.Command == NbdCommand.Write && answers.DefersWrites;
-        var length = isBegun ? answers.Begin(request, payload, batch.Next, out pending) : answers.Run(request, payload, batch.Next);
-        if (length == 0) deferred.Add(request, pending);
+        if (isBegun) deferred.Enter();
+        var length = isBegun ? answers.Begin(request, payload, batch.Next, deferred) : answers.Run(request, payload, batch.Next);
         if (!turn.EndWork(id))
         {
             hasTurn = false;
@@ -264,7 +270,7 @@ internal sealed class ClientSession
 
         hasBegun |= isBegun;
 
-        pace.NoteInTurn(Stopwatch.GetTimestamp() - started, request.Length, waits);
+        pace.NoteInTurn(Stopwatch.GetTimestamp() - started, request.Length, before);
         batch.Add(length);
     }
 

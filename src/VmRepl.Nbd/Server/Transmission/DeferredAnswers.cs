@@ -24,12 +24,17 @@ internal sealed class DeferredAnswers(RequestAnswers answers, AnswerSender sende
     /// <summary>Whether no more may wait. Only by whoever has the turn.</summary>
     public bool IsFull => Volatile.Read(ref count) >= most;
 
+    /// <summary>Takes a place for a write that is about to begin; <see cref="Leave"/> or <see cref="Add"/> is owed. Only by whoever has the turn.</summary>
+    public void Enter() => Interlocked.Increment(ref count);
+
+    /// <summary>The write has ended at once, or failed.</summary>
+    public void Leave() => Interlocked.Decrement(ref count);
+
     /// <summary>Answers the request when the write has ended.</summary>
     public void Add(in NbdRequest request, ValueTask write)
     {
         lock (gate)
         {
-            count++;
             if (thread is null)
             {
                 thread = new Thread(Send, StackBytes) { IsBackground = true, Name = "nbd answers" };
@@ -72,7 +77,7 @@ internal sealed class DeferredAnswers(RequestAnswers answers, AnswerSender sende
             if (ended.Length - length < ReplyWriter.ErrorSizeMax) Array.Resize(ref ended, ended.Length * 2);
             // What is no failure of the device's is one of the server's: the client is told that it failed, whatever it was.
             length += answers.FinishParts(ended.AsSpan(length), request, failure);
-            count--;
+            Interlocked.Decrement(ref count);
         }
 
         if (isFirst) filled.Set();
@@ -89,7 +94,7 @@ internal sealed class DeferredAnswers(RequestAnswers answers, AnswerSender sende
             {
                 (ended, sending) = (sending, ended);
                 (bytes, length) = (length, 0);
-                isLast = isCompleting && count == 0;
+                isLast = isCompleting && Volatile.Read(ref count) == 0;
             }
 
             try

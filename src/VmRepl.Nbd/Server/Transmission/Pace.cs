@@ -29,26 +29,27 @@ internal sealed class Pace
 
     /// <summary>Before a request is carried out in turn.</summary>
     /// <returns>For <see cref="NoteInTurn"/>.</returns>
-    public long Waits() => averageUs > QuickUsMax * WorkWeight ? ThreadWaits.Count() : -1;
+    public ThreadUse Look() => averageUs > QuickUsMax * WorkWeight ? ThreadWaits.Look() : ThreadUse.Unknown;
 
     /// <param name="ticks">What the device took.</param>
     /// <param name="bytes">What it moved: copying takes its time on the quickest device.</param>
-    /// <param name="waits">Before it.</param>
-    public void NoteInTurn(long ticks, uint bytes, long waits)
-    {
-        if (waits < 0 || ThreadWaits.Count() != waits)
-        {
-            Note(ticks, bytes);
-            return;
-        }
+    /// <param name="before">As <see cref="Look"/> said before it.</param>
+    public void NoteInTurn(long ticks, uint bytes, in ThreadUse before) => NoteInTurn(ticks, bytes, before, before.Waits < 0 ? before : ThreadWaits.Look());
 
-        var worked = Us(ticks, bytes) * WorkWeight;
+    /// <inheritdoc cref="NoteInTurn(long, uint, in ThreadUse)"/>
+    /// <param name="after">The same after it.</param>
+    internal void NoteInTurn(long ticks, uint bytes, in ThreadUse before, in ThreadUse after)
+    {
+        var us = Math.Max(0, Us(ticks, bytes));
+        // A lock that somebody had for some microseconds is a wait, too: what counts is how long it was.
+        var worked = after.WorkedOf(before, us);
+        var counted = us - worked + (worked * WorkWeight);
         // The others waited for each other, and this one, alone, for nothing.
-        if (averageUs >= QuickUsMax && worked < QuickUsMax) averageUs = QuickUsMax * WorkWeight * 2;
-        Add(worked);
+        if (worked > 0 && averageUs >= QuickUsMax && counted < QuickUsMax) averageUs = QuickUsMax * WorkWeight * 2;
+        Add(counted);
     }
 
-    /// <inheritdoc cref="NoteInTurn"/>
+    /// <summary>The same of one that was handed out.</summary>
     public void Note(long ticks, uint bytes) => Add(Us(ticks, bytes));
 
     /// <summary>One stood still.</summary>

@@ -57,17 +57,18 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
     public void Release() => deferring!.Release();
 
     /// <summary>Begins a write without FUA. <see cref="Release"/> is owed.</summary>
-    /// <param name="pending">Ends with it, where it has not ended by now.</param>
-    /// <returns>The length of the answer; 0 where it has not ended.</returns>
-    public int Begin(in NbdRequest request, ReadOnlySpan<byte> payload, Span<byte> target, out ValueTask pending)
+    /// <param name="deferred">A place is taken there: it answers what does not end at once.</param>
+    /// <returns>The length of the answer; 0 where it is not here.</returns>
+    public int Begin(in NbdRequest request, ReadOnlySpan<byte> payload, Span<byte> target, DeferredAnswers deferred)
     {
-        pending = default;
+        var isAdded = false;
         try
         {
             var write = deferring!.WriteAsync((long)request.Offset, payload);
             if (!write.IsCompleted)
             {
-                pending = write;
+                isAdded = true;
+                deferred.Add(request, write);
                 return 0;
             }
 
@@ -78,6 +79,10 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
         catch (Exception e) when (RequestFailure.IsDevices(e))
         {
             return Fail(target, request, RequestFailure.Error(e), e.Message);
+        }
+        finally
+        {
+            if (!isAdded) deferred.Leave();
         }
     }
 
@@ -116,6 +121,28 @@ internal sealed class RequestAnswers(ChosenExport chosen, AnswerSender sender, P
         finally
         {
             if (payload is not null) ArrayPool<byte>.Shared.Return(payload);
+        }
+    }
+
+    /// <summary>Begins a write by itself; its answer is sent when it has ended, and no thread waits for that.</summary>
+    /// <param name="request">No longer than a piece, without FUA.</param>
+    /// <param name="payload">Rented, and given back here.</param>
+    /// <param name="deferred">A place is taken there.</param>
+    public void BeginAlone(in NbdRequest request, byte[] payload, DeferredAnswers deferred)
+    {
+        Span<byte> answer = stackalloc byte[ReplyWriter.ErrorSizeMax];
+        try
+        {
+            var started = Stopwatch.GetTimestamp();
+            var length = Begin(request, payload.AsSpan(0, (int)request.Length), answer, deferred);
+            // What it waits for from here on is not the device, and holds nobody up.
+            pace.Note(Stopwatch.GetTimestamp() - started, request.Length);
+            Release();
+            if (length > 0) sender.Send(answer[..length]);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(payload);
         }
     }
 
