@@ -27,6 +27,9 @@ public sealed partial class GroupJournal : IDisposable
     private const int SpareMax = 1;
     private const long RecordCost = 256;
 
+    // Space is prepared while batches are no larger, bytes of payload.
+    private const long PreparedBytesMax = 128 << 10;
+
     private readonly IHostDirectory directory;
     private readonly IReadOnlyDictionary<uint, IBlockDevice> live;
     private readonly JournalOptions options;
@@ -230,6 +233,7 @@ public sealed partial class GroupJournal : IDisposable
                 durable?.Invoke();
                 Apply(records);
                 if (appliedSinceCheckpoint >= options.CheckpointBytes) WriteCheckpoint();
+                if (records.Sum(r => (long)r.PayloadLength) <= PreparedBytesMax) segments[^1].PrepareAhead(bytes => directory.FreeBytes - bytes > limits.FreeBytesMin);
                 KeepIndex(records.Count);
                 rate.Observe(records.Sum(r => r.Header.Kind == RecordKind.Write ? r.Header.Length : 0), time.GetElapsedTime(started));
             }

@@ -79,7 +79,9 @@ internal sealed partial class SegmentFile : IDisposable
 
         directory.Rename(preparing, name);
         directory.Flush();
-        return Open(directory, name, HostFileAccess.ReadWrite, handles);
+        var made = Open(directory, name, HostFileAccess.ReadWrite, handles);
+        if (spare is not null) (made.writtenTo, made.writtenFrom) = (header.SegmentBytes, 0);
+        return made;
     }
 
     /// <summary>Opens a segment of which nothing is known yet; its file stays open.</summary>
