@@ -13,7 +13,7 @@ public sealed record LinkOptions
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Default 10 s.</summary>
-    public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(14);
+    public TimeSpan RetryDelayMax { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>Where in the pause's range the jitter puts it: a number from 0 to 1; null for Polly's own. A simulation's is its seed's.</summary>
     public Func<double>? Jitter { get; init; }
@@ -24,9 +24,9 @@ public sealed record LinkOptions
     /// <summary>How long a link whose connection broke is held on to, since that broke; then it is given up. Null: for <see cref="RetryFor"/>.</summary>
     public TimeSpan? GoneAfter { get; init; }
 
-    /// <summary>How often a ping is sent: two of them within <see cref="SilenceMax"/>. Default 14 s.</summary>
-    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(14);
+    /// <summary>How often a ping is sent: two of them within <see cref="SilenceMax"/>. Default 20 s.</summary>
+    public TimeSpan PingInterval { get; init; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>A connection on which nothing comes for so long is given up. Default 30 s.</summary>
-    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>A connection on which nothing comes for so long is given up. Default 45 s.</summary>
+    public TimeSpan SilenceMax { get; init; } = TimeSpan.FromSeconds(45);
 }
