@@ -32,6 +32,21 @@ internal sealed class LiveContainerTests
         Assert.That(DiskContents.DataOf(opened, 0, length).Bytes, Is.Zero);
     }
 
+    /// <summary>What is written in one call lies in the host's cache in pieces as large.</summary>
+    [Test]
+    public void Write_Large_GoesInPiecesOf16KiB()
+    {
+        var file = new MemoryFile("live", new byte[4 * MiB]);
+        using var image = new LiveImageFile(file, MiB, 2 * MiB, 512, 0);
+        var writes = 0;
+        file.BeforeChange = () => writes++;
+        var data = new byte[100 << 10];
+        new Random(3).NextBytes(data);
+        image.Write(1536, data);
+        Assert.That(writes, Is.EqualTo(7), "six whole pieces' worth, cut where pieces begin");
+        DiskContents.RequireSame(DiskContents.ReadAll(image), [.. new byte[1536], .. data, .. new byte[(2 * MiB) - 1536 - data.Length]]);
+    }
+
     [Test]
     public void Punch_RestOfTheBlocksIsZeros_FreesTheBlocks()
     {

@@ -88,6 +88,23 @@ public class DeferredWriteTests
         Assert.That(device.WaitingMost, Is.LessThanOrEqualTo(RequestsMax));
     }
 
+    /// <summary>Such writes are handed out to threads, which hold them only until the device has taken them.</summary>
+    [Test]
+    public void Writes_ThatTheDeviceIsSlowToTake_WaitOnNoThread()
+    {
+        const int count = 200;
+        device.TakesEach = TimeSpan.FromMilliseconds(1);
+        device.EndsEach = TimeSpan.FromMilliseconds(1);
+        for (var i = 0u; i < count; i++)
+        {
+            Write(i, 4096 * (i % 64));
+            if (i >= 2) client.ReadReply();
+        }
+
+        for (var i = 0; i < 2; i++) client.ReadReply();
+        Assert.That(device.Blocking, Is.Zero);
+    }
+
     [Test]
     public void Client_ThatGoesWhileAWriteWaits_IsWaitedFor()
     {
@@ -105,6 +122,7 @@ public class DeferredWriteTests
 
     private sealed class DeferringDevice : IBlockDevice, IDeferredWrite
     {
+        private int blocking;
         private int waiting;
         private int releases;
 
@@ -115,6 +133,12 @@ public class DeferredWriteTests
 
         /// <summary>After which each ends by itself.</summary>
         public TimeSpan? EndsEach { get; set; }
+
+        /// <summary>How long it works until it has taken one.</summary>
+        public TimeSpan TakesEach { get; set; }
+
+        /// <summary>Writes that held their thread to the end.</summary>
+        public int Blocking => Volatile.Read(ref blocking);
 
         public int WaitingMost { get; private set; }
 
@@ -131,12 +155,14 @@ public class DeferredWriteTests
         /// <summary>What the server asks for after a stall, on a thread of its own: it ends no earlier.</summary>
         public void Write(long offset, ReadOnlySpan<byte> data)
         {
+            Interlocked.Increment(ref blocking);
             Below.Write(offset, data);
             (EndsEach is { } after ? Task.Delay(after) : Taken(offset)).GetAwaiter().GetResult();
         }
 
         public ValueTask WriteAsync(long offset, ReadOnlySpan<byte> data)
         {
+            if (TakesEach > TimeSpan.Zero) Thread.Sleep(TakesEach);
             Below.Write(offset, data);
             WaitingMost = Math.Max(WaitingMost, Interlocked.Increment(ref waiting));
             return new ValueTask(EndsEach is { } after ? EndAsync(after) : Taken(offset));
