@@ -35,6 +35,8 @@ if (args is ["idle-groups", .. var idle]) return IdleGroupsBench.Run(idle);
 // "marks [DIR]": what marking a write for a replica costs.
 if (args is ["marks", .. var marks]) return MarksBench.Run(marks);
 
+// "anchors VMREPL [DIR [PAIRS [SECONDS]]]": what a guest feels of anchors.
+if (args is ["anchors", _, ..]) return AnchorBench.Run(args[1..]);
 // "bad-wire VMREPL [DIR [PAIRS [SECONDS]]]": what a guest of an async group feels of a wire that delays, jitters and freezes.
 if (args is ["bad-wire", _, ..]) return BadWireBench.Run(args[1..]);
 

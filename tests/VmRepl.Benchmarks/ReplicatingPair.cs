@@ -16,17 +16,20 @@ internal sealed class ReplicatingPair : IDisposable
     private Process? replica;
     private Process? agent;
 
-    public ReplicatingPair(string vmrepl, string directory)
+    /// <param name="configuration">The agent's, JSON.</param>
+    public ReplicatingPair(string vmrepl, string directory, string configuration = "{}")
     {
         this.vmrepl = vmrepl;
         this.directory = directory;
         Directory.CreateDirectory(directory);
         Port = FreePort();
         address = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
+        var config = Path.Combine(directory, "agent.json");
+        File.WriteAllText(config, configuration);
         try
         {
             replica = CommandLineTool.Start(() => CanConnect(new IPEndPoint(IPAddress.Loopback, Port), AddressFamily.InterNetwork), vmrepl, "replica", "--store", Store, "--listen", address);
-            agent = CommandLineTool.Start(() => CanConnect(new UnixDomainSocketEndPoint(Socket), AddressFamily.Unix), vmrepl, "agent", "--state", Path.Combine(directory, "state"), "--socket", Socket);
+            agent = CommandLineTool.Start(() => CanConnect(new UnixDomainSocketEndPoint(Socket), AddressFamily.Unix), vmrepl, "agent", "--state", Path.Combine(directory, "state"), "--socket", Socket, "--config", config);
         }
         catch
         {

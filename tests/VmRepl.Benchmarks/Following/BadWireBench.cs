@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace VmRepl.Benchmarks.Following;
 
@@ -10,7 +9,7 @@ namespace VmRepl.Benchmarks.Following;
 internal static class BadWireBench
 {
     private const string Group = "guest";
-    private const int DiskMib = 256, WritesPerSecond = 1000, Depth = 4;
+    private const int DiskMib = 256;
     private static readonly TimeSpan Delay = TimeSpan.FromMilliseconds(20), Jitter = TimeSpan.FromMilliseconds(20), Frozen = TimeSpan.FromSeconds(1);
 
     public static int Run(string[] arguments)
@@ -23,7 +22,7 @@ internal static class BadWireBench
         {
             foreach (var fact in Machine.Describe(directory)) Console.WriteLine($"- {fact}");
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"- fio randwrite 4k, depth {Depth}, {WritesPerSecond} writes a second for {seconds} s a run, a served raw disk of {DiskMib} MiB; the bad wire: {Delay.TotalMilliseconds:0} ms each way and up to {Jitter.TotalMilliseconds:0} ms more, frozen for {Frozen.TotalSeconds:0} s in the middle; {pairs} pairs in turn, one before them not counted"));
+                $"- {PacedWrites.Description} for {seconds} s a run, a served raw disk of {DiskMib} MiB; the bad wire: {Delay.TotalMilliseconds:0} ms each way and up to {Jitter.TotalMilliseconds:0} ms more, frozen for {Frozen.TotalSeconds:0} s in the middle; {pairs} pairs in turn, one before them not counted"));
             Measure(directory, arguments[0], pairs, seconds);
             return 0;
         }
@@ -49,7 +48,7 @@ internal static class BadWireBench
                 (relay.Delay, relay.Jitter) = isBad ? (Delay, Jitter) : (TimeSpan.Zero, TimeSpan.Zero);
                 using var freezing = isBad ? new Timer(_ => relay.Freeze(), null, TimeSpan.FromSeconds(seconds / 2.0), Timeout.InfiniteTimeSpan) : null;
                 using var thawing = isBad ? new Timer(_ => relay.Thaw(), null, TimeSpan.FromSeconds(seconds / 2.0) + Frozen, Timeout.InfiniteTimeSpan) : null;
-                var found = Fio(pair.NbdUri(Group), seconds);
+                var found = PacedWrites.Run(pair.NbdUri(Group), seconds);
                 relay.Thaw();
                 relay.Delay = relay.Jitter = TimeSpan.Zero;
                 pair.Sync(Group);
@@ -60,14 +59,5 @@ internal static class BadWireBench
         var ratios = plain.Zip(bad, (p, b) => b / p).Order().ToArray();
         Console.WriteLine("\n| 99th percentile, µs: plain wire | bad wire | ratio, median | least | most |\n| --- | --- | --- | --- | --- |");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {plain.Order().ElementAt(pairs / 2):0} | {bad.Order().ElementAt(pairs / 2):0} | **{ratios[pairs / 2]:0.00}** | {ratios[0]:0.00} | {ratios[^1]:0.00} |"));
-    }
-
-    /// <returns>µs.</returns>
-    private static double Fio(string uri, int seconds)
-    {
-        var output = CommandLineTool.Run("fio", "--name=guest", "--ioengine=nbd", $"--uri={uri}", "--rw=randwrite", "--bs=4k", $"--iodepth={Depth}", $"--rate_iops={WritesPerSecond}",
-            $"--runtime={seconds}", "--time_based", "--norandommap", "--output-format=json");
-        using var json = JsonDocument.Parse(output[output.IndexOf("{\n", StringComparison.Ordinal)..]);
-        return json.RootElement.GetProperty("jobs")[0].GetProperty("write").GetProperty("clat_ns").GetProperty("percentile").GetProperty("99.000000").GetDouble() / 1000;
     }
 }
