@@ -8,6 +8,9 @@ namespace VmRepl.Journal.Segments;
 /// <summary>Fills the payloads of a commit into a segment's payload area: shared where that is worth it, and otherwise in as few writes as that leaves.</summary>
 internal static class PayloadArea
 {
+    // Nobody reads them soon, and each is written to pages that the cache has to find first: at a batch of 300 KiB the way around took 28 µs of the replica's time for a write of 4 KiB, the one through it 39.
+    private const long AroundCacheBytesMin = 128 << 10;
+
     private static readonly byte[] Padding = new byte[SegmentLayout.PayloadAlignment];
 
     /// <param name="file">The segment's.</param>
@@ -38,7 +41,7 @@ internal static class PayloadArea
         {
             if (parts.Count == 0) return;
             var bytes = parts.Sum(p => (long)p.Length);
-            if (bytes >= 128 << 10)
+            if (bytes >= AroundCacheBytesMin)
             {
                 // Where it is a hole the whole is cheaper to take at once.
                 file.TryReserve(start, bytes);
