@@ -24,6 +24,9 @@ public interface IDiskImage : IBlockDevice
     /// <summary>What is behind an overlay, as this image opened it; null where the image stands alone. The image owns it.</summary>
     IDiskImage? Parent => null;
 
+    /// <summary>Whether something of what was written may be in memory only, to be lost with the process unless <see cref="IBlockDevice.Flush"/> writes it: tables, mostly. True where an image cannot tell. Exact for what the asking thread has written.</summary>
+    bool HasUnwritten => !IsReadOnly;
+
     /// <summary>
     /// Changes the disk's size, durably; a crash leaves the old size or the new. What is added reads as zeros. What is cut must read as zeros already:
     /// <see cref="Operations.ImageResizer"/> sees to that. Nobody else may use the image meanwhile.

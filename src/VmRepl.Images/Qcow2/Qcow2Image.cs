@@ -110,6 +110,8 @@ internal sealed class Qcow2Image : IDiskImage
 
     public void Flush() => writer?.Flush();
 
+    public bool HasUnwritten => writer?.HasUnwritten == true;
+
     public void Resize(long length)
     {
         if (length <= 0 || !Sectors.IsAligned(length, Sectors.Size)) throw new ArgumentOutOfRangeException(nameof(length), length, "a QCOW2 disk has a multiple of 512 bytes");

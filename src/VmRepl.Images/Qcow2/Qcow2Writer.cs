@@ -60,6 +60,9 @@ internal sealed class Qcow2Writer : IDisposable
     /// <summary>Bytes of the file that may be read, those of clusters just taken included.</summary>
     public long EndOfFile => changes.EndOfFile;
 
+    /// <summary>Whether the file's tables are not yet those in memory.</summary>
+    public bool HasUnwritten => changes.IsChanged;
+
     /// <exception cref="ImageFormatException">The image is of a kind that is read but not written.</exception>
     public static void RequireWritable(IHostFile file, Qcow2Header header)
     {
@@ -231,7 +234,6 @@ internal sealed class Qcow2Writer : IDisposable
     /// <summary>Finds or makes the place of the first bytes of <paramref name="data"/>. A host offset of -1: they are written already.</summary>
     private (long Host, int Length, bool IsVirgin) Place(long offset, ReadOnlySpan<byte> data)
     {
-        changes.Begin();
         var index = (int)(offset / header.BytesPerL2);
         var slot = (int)(offset % header.BytesPerL2 / clusterSize);
         var inside = (int)(offset & (clusterSize - 1));
@@ -324,7 +326,6 @@ internal sealed class Qcow2Writer : IDisposable
 
         lock (tablesLock)
         {
-            changes.Begin();
             var table = tables.Find(index);
             if (table is null && !hasParent) return;
             var first = (int)(offset % header.BytesPerL2 / clusterSize);

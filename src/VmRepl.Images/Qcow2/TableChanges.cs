@@ -15,7 +15,7 @@ internal sealed class TableChanges(IHostFile file, Qcow2Header header, L2Cache t
     private (int First, int Last) dirtyL1 = (int.MaxValue, -1);
     private int dirtyTables;
     private long endOfFile = file.Length;
-    private bool isChanged;
+    private volatile bool isChanged;
 
     /// <summary>Bytes of the file that may be read, those of clusters just taken included.</summary>
     public long EndOfFile => Volatile.Read(ref endOfFile);
@@ -23,12 +23,16 @@ internal sealed class TableChanges(IHostFile file, Qcow2Header header, L2Cache t
     /// <summary>L2 tables that are not written back.</summary>
     public int DirtyTables => Volatile.Read(ref dirtyTables);
 
-    /// <summary>Said before a change.</summary>
+    /// <summary>Whether the file's tables are not yet those in memory.</summary>
+    public bool IsChanged => isChanged;
+
+    /// <summary>Said before a change, but of an entry: <see cref="Writable"/> says that.</summary>
     public void Begin() => isChanged = true;
 
     /// <summary>The table of that L1 entry in a form that may be changed: new where there was none, a copy where a snapshot shares it.</summary>
     public L2Table Writable(int index, L2Table? table)
     {
+        Begin();
         if (table is not null && (tables.L1[index] & Qcow2Layout.Copied) != 0)
         {
             MarkDirty(table);

@@ -66,6 +66,8 @@ internal sealed class RawImage(IHostFile file, int sectorSize = Sectors.Size, bo
 
     public void Flush() => file.Flush();
 
+    public bool HasUnwritten => false;
+
     public void Resize(long length)
     {
         if (IsReadOnly) throw new NotSupportedException($"{file.Path} is open for reading only");

@@ -20,6 +20,15 @@ internal sealed class BlockTable(VhdxFile file, VhdxStructure structure, TableMe
     private readonly HashSet<long> committing = [];
     private byte[]? empty;
 
+    /// <summary>Whether the file does not have all of it yet.</summary>
+    public bool HasUnwritten
+    {
+        get
+        {
+            lock (gate) return changed.Count + committing.Count > 0;
+        }
+    }
+
     /// <summary>Sectors of 4096 bytes that differ from the file.</summary>
     public int ChangedSectors
     {

@@ -15,6 +15,15 @@ internal sealed class SectorBitmapChanges(VhdxFile file)
     private readonly SortedDictionary<long, byte[]> changed = [];
     private readonly Dictionary<long, byte[]> committing = [];
 
+    /// <summary>Whether the file does not have all of it yet.</summary>
+    public bool HasUnwritten
+    {
+        get
+        {
+            lock (gate) return changed.Count + committing.Count > 0;
+        }
+    }
+
     /// <summary>Pages that differ from the file.</summary>
     public int ChangedPages
     {

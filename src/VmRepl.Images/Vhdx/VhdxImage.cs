@@ -96,6 +96,8 @@ internal sealed class VhdxImage : IDiskImage
 
     public void Flush() => writing?.Flush();
 
+    public bool HasUnwritten => writing?.HasUnwritten == true;
+
     /// <summary>As <see cref="VhdxResize"/> has it; afterwards everything is as if the file had been opened anew.</summary>
     public void Resize(long length)
     {

@@ -53,6 +53,9 @@ internal sealed class VhdxWriting
         if (bitmaps is not null) overlay = new DifferencingBlocks(file, structure, table, bitmaps, new DifferencingBlocks.Surroundings(image.Read, range => image.Parent.IsZeroBehind(range), Allocate, Clear));
     }
 
+    /// <summary>Whether the file's tables are not yet those in memory.</summary>
+    public bool HasUnwritten => table.HasUnwritten || bitmaps?.HasUnwritten == true;
+
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         Begin();

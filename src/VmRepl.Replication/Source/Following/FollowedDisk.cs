@@ -49,8 +49,8 @@ internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyReg
                 break;
         }
 
-        // What is answered is in the file, and images with tables keep changes of these in memory until they are flushed.
-        if (Disk.Format != ImageFormat.Raw) Image.Flush();
+        // What is answered is in the file, and images with tables keep changes of these in memory until they are flushed. Most writes of a disk that has its blocks change none.
+        if ((Image as IDiskImage)?.HasUnwritten ?? Disk.Format != ImageFormat.Raw) Image.Flush();
     }
 
     /// <summary>A link is there: what is marked is to be brought over. Under the stream's lock, as the next three.</summary>
