@@ -42,6 +42,22 @@ public class GroupStreamTests
         Assert.That(disk.ToCopy.Bytes, Is.EqualTo(4096));
     }
 
+    /// <summary>Part of it was sent, and part waits to be brought over: that the one is there does not mean that the other is.</summary>
+    [Test]
+    public void Take_OverWhatIsToBeCopiedInPart_TellsNoDurability()
+    {
+        using var stage = new LogStage();
+        var disk = Disk(stage);
+        var stream = new GroupStream([disk], new SequenceReserve(stage.Directory), TimeProvider.System, 1, new FollowOptions());
+        _ = stage.Log.TryBegin(Written);
+        stage.Log.End(Written, clean: false);
+        stream.Attach(isBaseline: false, 0, 0);
+        var over = new Extent(0, 4 * Written.Offset);
+        _ = stage.Log.TryBegin(over);
+        var taken = stream.Take(disk, RecordKind.Zero, over, default, null, isAwaited: true);
+        Assert.That((taken.Last > 0, taken.Durable), Is.EqualTo((true, (Task<bool>?)null)));
+    }
+
     /// <summary>What is not released is told with the next that is, or by the release.</summary>
     [Test]
     public async Task Take_NotReleased_WakesNobodyUntilItIs([Values] bool byAnother)

@@ -13,20 +13,74 @@ public class SyncPromiseTests
         host.Create();
         ulong stamped = 100, durable = 10;
         var isClose = false;
-        var promise = new SyncPromise(host, new FollowOptions(), TimeProvider.System, () => stamped, () => durable, () => isClose);
+        var promise = new SyncPromise(host, new FollowOptions(), TimeProvider.System, () => stamped, () => durable, () => true, () => isClose);
         var onItsWay = new TaskCompletionSource<bool>();
 
-        promise.Note(isInSync: true);
+        promise.Note();
         Assert.That(promise.IsHeld, Is.False);
         await promise.WaitAsync(onItsWay.Task, default).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
 
         (isClose, durable) = (true, 99);
-        promise.Note(isInSync: true);
+        promise.Note();
         Assert.That((promise.IsHeld, promise.State.IsInForce), Is.EqualTo((true, false)), "writes wait, for what was answered before is not there yet");
         Assert.That(promise.WaitAsync(onItsWay.Task, default).AsTask().IsCompleted, Is.False);
 
         durable = 100;
-        promise.Note(isInSync: true);
+        promise.Note();
         Assert.That((promise.State.IsInForce, promise.State.FromSequence), Is.EqualTo((true, 100UL)));
+    }
+
+    /// <summary>Seed 723786: it was sent before the promise began, and its link was given up afterwards. The replica does not have it, and with "stop" nobody goes on without the replica.</summary>
+    [Test]
+    public async Task Write_SentBeforeThePromiseAndLostAfterIt_WaitsForTheReplica([Values] bool endsBefore)
+    {
+        using var directory = new TestDirectory();
+        var host = directory.Host("state");
+        host.Create();
+        var isInSync = true;
+        var lease = endsBefore ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromHours(1);
+        var promise = new SyncPromise(host, new FollowOptions { OnLoss = LossRule.Stop, Lease = lease }, TimeProvider.System, () => 1, () => 1, () => isInSync, () => true);
+        var onItsWay = new TaskCompletionSource<bool>();
+        var held = promise.WaitAsync(onItsWay.Task, default).AsTask();
+        Assert.That(held.IsCompleted, "no promise yet");
+
+        promise.Note();
+        Assert.That(promise.State.IsInForce);
+        var waiting = promise.WaitAsync(onItsWay.Task, default).AsTask();
+        if (endsBefore) Assert.That(() => promise.State.IsInForce, Is.False.After(10_000, 5));
+        isInSync = false;
+        onItsWay.SetResult(false);
+        promise.Lost();
+        Assert.That(waiting.Wait(100), Is.False);
+
+        isInSync = true;
+        promise.Note();
+        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Test]
+    public async Task Write_ArmedBeforeThePromiseAndLostAfterIt_WaitsForTheReplica()
+    {
+        using var directory = new TestDirectory();
+        var host = directory.Host("state");
+        host.Create();
+        ulong durable = 0;
+        var isInSync = true;
+        var promise = new SyncPromise(host, new FollowOptions { OnLoss = LossRule.Stop, Lease = TimeSpan.FromHours(1) }, TimeProvider.System, () => 1, () => durable, () => isInSync, () => true);
+        var onItsWay = new TaskCompletionSource<bool>();
+        promise.Note();
+        Assert.That((promise.IsHeld, promise.State.IsInForce), Is.EqualTo((true, false)));
+        var waiting = promise.WaitAsync(onItsWay.Task, default).AsTask();
+        durable = 1;
+        promise.Note();
+        Assert.That((promise.State.IsInForce, waiting.IsCompleted), Is.EqualTo((true, false)));
+
+        isInSync = false;
+        onItsWay.SetResult(false);
+        promise.Lost();
+        Assert.That(waiting.Wait(100), Is.False);
+        isInSync = true;
+        promise.Note();
+        await waiting.WaitAsync(TimeSpan.FromSeconds(10));
     }
 }

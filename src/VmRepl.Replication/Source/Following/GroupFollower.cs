@@ -63,7 +63,7 @@ internal sealed partial class GroupFollower
         durableBefore = disks.Max(d => d.Marks.DurableAtReplica);
         memory.NoteDeath(disks.Max(d => LastSignUs(d)), (durableBefore, disks.Max(d => d.Marks.DurableTimeUs)));
         stream = new GroupStream(disks, sequences, time, group.Epoch, options) { InSyncChanged = OnInSyncChanged };
-        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, IsClose) : null;
+        promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, () => stream.IsInSync, IsClose) : null;
         answers = new AnswerRule(stream, promise, options, time);
         var changes = new ChangesUnderWay();
         splitter = new Splitter(stream, answers, changes);
@@ -267,7 +267,7 @@ internal sealed partial class GroupFollower
     {
         try
         {
-            promise?.Note(stream.IsInSync);
+            promise?.Note();
         }
         catch (IOException e)
         {

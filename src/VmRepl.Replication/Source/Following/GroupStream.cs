@@ -98,6 +98,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
         ulong last = 0;
         long link;
         TaskCompletionSource<bool>? durable = null;
+        var isWhole = true;
         var lost = false;
         LossOfSync why;
         lock (gate)
@@ -110,14 +111,16 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
             var parts = disk.ToCopy.Overlaps(extent) ? disk.ToCopy.Runs(extent).ToList() : [(extent, false)];
             foreach (var (part, isToCopy) in CanStamp(parts.Count, ref lost) ? parts : [])
             {
-                if (!isToCopy) TakePart(part);
+                if (isToCopy) isWhole = false;
+                else TakePart(part);
             }
 
             why = Phase == StreamPhase.Alone ? LossOfSync.LinkGivenUp : LossOfSync.BufferFull;
         }
 
         if (lost) InSyncChanged?.Invoke(why);
-        return new TakenChange(last, link, durable?.Task);
+        // Where a part of it waits to be brought over, the durability of the rest says nothing.
+        return new TakenChange(last, link, isWhole ? durable?.Task : null);
 
         void TakePart(Extent part)
         {
@@ -126,6 +129,7 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
             {
                 Overflows++;
                 lost |= Track(disk, part);
+                isWhole = false;
                 return;
             }
 

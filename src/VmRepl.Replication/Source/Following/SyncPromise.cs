@@ -16,10 +16,10 @@ internal sealed class SyncPromise
     private readonly Func<ulong> stamped;
     private readonly Func<ulong> durable;
     private readonly Func<bool> isClose;
+    private readonly Func<bool> isInSync;
     private readonly Lock gate = new();
     private readonly WakeUp changed = new();
     private long heardAt;
-    private long generation;
 
     // Whether writes wait already though the promise has not begun: then it begins when everything stamped before is durable, what was answered without waiting among it.
     private bool isArmed;
@@ -33,11 +33,12 @@ internal sealed class SyncPromise
 
     /// <param name="stamped">Newest sequence stamped.</param>
     /// <param name="durable">Newest sequence known durable at the replica.</param>
+    /// <param name="isInSync">Whether the replica has everything but what is on its way; false from the moment on that something is tracked.</param>
     /// <param name="isClose">Whether so little is on its way that a write may wait for all of it.</param>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable, Func<bool> isClose)
+    public SyncPromise(IHostDirectory directory, FollowOptions options, TimeProvider time, Func<ulong> stamped, Func<ulong> durable, Func<bool> isInSync, Func<bool> isClose)
     {
-        (this.directory, this.options, this.time, this.stamped, this.durable, this.isClose) = (directory, options, time, stamped, durable, isClose);
+        (this.directory, this.options, this.time, this.stamped, this.durable, this.isInSync, this.isClose) = (directory, options, time, stamped, durable, isInSync, isClose);
         State = Read(directory);
         heardAt = time.GetTimestamp();
     }
@@ -61,20 +62,19 @@ internal sealed class SyncPromise
     public void Heard() => Volatile.Write(ref heardAt, time.GetTimestamp());
 
     /// <summary>The replica has said how far it is.</summary>
-    /// <param name="isInSync">Whether it is in sync.</param>
     /// <exception cref="IOException">The promise's begin cannot be recorded: then it is not promised.</exception>
-    public void Note(bool isInSync)
+    public void Note()
     {
-        if (!isInSync) return;
         lock (gate)
         {
+            // Asked under the lock: whoever loses it tells so afterwards.
+            if (!isInSync()) return;
             Heard();
             if (State.IsInForce)
             {
                 if (!wasLost) return;
                 // Found again within the lease; what was tracked meanwhile has been brought over.
                 wasLost = false;
-                generation++;
                 changed.Set();
                 return;
             }
@@ -91,7 +91,6 @@ internal sealed class SyncPromise
             if (durable() < armedAt) return;
             Save(new PromiseState { IsInForce = true, SinceUs = time.NowUs(), FromSequence = durable(), Ended = State.Ended });
             (isArmed, wasLost) = (false, false);
-            generation++;
             changed.Set();
         }
     }
@@ -110,7 +109,6 @@ internal sealed class SyncPromise
     /// <param name="atReplica">Its durability there; null where it was not sent.</param>
     public async ValueTask WaitAsync(Task<bool>? atReplica, CancellationToken cancellation)
     {
-        var begun = Volatile.Read(ref generation);
         while (true)
         {
             if (atReplica is { IsCompletedSuccessfully: true, Result: true }) return;
@@ -118,8 +116,9 @@ internal sealed class SyncPromise
             Task signal;
             lock (gate)
             {
-                // What was tracked meanwhile was brought over before the promise began again.
-                if (generation != begun && atReplica is null) return;
+                // It was tracked when it was taken, or is since its link was given up, and the replica was not in sync then: where it is now, that was brought over. That a promise began meanwhile is not enough:
+                // one that was sent before it and lost after it is not there (simulation, seed 723786).
+                if (atReplica is null && State.IsInForce && isInSync()) return;
                 var isHeld = IsHeld;
                 if (!isHeld && (options.OnLoss == LossRule.Continue || State.Ended is null)) return;
                 var left = isHeld ? options.Lease - time.GetElapsedTime(Volatile.Read(ref heardAt)) : Timeout.InfiniteTimeSpan;
