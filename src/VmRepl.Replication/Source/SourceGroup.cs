@@ -153,7 +153,7 @@ internal sealed class SourceGroup : IProtectedGroup
     }
 
     private ReplicaLink NewLink() => new(connector,
-        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true) { Seeds = seeds.Declare(hasPoint: progress.PointSequence != 0) },
+        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true) { Seeds = seeds.Declare(hasPoint: progress.PointSequence != 0), CloneOf = Definition.CloneOf },
         options, time, log, reason => round.Waiting = reason is null ? null : $"waiting for room at the replica: {reason}");
 
     private ReplicationException Note(Exception e)
