@@ -1,0 +1,36 @@
+using VmRepl.Blocks.Files;
+using VmRepl.Clones.Drops;
+using VmRepl.Images.Opening;
+
+namespace VmRepl.Clones.Matching;
+
+/// <summary>
+/// What is opened for a dropped image: the file that was looked at and no other version of it, files beside it, and files of protected disks. Its references were judged by their directories before; a directory with a protected disk in it may
+/// hold other files, which are nobody's to read by dropping an image.
+/// </summary>
+/// <param name="dropped">The image.</param>
+/// <param name="bases">The protected disks' files.</param>
+public sealed class DropImageFiles(DroppedFile dropped, BaseFiles bases) : IImageFiles
+{
+    private readonly string directory = ReferencePolicy.ResolveDirectory(dropped.Directory);
+
+    /// <exception cref="ReferenceRefusedException">It is none of those files.</exception>
+    /// <exception cref="IOException">It cannot be opened, or is another version of the image.</exception>
+    public IHostFile Open(string path, HostFileAccess access)
+    {
+        if (access != HostFileAccess.Read) throw new ReferenceRefusedException(dropped.Path, path, "nothing in a drop directory is written");
+        var isImage = path == dropped.Path;
+        if (isImage && ((IImageFiles)this).FindLinkTarget(path) is not null) throw new IOException($"{path}: a symbolic link took its place");
+        var file = HostImageFiles.Instance.Open(path, access);
+        try
+        {
+            if (isImage) return FileVersion.Of(file.Identity) == dropped.Version ? file : throw new IOException($"{path}: it has changed since it was looked at");
+            return Path.GetDirectoryName(path) == directory || bases.Holds(file) ? file : throw new ReferenceRefusedException(dropped.Path, path, "it is neither in the drop directory nor a file of a protected disk");
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+}
