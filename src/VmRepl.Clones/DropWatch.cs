@@ -100,7 +100,10 @@ public sealed class DropWatch
         {
             foreach (var directory in directories) List(directory);
             LookAgainAfterProtection();
-            return Examine(() => time.GetElapsedTime(started) >= LooksMax);
+            if (!Examine(() => time.GetElapsedTime(started) >= LooksMax)) return false;
+            // Not before: what is only seen is seen again, and what is to be sent is made durable by itself.
+            lock (gate) list.Save();
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -137,7 +140,6 @@ public sealed class DropWatch
             var before = list.Files.Select(f => f.CloneGroup).ToHashSet();
             foreach (var strange in next.Where(f => f.State == DropState.Quarantined && !before.Contains(f.CloneGroup))) DropLog.Quarantined(log, strange.Path, strange.Reason!);
             list.Replace(next);
-            list.Save();
         }
 
         // Its transfer, where one is running, finds out by itself that the file is another one.
@@ -153,7 +155,6 @@ public sealed class DropWatch
             if (present == list.Compared) return;
             list.Replace([.. list.Files.Select(f => f is { State: DropState.Quarantined, IsUnmatched: true } ? f with { State = DropState.Waiting } : f)]);
             list.SetCompared(present);
-            list.Save();
         }
     }
 
@@ -163,23 +164,16 @@ public sealed class DropWatch
         var complete = Files.Where(f => f.State == DropState.Waiting && directories.Contains(f.Directory) && DropScan.IsSettled(f, now)).ToList();
         if (complete.Count == 0) return true;
         var examiner = new DropExaminer(disks, BaseFiles.Of(disks.List()), [.. Files.Where(f => f.State == DropState.Protected)]);
-        try
+        foreach (var file in complete)
         {
-            foreach (var file in complete)
-            {
-                var found = examiner.Examine(file);
-                if (found.State == DropState.Quarantined) DropLog.Quarantined(log, found.Path, found.Reason!);
-                if (found.State == DropState.Copying) DropLog.Found(log, found.Path, found.Base!.How, found.CloneGroup);
-                lock (gate) list.Update(found);
-                if (isLate()) return file == complete[^1];
-            }
+            var found = examiner.Examine(file);
+            if (found.State == DropState.Quarantined) DropLog.Quarantined(log, found.Path, found.Reason!);
+            if (found.State == DropState.Copying) DropLog.Found(log, found.Path, found.Base!.How, found.CloneGroup);
+            lock (gate) list.Update(found);
+            if (isLate()) return file == complete[^1];
+        }
 
-            return true;
-        }
-        finally
-        {
-            lock (gate) list.Save();
-        }
+        return true;
     }
 
     /// <summary>Begins to send what is due, where not too much is under way.</summary>

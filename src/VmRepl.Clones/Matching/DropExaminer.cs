@@ -61,10 +61,10 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
         if (candidates.Count == 0)
             return Quarantine(file, isAnything ? "no disk image: a raw one would have a partition table, or the length of a protected disk" : "not a clone of anything protected: no protected disk has a length like its", isUnmatched: true);
         var samples = DiskSamples.Of(image);
-        if (samples.Count == 0) return Quarantine(file, "it holds nothing but zeros", isUnmatched: true);
+        if (samples.Blocks == 0) return Quarantine(file, "it holds nothing but zeros", isUnmatched: true);
         var (equal, best) = Best(samples, candidates);
-        if (equal * 4 < samples.Count || best is null) return Quarantine(file, $"not a clone of anything protected: {equal} of {samples.Count} sampled blocks are those of {best?.Base.How ?? "any"}, at least a quarter would have to be", isUnmatched: true);
-        return Copy(file, image, best.Base with { How = $"{best.Base.How}, {equal} of {samples.Count} sampled blocks" });
+        if (equal * 4 < samples.Blocks || best is null) return Quarantine(file, $"not a clone of anything protected: {equal} of {samples.Blocks} sampled blocks are those of {best?.Base.How ?? "any"}, at least a quarter would have to be", isUnmatched: true);
+        return Copy(file, image, best.Base with { How = $"{best.Base.How}, {equal} of {samples.Blocks} sampled blocks" });
     }
 
     /// <summary>To be copied; where it stands on files of others than its owner, what it holds is theirs too, and it may not go to one of them.</summary>
