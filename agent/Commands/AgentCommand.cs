@@ -14,7 +14,7 @@ internal static class AgentCommand
         var command = new Command("agent", "Run the agent beside the hypervisor: follow the groups' disks and send them to their replicas.") { state, socket, config, clones };
         var certificates = new CertificateOptions(command);
         context.SetAction(command, (parse, output, cancellation) => context.Commands().AgentAsync(
-            new AgentArguments(parse.GetValue(state)!, parse.GetValue(socket)!, parse.GetValue(config), certificates.Get(parse)) { CloneDirectories = parse.GetValue(clones) ?? [] }, output, cancellation));
+            new AgentArguments(parse.GetValue(state)!, parse.GetValue(socket)!, parse.GetValue(config), certificates.Get(parse)) { CloneDirectories = parse.GetValue(clones) is { Length: > 0 } given ? given : [] }, output, cancellation));
         return command;
     }
 }

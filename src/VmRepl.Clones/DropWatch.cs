@@ -24,7 +24,7 @@ namespace VmRepl.Clones;
 /// </summary>
 public sealed class DropWatch
 {
-    /// <summary>Clones that are on their way at a time.</summary>
+    /// <summary>Clones that are on their way at a time: one to each replica, so that one that is away does not hold up the others. Each takes 64 MiB of memory for what it compares.</summary>
     public const int TransfersMax = 4;
 
     // How often it is asked for news, and how soon a look follows another: where there is news, where something is not complete, where nothing is known of.
@@ -46,7 +46,7 @@ public sealed class DropWatch
     private readonly Dictionary<string, (DateTimeOffset At, TimeSpan Pause)> retries = new(StringComparer.Ordinal);
     private readonly HashSet<string> unlisted = new(StringComparer.Ordinal);
 
-    /// <param name="directories">Full paths.</param>
+    /// <param name="directories">Full paths, links on the way resolved.</param>
     public DropWatch(IReadOnlyList<string> directories, DropList list, IProtectedDisks disks, Func<Guid> newGuid, TimeProvider time, ILogger log)
     {
         (this.directories, this.list, this.disks, this.newGuid, this.time, this.log) = (directories, list, disks, newGuid, time, log);
@@ -75,7 +75,7 @@ public sealed class DropWatch
             {
                 var since = looked is { } last ? time.GetUtcNow() - last : TimeSpan.MaxValue;
                 isNews |= watch.HasChanged;
-                if (since < TimeSpan.Zero || since >= Otherwise || (isNews && since >= AfterNews) || (IsAnyWaiting && since >= WhileWaiting) || !isAllLookedAt)
+                if (since < TimeSpan.Zero || since >= Otherwise || (isNews && since >= AfterNews) || (IsAny(DropState.Waiting) && since >= WhileWaiting) || !isAllLookedAt)
                 {
                     (isNews, looked) = (false, time.GetUtcNow());
                     isAllLookedAt = Look();
@@ -112,7 +112,10 @@ public sealed class DropWatch
         }
     }
 
-    private bool IsAnyWaiting => Files.Any(f => f.State == DropState.Waiting);
+    private bool IsAny(DropState state)
+    {
+        lock (gate) return list.Files.Any(f => f.State == state);
+    }
 
     private void List(string directory)
     {
@@ -149,13 +152,17 @@ public sealed class DropWatch
     /// <summary>What was like nothing that is protected may be like what is protected now.</summary>
     private void LookAgainAfterProtection()
     {
-        var present = string.Join(' ', disks.List().Select(d => $"{d.Group}/{d.Name}").Order(StringComparer.Ordinal));
+        var protectedDisks = disks.List();
+        var present = string.Join(' ', protectedDisks.Select(d => $"{d.Group}/{d.Name}").Order(StringComparer.Ordinal));
         lock (gate)
         {
             if (present == list.Compared) return;
-            list.Replace([.. list.Files.Select(f => f is { State: DropState.Quarantined, IsUnmatched: true } ? f with { State = DropState.Waiting } : f)]);
+            list.Replace([.. list.Files.Select(f => f is { State: DropState.Quarantined, IsUnmatched: true } && MayBeLike(f) ? f with { State = DropState.Waiting } : f)]);
             list.SetCompared(present);
         }
+
+        // Of the many files that are no images at all, only one that has a disk's length.
+        bool MayBeLike(DroppedFile file) => file.Image is not { IsAnything: true } image || protectedDisks.Any(d => d.Length == image.Length);
     }
 
     private bool Examine(Func<bool> isLate)
@@ -191,12 +198,18 @@ public sealed class DropWatch
 
     private List<DroppedFile> Due()
     {
+        if (!IsAny(DropState.Copying)) return [];
         var now = time.GetUtcNow();
+        var replicas = disks.List().GroupBy(d => d.Group).ToDictionary(g => g.Key, g => g.First().Replica);
         lock (gate)
         {
+            var busy = list.Files.Where(f => running.ContainsKey(f.CloneGroup)).Select(f => Replica(f)).ToHashSet();
             return [.. list.Files.Where(f => f.State == DropState.Copying && directories.Contains(f.Directory) && !running.ContainsKey(f.CloneGroup) && !(retries.TryGetValue(f.CloneGroup, out var retry) && retry.At > now && retry.At - now <= retry.Pause))
-                .Take(TransfersMax - running.Count)];
+                .DistinctBy(Replica).Where(f => !busy.Contains(Replica(f))).Take(TransfersMax - running.Count)];
         }
+
+        // Of an owner that is not protected any more the attempt says so.
+        string Replica(DroppedFile file) => replicas.GetValueOrDefault(file.Base!.Owner, "");
     }
 
     private async Task SendAsync(DroppedFile file, CancellationToken stopping)

@@ -6,4 +6,5 @@ namespace VmRepl.Clones.Drops;
 /// <param name="Format">Its format, as it was found once; it is never probed again.</param>
 /// <param name="Length">Bytes of the disk.</param>
 /// <param name="SectorSize">Logical sector in bytes.</param>
-public sealed record DropImage(ImageFormat Format, long Length, int SectorSize);
+/// <param name="IsAnything">Whether it is raw and has no partition table: any file at all is such a disk.</param>
+public sealed record DropImage(ImageFormat Format, long Length, int SectorSize, bool IsAnything = false);

@@ -2,7 +2,7 @@ namespace VmRepl.Clones.Drops;
 
 /// <summary>One version of one file in a drop directory, as the durable list has it.</summary>
 /// <param name="CloneGroup">The name of the group that holds it at the replica, once there is one; given when it was first seen, and used once.</param>
-/// <param name="Directory">Full path of the drop directory.</param>
+/// <param name="Directory">Full path of the drop directory, links on the way to it resolved.</param>
 /// <param name="Name">Its name there.</param>
 /// <param name="Version">Which version of it.</param>
 /// <param name="Seen">When this version was first seen.</param>

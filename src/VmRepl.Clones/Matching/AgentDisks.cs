@@ -10,7 +10,7 @@ namespace VmRepl.Clones.Matching;
 public sealed class AgentDisks(SourceAgent agent) : IProtectedDisks
 {
     public IReadOnlyList<ProtectedDisk> List() =>
-        [.. agent.Status.SelectMany(s => s.Definition.Disks.Select(d => new ProtectedDisk(s.Definition.Name, d.Name, d.File, d.Format, d.Length, s.Definition.Allow)))];
+        [.. agent.Status.SelectMany(s => s.Definition.Disks.Select(d => new ProtectedDisk(s.Definition.Name, d.Name, d.File, d.Format, d.Length, s.Definition.Allow) { Replica = s.Definition.Replica }))];
 
     public IBlockDevice Open(ProtectedDisk disk)
     {

@@ -37,7 +37,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
             using var image = DiskImages.Open(file.Path, new ImageOpenOptions { Allow = bases.Directories, Files = files });
             var beside = image.Files.Skip(1).Where(f => !bases.Holds(f)).FirstOrDefault(f => FileWriters.Has(f.Path) == true);
             if (beside is not null) return Wait(file, $"{beside.Path} behind it is open for writing");
-            return Examine(file with { Image = new DropImage(image.Format, image.Length, image.SectorSize) }, image);
+            return Examine(file with { Image = new DropImage(image.Format, image.Length, image.SectorSize, image.Format == ImageFormat.Raw && !HasPartitions(image)) }, image);
         }
         catch (Exception e) when (e is ImageFormatException or ReferenceRefusedException)
         {
@@ -56,7 +56,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
         if (image.Files.Skip(1).Select(bases.DiskOf).FirstOrDefault(d => d is not null) is { } under) return Copy(file, image, new CloneBase(under.Group, under.Name, Seed(under.Group, under.Name), $"{under.Group}/{under.Name}, its backing file"));
 
         // Anything at all is a raw disk: without a partition table only one that is like a protected disk of just this length.
-        var isAnything = image.Format == ImageFormat.Raw && !HasPartitions(image);
+        var isAnything = file.Image!.IsAnything;
         var candidates = Candidates().Where(c => isAnything ? c.Length == image.Length : IsSameOrder(c.Length, image.Length)).ToList();
         if (candidates.Count == 0)
             return Quarantine(file, isAnything ? "no disk image: a raw one would have a partition table, or the length of a protected disk" : "not a clone of anything protected: no protected disk has a length like its", isUnmatched: true);
@@ -109,6 +109,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
     /// <summary>A master boot record's signature, or a GUID partition table's where a disk has sectors of 512 or 4096 bytes.</summary>
     private static bool HasPartitions(IDiskImage image)
     {
+        if (image.Length < Sectors.Size) return false;
         Span<byte> head = stackalloc byte[4096 + 8];
         head = head[..(int)Math.Min(head.Length, image.Length)];
         image.Read(0, head);

@@ -12,8 +12,6 @@ namespace VmRepl.Clones.Matching;
 /// <param name="bases">The protected disks' files.</param>
 public sealed class DropImageFiles(DroppedFile dropped, BaseFiles bases) : IImageFiles
 {
-    private readonly string directory = ReferencePolicy.ResolveDirectory(dropped.Directory);
-
     /// <exception cref="ReferenceRefusedException">It is none of those files.</exception>
     /// <exception cref="IOException">It cannot be opened, or is another version of the image.</exception>
     public IHostFile Open(string path, HostFileAccess access)
@@ -25,7 +23,7 @@ public sealed class DropImageFiles(DroppedFile dropped, BaseFiles bases) : IImag
         try
         {
             if (isImage) return FileVersion.Of(file.Identity) == dropped.Version ? file : throw new IOException($"{path}: it has changed since it was looked at");
-            return Path.GetDirectoryName(path) == directory || bases.Holds(file) ? file : throw new ReferenceRefusedException(dropped.Path, path, "it is neither in the drop directory nor a file of a protected disk");
+            return Path.GetDirectoryName(path) == dropped.Directory || bases.Holds(file) ? file : throw new ReferenceRefusedException(dropped.Path, path, "it is neither in the drop directory nor a file of a protected disk");
         }
         catch
         {

@@ -9,4 +9,8 @@ namespace VmRepl.Clones.Matching;
 /// <param name="Format">The image's format.</param>
 /// <param name="Length">Bytes.</param>
 /// <param name="Allow">Directories that references inside the image may lead to.</param>
-public sealed record ProtectedDisk(string Group, string Name, string File, ImageFormat Format, long Length, IReadOnlyList<string> Allow);
+public sealed record ProtectedDisk(string Group, string Name, string File, ImageFormat Format, long Length, IReadOnlyList<string> Allow)
+{
+    /// <summary>Which replica keeps it, for comparison only.</summary>
+    public string Replica { get; init; } = "";
+}
