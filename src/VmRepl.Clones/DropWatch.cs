@@ -44,7 +44,7 @@ public sealed class DropWatch
     private readonly Lock gate = new();
     private readonly Dictionary<string, Task> running = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (DateTimeOffset At, TimeSpan Pause)> retries = new(StringComparer.Ordinal);
-    private readonly HashSet<string> unlisted = new(StringComparer.Ordinal);
+    private readonly HashSet<string> unlisted = new(StringComparer.Ordinal), crowded = new(StringComparer.Ordinal);
 
     /// <param name="directories">Full paths, links on the way resolved.</param>
     public DropWatch(IReadOnlyList<string> directories, DropList list, IProtectedDisks disks, Func<Guid> newGuid, TimeProvider time, ILogger log)
@@ -132,16 +132,17 @@ public sealed class DropWatch
             return;
         }
 
-        if (entries.Count > DropList.FilesMax) DropLog.TooMany(log, directory, DropList.FilesMax);
+        if (entries.Count <= DropList.FilesMax) crowded.Remove(directory);
+        else if (crowded.Add(directory)) DropLog.TooMany(log, directory, DropList.FilesMax);
         List<DroppedFile> forgotten;
         lock (gate)
         {
             var next = DropScan.Look(list.Files, directory, entries, time.GetUtcNow(), () => CloneGroupName.Of(newGuid()));
             var now = next.ToDictionary(f => f.CloneGroup);
-            foreach (var gone in list.Files.Where(f => f.State == DropState.Protected && now.GetValueOrDefault(f.CloneGroup)?.State == DropState.Gone)) DropLog.Gone(log, gone.Path);
+            foreach (var gone in list.Files.Where(f => f.State == DropState.Protected && now.GetValueOrDefault(f.CloneGroup)?.State == DropState.Gone)) DropLog.Gone(log, gone.Shown);
             forgotten = [.. list.Files.Where(f => f.State == DropState.Copying && !now.ContainsKey(f.CloneGroup))];
             var before = list.Files.Select(f => f.CloneGroup).ToHashSet();
-            foreach (var strange in next.Where(f => f.State == DropState.Quarantined && !before.Contains(f.CloneGroup))) DropLog.Quarantined(log, strange.Path, strange.Reason!);
+            foreach (var strange in next.Where(f => f.State == DropState.Quarantined && !before.Contains(f.CloneGroup))) DropLog.Quarantined(log, strange.Shown, strange.Reason!);
             list.Replace(next);
         }
 
@@ -174,8 +175,8 @@ public sealed class DropWatch
         foreach (var file in complete)
         {
             var found = examiner.Examine(file);
-            if (found.State == DropState.Quarantined) DropLog.Quarantined(log, found.Path, found.Reason!);
-            if (found.State == DropState.Copying) DropLog.Found(log, found.Path, found.Base!.How, found.CloneGroup);
+            if (found.State == DropState.Quarantined) DropLog.Quarantined(log, found.Shown, found.Reason!);
+            if (found.State == DropState.Copying) DropLog.Found(log, found.Shown, found.Base!.How, found.CloneGroup);
             lock (gate) list.Update(found);
             if (isLate()) return file == complete[^1];
         }
@@ -221,7 +222,7 @@ public sealed class DropWatch
             lock (gate) list.Save();
             var result = await disks.ReplicateAsync(Request(file), stopping);
             var done = file with { State = DropState.Protected, Reason = null, OwnBytes = file.OwnBytes + Own(result), Protected = time.GetUtcNow() };
-            DropLog.Protected(log, file.Path, done.OwnBytes, result.BytesSent, result.Duration.TotalSeconds);
+            DropLog.Protected(log, file.Shown, done.OwnBytes, result.BytesSent, result.Duration.TotalSeconds);
             Note(file, done);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -230,14 +231,14 @@ public sealed class DropWatch
         }
         catch (ReplicationException e) when (e.InnerException is ImageFormatException)
         {
-            DropLog.Quarantined(log, file.Path, e.Message);
+            DropLog.Quarantined(log, file.Shown, ShownText.Of(e.Message));
             Note(file, file with { State = DropState.Quarantined, Reason = e.Message });
             disks.Forget(file.CloneGroup);
         }
         catch (Exception e) when (e is ReplicationException or IOException or UnauthorizedAccessException)
         {
             var pause = Postpone(file);
-            DropLog.Retrying(log, file.Path, e.Message, pause.TotalSeconds);
+            DropLog.Retrying(log, file.Shown, ShownText.Of(e.Message), pause.TotalSeconds);
             Note(file, file with { Reason = e.Message });
         }
     }

@@ -193,7 +193,7 @@ public class DropExaminerTests
         File.Delete(stage.Drop("copy"));
         File.CreateSymbolicLink(stage.Drop("copy"), Path.Combine(stage.Vms, "web"));
         var found = new DropExaminer(stage.Disks, BaseFiles.Of(stage.Disks.List()), []).Examine(seen);
-        Require(found, DropState.Waiting, "symbolic link");
+        Require(found, DropState.Waiting, "something else took its place");
         var files = new DropImageFiles(seen, BaseFiles.Of(stage.Disks.List()));
         Assert.That(() => files.Open(seen.Path, HostFileAccess.Read), Throws.InstanceOf<IOException>());
         Assert.That(() => files.Open("/etc/passwd", HostFileAccess.Read), Throws.InstanceOf<VmRepl.Images.Opening.ReferenceRefusedException>());

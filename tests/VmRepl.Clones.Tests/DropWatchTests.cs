@@ -130,4 +130,30 @@ public class DropWatchTests
         Assert.That(watch.Files.Count(f => f.State == DropState.Quarantined), Is.EqualTo(files));
         Assert.That(again, Is.LessThan(TimeSpan.FromSeconds(1)));
     }
+
+    [Test]
+    public void List_OfTheLongestNamesAndReasons_IsReadAgain()
+    {
+        using var stage = new DropStage();
+        var name = new string('\u001b', 255);
+        var list = new DropList(stage.State);
+        list.Replace([.. Enumerable.Range(0, DropList.FilesMax).Select(i => new DroppedFile($"clone-{i:x32}", stage.Drops, name, new FileVersion(1, (ulong)i, long.MaxValue, long.MaxValue), DateTimeOffset.MaxValue, DropState.Quarantined) { Reason = new string('\u0001', 5000) })]);
+        list.Save();
+        var again = new DropList(stage.State);
+        Assert.That(again.Files, Is.EqualTo(list.Files));
+        Assert.That(again.Files[0].Reason, Has.Length.LessThan(500).And.Not.Contains("\u0001"));
+    }
+
+    [Test]
+    public async Task Name_ThatSteersATerminal_IsNeitherAPathNorShown()
+    {
+        using var stage = new DropStage();
+        stage.Protect("web", DropStage.Contents(2));
+        var name = "..\u001b[2J\nclone\\";
+        DropStage.Make(stage.Drop(name), DropStage.Contents(2));
+        File.WriteAllText(stage.Drop(name + "2"), "none");
+        var files = await RunUntilAsync(Watch(stage), f => f.Any(x => x.State == DropState.Protected) && f.Any(x => x.State == DropState.Quarantined));
+        Assert.That(files.Select(f => f.Reason ?? ""), Has.None.Contains("\u001b"));
+        Assert.That(Protocol.Names.CloneGroupName.IsValid(stage.Disks.Requests.Single().Group), Is.True);
+    }
 }

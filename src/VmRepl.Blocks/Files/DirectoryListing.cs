@@ -11,13 +11,16 @@ public static class DirectoryListing
     {
         try
         {
-            return [.. Directory.EnumerateFileSystemEntries(directory).Select(p => OperatingSystem.IsLinux() ? OnLinux(p) : Elsewhere(p))];
+            return [.. Directory.EnumerateFileSystemEntries(directory).Select(Look)];
         }
         catch (UnauthorizedAccessException e)
         {
             throw new IOException(e.Message, e);
         }
     }
+
+    /// <summary>What stands under a full path now. A link on the way there is followed, one that stands there is not.</summary>
+    public static DirectoryEntry Look(string path) => OperatingSystem.IsLinux() ? OnLinux(path) : Elsewhere(path);
 
     [SupportedOSPlatform("linux")]
     private static DirectoryEntry OnLinux(string path)

@@ -15,6 +15,9 @@ public sealed class DropList
 
     private const string FileName = "drops.json";
 
+    // So many files with the longest names, each character of them escaped, and the longest reasons take less.
+    private const int BytesMax = 256 << 20;
+
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
     {
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
@@ -80,7 +83,11 @@ public sealed class DropList
 
     private Kept? Read()
     {
-        if (DurableFile.TryRead(directory, FileName) is not { } contents) return null;
+        if (!directory.FileExists(FileName)) return null;
+        using var file = directory.Open(FileName, HostFileAccess.Read);
+        if (file.Length > BytesMax) throw new IOException($"{file.Path}: is {file.Length} bytes, at most {BytesMax} were expected");
+        var contents = new byte[file.Length];
+        file.ReadExactly(0, contents);
         try
         {
             return JsonSerializer.Deserialize<Kept>(contents, Options);

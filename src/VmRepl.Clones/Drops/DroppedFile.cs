@@ -9,8 +9,8 @@ namespace VmRepl.Clones.Drops;
 /// <param name="State">How far it has come.</param>
 public sealed record DroppedFile(string CloneGroup, string Directory, string Name, FileVersion Version, DateTimeOffset Seen, DropState State)
 {
-    /// <summary>Why it waits or is quarantined, or how the last attempt to send it ended; null for nothing to say.</summary>
-    public string? Reason { get; init; }
+    /// <summary>Why it waits or is quarantined, or how the last attempt to send it ended; null for nothing to say. Safe to be shown.</summary>
+    public string? Reason { get; init => field = value is null ? null : ShownText.Of(value); }
 
     /// <summary>Whether it is quarantined for nothing that is protected being like it: it may be a clone of what is protected later.</summary>
     public bool IsUnmatched { get; init; }
@@ -31,4 +31,7 @@ public sealed record DroppedFile(string CloneGroup, string Directory, string Nam
     public DateTimeOffset? Gone { get; init; }
 
     public string Path => System.IO.Path.Combine(Directory, Name);
+
+    /// <summary>Its path, safe to be shown.</summary>
+    internal string Shown => ShownText.Of(Path);
 }

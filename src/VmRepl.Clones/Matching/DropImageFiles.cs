@@ -18,10 +18,12 @@ public sealed class DropImageFiles(DroppedFile dropped, BaseFiles bases) : IImag
     {
         if (access != HostFileAccess.Read) throw new ReferenceRefusedException(dropped.Path, path, "nothing in a drop directory is written");
         var isImage = path == dropped.Path;
-        if (isImage && ((IImageFiles)this).FindLinkTarget(path) is not null) throw new IOException($"{path}: a symbolic link took its place");
         var file = HostImageFiles.Instance.Open(path, access);
         try
         {
+            // What was opened has to be what stands there: whoever may write the directory may put a link in a file's place between a look and the opening, and take it away again.
+            if (Path.GetDirectoryName(path) == dropped.Directory && DirectoryListing.Look(path) is var now && (now.Kind != EntryKind.File || !now.Identity.IsSameFile(file.Identity)))
+                throw new IOException($"{path}: something else took its place");
             if (isImage) return FileVersion.Of(file.Identity) == dropped.Version ? file : throw new IOException($"{path}: it has changed since it was looked at");
             return Path.GetDirectoryName(path) == dropped.Directory || bases.Holds(file) ? file : throw new ReferenceRefusedException(dropped.Path, path, "it is neither in the drop directory nor a file of a protected disk");
         }
