@@ -138,6 +138,7 @@ public sealed class DropWatch
         lock (gate)
         {
             var next = DropScan.Look(list.Files, directory, entries, time.GetUtcNow(), () => CloneGroupName.Of(newGuid()));
+            if (ReferenceEquals(next, list.Files)) return;
             var now = next.ToDictionary(f => f.CloneGroup);
             foreach (var gone in list.Files.Where(f => f.State == DropState.Protected && now.GetValueOrDefault(f.CloneGroup)?.State == DropState.Gone)) DropLog.Gone(log, gone.Shown);
             forgotten = [.. list.Files.Where(f => f.State == DropState.Copying && !now.ContainsKey(f.CloneGroup))];

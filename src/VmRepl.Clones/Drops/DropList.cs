@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using VmRepl.Blocks.Files;
@@ -5,7 +6,7 @@ using VmRepl.Blocks.Files;
 namespace VmRepl.Clones.Drops;
 
 /// <summary>
-/// The durable list of what was seen in drop directories, in the file <c>drops.json</c>. What is on its way to a replica is in it before the replica hears of it; all else that a crash takes is found again by looking.
+/// The durable list of what was seen in drop directories, in the file <c>drops.jsonl</c>, a line of JSON for each. What is on its way to a replica is in it before the replica hears of it; all else that a crash takes is found again by looking.
 /// Its owner sees to it that one at a time uses it.
 /// </summary>
 public sealed class DropList
@@ -13,10 +14,12 @@ public sealed class DropList
     /// <summary>Most versions of files that are kept in mind. Beyond that the oldest that are gone are forgotten (the replica still has and lists them), and files that are new are left for when there is room.</summary>
     public const int FilesMax = 20_000;
 
-    private const string FileName = "drops.json";
+    private const string FileName = "drops.jsonl";
 
     // So many files with the longest names, each character of them escaped, and the longest reasons take less.
     private const int BytesMax = 256 << 20;
+
+    private const int PieceBytes = 64 << 10;
 
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
     {
@@ -35,9 +38,7 @@ public sealed class DropList
     {
         this.directory = directory;
         directory.Create();
-        var kept = Read();
-        Compared = kept?.Compared ?? "";
-        files = [.. kept?.Files ?? []];
+        (Compared, files) = Read();
     }
 
     /// <summary>Names the protected disks that everything in the list was compared with; another name means that what was not a clone of them may be one of others.</summary>
@@ -73,30 +74,80 @@ public sealed class DropList
         Compared = disks;
     }
 
-    /// <summary>Makes what was changed durable.</summary>
+    /// <summary>Makes what was changed durable: a crash leaves the old list or the new one.</summary>
     public void Save()
     {
         if (!isChanged) return;
-        DurableFile.Replace(directory, FileName, JsonSerializer.SerializeToUtf8Bytes(new Kept(Compared, files), Options));
+        const string fresh = FileName + ".new";
+        if (directory.FileExists(fresh)) directory.Delete(fresh);
+        using (var file = directory.Open(fresh, HostFileAccess.CreateNew))
+        {
+            // A piece at a time: the list is long, and changes often where much is dropped.
+            var piece = new ArrayBufferWriter<byte>(2 * PieceBytes);
+            using var writer = new Utf8JsonWriter(piece, new JsonWriterOptions { SkipValidation = true });
+            long offset = 0;
+            Add(writer, piece, new Head(Compared));
+            foreach (var one in files)
+            {
+                Add(writer, piece, one);
+                if (piece.WrittenCount >= PieceBytes) offset = Write(file, piece, offset);
+            }
+
+            Write(file, piece, offset);
+            file.Flush();
+        }
+
+        directory.Rename(fresh, FileName);
+        directory.Flush();
         isChanged = false;
     }
 
-    private Kept? Read()
+    private static void Add<T>(Utf8JsonWriter writer, ArrayBufferWriter<byte> piece, T value)
     {
-        if (!directory.FileExists(FileName)) return null;
+        writer.Reset();
+        JsonSerializer.Serialize(writer, value, Options);
+        writer.Flush();
+        piece.Write("\n"u8);
+    }
+
+    private static long Write(IHostFile file, ArrayBufferWriter<byte> piece, long offset)
+    {
+        file.Write(offset, piece.WrittenSpan);
+        var end = offset + piece.WrittenCount;
+        piece.ResetWrittenCount();
+        return end;
+    }
+
+    private (string Compared, List<DroppedFile> Files) Read()
+    {
+        if (!directory.FileExists(FileName)) return ("", []);
         using var file = directory.Open(FileName, HostFileAccess.Read);
         if (file.Length > BytesMax) throw new IOException($"{file.Path}: is {file.Length} bytes, at most {BytesMax} were expected");
         var contents = new byte[file.Length];
         file.ReadExactly(0, contents);
+        var lines = contents.AsSpan();
         try
         {
-            return JsonSerializer.Deserialize<Kept>(contents, Options);
+            var compared = JsonSerializer.Deserialize<Head>(Line(ref lines), Options)?.Compared ?? throw new JsonException("its first line is null");
+            var read = new List<DroppedFile>();
+            while (!lines.IsEmpty) read.Add(JsonSerializer.Deserialize<DroppedFile>(Line(ref lines), Options) ?? throw new JsonException("a line is null"));
+            return (compared, read);
         }
         catch (JsonException e)
         {
-            throw new IOException($"{Path.Combine(directory.Path, FileName)} does not parse: {e.Message}", e);
+            throw new IOException($"{file.Path} does not parse: {e.Message}", e);
+        }
+
+        static ReadOnlySpan<byte> Line(ref Span<byte> lines)
+        {
+            var end = lines.IndexOf((byte)'\n');
+            if (end < 0) throw new JsonException("a line has no end");
+            var line = lines[..end];
+            lines = lines[(end + 1)..];
+            return line;
         }
     }
 
-    private sealed record Kept(string Compared, IReadOnlyList<DroppedFile> Files);
+    /// <summary>The first line; each of the others is a file.</summary>
+    private sealed record Head(string Compared);
 }

@@ -29,6 +29,8 @@ public static class DropScan
         var elsewhere = list.Where(f => f.Directory != directory);
         var own = list.Where(f => f.Directory == directory).ToList();
         var byName = own.Where(f => f.State != DropState.Gone).ToDictionary(f => f.Name, StringComparer.Ordinal);
+        // Mostly nothing has happened, or somewhere else.
+        if (byName.Count == entries.Count && entries.All(e => byName.TryGetValue(e.Name, out var f) && f.Version == FileVersion.Of(e.Identity)) && list.All(f => f.Seen <= now)) return list;
         var present = entries.Select(e => e.Name).ToHashSet(StringComparer.Ordinal);
         // Under another name, or back after it was gone: the newest of those that could be meant.
         var absent = own.Where(f => f.State == DropState.Gone || !present.Contains(f.Name)).GroupBy(f => f.Version).ToDictionary(g => g.Key, g => g.Last());
