@@ -24,6 +24,8 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
     /// <summary>A live image's length.</summary>
     private const long LengthMax = 1L << 46;
 
+    private const string NoImage = "no disk image: a raw one would have a partition table, or the length of a protected disk";
+
     private readonly IReadOnlyList<ProtectedDisk> all = disks.List();
 
     /// <returns>The file: waiting, quarantined, or to be copied.</returns>
@@ -34,10 +36,14 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
             if (FileWriters.Has(file.Path) == true) return Wait(file, "open for writing");
             if (file.Version.Length == 0) return Quarantine(file, "it is empty");
             var files = new DropImageFiles(file, bases);
-            using var image = DiskImages.Open(file.Path, new ImageOpenOptions { Allow = bases.Directories, Files = files });
+            // Most of what is no image ends here, for a few reads of its head.
+            var (format, isAnything) = Probe(files, file.Path);
+            if (isAnything && Sectors.AlignUp(file.Version.Length, Sectors.Size) is var length && !Candidates().Any(c => c.Length == length))
+                return Quarantine(file with { Image = new DropImage(format, length, Sectors.Size, isAnything) }, NoImage, isUnmatched: true);
+            using var image = DiskImages.Open(file.Path, new ImageOpenOptions { Format = format, Allow = bases.Directories, Files = files });
             var beside = image.Files.Skip(1).Where(f => !bases.Holds(f)).FirstOrDefault(f => FileWriters.Has(f.Path) == true);
             if (beside is not null) return Wait(file, $"{beside.Path} behind it is open for writing");
-            return Examine(file with { Image = new DropImage(image.Format, image.Length, image.SectorSize, image.Format == ImageFormat.Raw && !HasPartitions(image)) }, image);
+            return Examine(file with { Image = new DropImage(image.Format, image.Length, image.SectorSize, isAnything) }, image);
         }
         catch (Exception e) when (e is ImageFormatException or ReferenceRefusedException)
         {
@@ -59,7 +65,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
         var isAnything = file.Image!.IsAnything;
         var candidates = Candidates().Where(c => isAnything ? c.Length == image.Length : IsSameOrder(c.Length, image.Length)).ToList();
         if (candidates.Count == 0)
-            return Quarantine(file, isAnything ? "no disk image: a raw one would have a partition table, or the length of a protected disk" : "not a clone of anything protected: no protected disk has a length like its", isUnmatched: true);
+            return Quarantine(file, isAnything ? NoImage : "not a clone of anything protected: no protected disk has a length like its", isUnmatched: true);
         var samples = DiskSamples.Of(image);
         if (samples.Blocks == 0) return Quarantine(file, "it holds nothing but zeros", isUnmatched: true);
         var (equal, best) = Best(samples, candidates);
@@ -106,14 +112,19 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
 
     private static bool IsSameOrder(long one, long other) => Math.Max(one, other) / LengthFactorMax <= Math.Min(one, other);
 
-    /// <summary>A master boot record's signature, or a GUID partition table's where a disk has sectors of 512 or 4096 bytes.</summary>
-    private static bool HasPartitions(IDiskImage image)
+    private static (ImageFormat Format, bool IsAnything) Probe(DropImageFiles files, string path)
     {
-        if (image.Length < Sectors.Size) return false;
+        using var file = files.Open(path, HostFileAccess.Read);
+        var format = DiskImages.Probe(file);
+        return (format, format == ImageFormat.Raw && !HasPartitions(file));
+    }
+
+    /// <summary>A master boot record's signature, or a GUID partition table's where a disk has sectors of 512 or 4096 bytes.</summary>
+    private static bool HasPartitions(IHostFile raw)
+    {
         Span<byte> head = stackalloc byte[4096 + 8];
-        head = head[..(int)Math.Min(head.Length, image.Length)];
-        image.Read(0, head);
-        return (head[510] == 0x55 && head[511] == 0xAA) || IsTable(head, 512) || IsTable(head, 4096);
+        head = head[..raw.Read(0, head)];
+        return (head.Length >= Sectors.Size && head[510] == 0x55 && head[511] == 0xAA) || IsTable(head, 512) || IsTable(head, 4096);
 
         static bool IsTable(ReadOnlySpan<byte> head, int at) => head.Length >= at + 8 && head.Slice(at, 8).SequenceEqual("EFI PART"u8);
     }
