@@ -10,7 +10,7 @@ internal static class CloneReports
     public static ClonesReport Of(IReadOnlyList<DroppedFile> files) => new([.. files.Select(Of)]);
 
     private static CloneReport Of(DroppedFile file) => new(
-        file.Name,
+        file.Base?.Called ?? file.Name,
         file.Base?.Owner,
         file.Base is { } found ? $"{found.Owner}/{found.Disk}" : null,
         Name(file.State),

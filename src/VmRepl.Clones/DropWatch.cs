@@ -71,14 +71,18 @@ public sealed class DropWatch
             DateTimeOffset? looked = null;
             var isAllLookedAt = true;
             var isNews = false;
+            var pause = WhileWaiting;
             while (true)
             {
                 var since = looked is { } last ? time.GetUtcNow() - last : TimeSpan.MaxValue;
                 isNews |= watch.HasChanged;
-                if (since < TimeSpan.Zero || since >= Otherwise || (isNews && since >= AfterNews) || (IsAny(DropState.Waiting) && since >= WhileWaiting) || !isAllLookedAt)
+                if (since < TimeSpan.Zero || since >= Otherwise || (isNews && since >= AfterNews) || (IsAny(DropState.Waiting) && since >= pause) || !isAllLookedAt)
                 {
                     (isNews, looked) = (false, time.GetUtcNow());
+                    var started = time.GetTimestamp();
                     isAllLookedAt = Look();
+                    // A file may be written for hours, beside many others: looking takes a twentieth of the time at the most.
+                    pause = TimeSpan.FromTicks(Math.Clamp(20 * time.GetElapsedTime(started).Ticks, WhileWaiting.Ticks, Otherwise.Ticks));
                 }
 
                 Send(stopping);
@@ -114,7 +118,7 @@ public sealed class DropWatch
 
     private bool IsAny(DropState state)
     {
-        lock (gate) return list.Files.Any(f => f.State == state);
+        lock (gate) return list.Files.Any(f => f.State == state && directories.Contains(f.Directory));
     }
 
     private void List(string directory)
@@ -222,7 +226,7 @@ public sealed class DropWatch
             // The list is on the disk before a group is made at the replica that only the list knows of.
             lock (gate) list.Save();
             var result = await disks.ReplicateAsync(Request(file), stopping);
-            var done = file with { State = DropState.Protected, Reason = null, OwnBytes = file.OwnBytes + Own(result), Protected = time.GetUtcNow() };
+            var done = file with { State = DropState.Protected, Reason = null, OwnBytes = Own(result), Protected = time.GetUtcNow() };
             DropLog.Protected(log, file.Shown, done.OwnBytes, result.BytesSent, result.Duration.TotalSeconds);
             Note(file, done);
         }
@@ -236,8 +240,9 @@ public sealed class DropWatch
             Note(file, file with { State = DropState.Quarantined, Reason = e.Message });
             disks.Forget(file.CloneGroup);
         }
-        catch (Exception e) when (e is ReplicationException or IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
+            // Whatever it was: the file is there, and has to get to the replica.
             var pause = Postpone(file);
             DropLog.Retrying(log, file.Shown, ShownText.Of(e.Message), pause.TotalSeconds);
             Note(file, file with { Reason = e.Message });
@@ -279,7 +284,7 @@ public sealed class DropWatch
         var bases = BaseFiles.Of(disks.List());
         var written = Math.Clamp((file.Version.Modified - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond, 0, DeclaredClone.TimeUsMax);
         var disk = new SourceDisk(1, found.Disk, file.Path, image.Format, image.Length, image.SectorSize) { Seed = new SourceSeed(found.Seed, null) };
-        return new CloneRequest(file.CloneGroup, new DeclaredClone(found.Owner, found.Disk, found.How, file.Name, written), disk, bases.Directories, new DropImageFiles(file, bases));
+        return new CloneRequest(file.CloneGroup, new DeclaredClone(found.Owner, found.Disk, found.How, found.Called, written), disk, bases.Directories, new DropImageFiles(file, bases));
     }
 
     /// <summary>What the replica did not have: what was sent without the questions about what it has.</summary>

@@ -69,7 +69,7 @@ public class DropExaminerTests
         stage.Protect("mail", DropStage.Contents(1));
         var disk = stage.Protect("web", DropStage.Contents(2));
         Overlay(stage, "over", disk.File, ImageFormat.Raw);
-        Assert.That(stage.Examine("over").Base, Is.EqualTo(new CloneBase("web", "sda", "group:web/sda", "web/sda, its backing file")));
+        Assert.That(stage.Examine("over").Base, Is.EqualTo(new CloneBase("web", "sda", "group:web/sda", "web/sda, its backing file", "over")));
     }
 
     [Test]

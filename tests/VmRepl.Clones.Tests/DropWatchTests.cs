@@ -66,9 +66,12 @@ public class DropWatchTests
         stage.Disks.Replica = _ => throw new ReplicationException("web", "it is away", "");
         var files = await RunUntilAsync(Watch(stage), f => stage.Disks.Requests.Count >= 2 && f[0].Reason == "it is away");
         Assert.That(files[0].State, Is.EqualTo(DropState.Copying));
+        // Renamed in between: what was said of it to the replica has to be said again.
+        File.Move(stage.Drop("copy"), stage.Drop("renamed"));
         stage.Disks.Replica = _ => { };
         await RunUntilAsync(Watch(stage), f => f[0].State == DropState.Protected);
-        Assert.That(stage.Disks.Requests.Select(r => r.Group).Distinct().Count(), Is.EqualTo(1));
+        Assert.That(stage.Disks.Requests.Select(r => (r.Group, r.CloneOf)).Distinct().Count(), Is.EqualTo(1));
+        Assert.That(stage.Disks.Requests[^1].Disk.File, Is.EqualTo(stage.Drop("renamed")));
     }
 
     [Test]

@@ -1,7 +1,7 @@
 namespace VmRepl.Agent.Output.Reports;
 
 /// <summary>One version of one file in a drop directory.</summary>
-/// <param name="Name">The file's name; what <c>restore-vm --clone</c> takes.</param>
+/// <param name="Name">The file's name when it was found to be a clone, which is what <c>restore-vm --clone</c> takes; until then its name now.</param>
 /// <param name="Group">The group whose clone it is; null where it is none or that is not known yet.</param>
 /// <param name="Base">The disk that it is a clone of, as GROUP/DISK; null as before.</param>
 /// <param name="State">waiting, copying, protected, quarantined or gone.</param>

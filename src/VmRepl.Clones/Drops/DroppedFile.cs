@@ -21,7 +21,7 @@ public sealed record DroppedFile(string CloneGroup, string Directory, string Nam
     /// <summary>Its image; null until it was opened as one.</summary>
     public DropImage? Image { get; init; }
 
-    /// <summary>Bytes that the replica did not have and that were sent, over all attempts that ended. What an agent that was killed had sent is not counted.</summary>
+    /// <summary>Bytes that the replica did not have and that were sent, in the attempt that succeeded. What earlier ones had sent is not counted.</summary>
     public long OwnBytes { get; init; }
 
     /// <summary>When the replica had all of it.</summary>

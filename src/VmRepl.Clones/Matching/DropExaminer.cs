@@ -59,7 +59,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
     {
         if (image.Length is 0 or > LengthMax || image.Length % Sectors.Size != 0) return Quarantine(file, $"a disk of {image.Length} bytes cannot be kept: a multiple of {Sectors.Size}, up to 64 TiB, can");
         if (bases.Holds(image.Files[0])) return Quarantine(file, "no clone: it is a file of a protected disk itself");
-        if (image.Files.Skip(1).Select(bases.DiskOf).FirstOrDefault(d => d is not null) is { } under) return Copy(file, image, new CloneBase(under.Group, under.Name, Seed(under.Group, under.Name), $"{under.Group}/{under.Name}, its backing file"));
+        if (image.Files.Skip(1).Select(bases.DiskOf).FirstOrDefault(d => d is not null) is { } under) return Copy(file, image, new CloneBase(under.Group, under.Name, Seed(under.Group, under.Name), $"{under.Group}/{under.Name}, its backing file", file.Name));
 
         // Anything at all is a raw disk: without a partition table only one that is like a protected disk of just this length.
         var isAnything = file.Image!.IsAnything;
@@ -70,7 +70,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
         if (samples.Blocks == 0) return Quarantine(file, "it holds nothing but zeros", isUnmatched: true);
         var (equal, best) = Best(samples, candidates);
         if (equal * 4 < samples.Blocks || best is null) return Quarantine(file, $"not a clone of anything protected: {equal} of {samples.Blocks} sampled blocks are those of {best?.Base.How ?? "any"}, at least a quarter would have to be", isUnmatched: true);
-        return Copy(file, image, best.Base with { How = $"{best.Base.How}, {equal} of {samples.Blocks} sampled blocks" });
+        return Copy(file, image, best.Base with { Called = file.Name, How = $"{best.Base.How}, {equal} of {samples.Blocks} sampled blocks" });
     }
 
     /// <summary>To be copied; where it stands on files of others than its owner, what it holds is theirs too, and it may not go to one of them.</summary>
@@ -101,7 +101,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
 
     private IEnumerable<Candidate> Candidates()
     {
-        foreach (var disk in all) yield return new Candidate(new CloneBase(disk.Group, disk.Name, Seed(disk.Group, disk.Name), $"{disk.Group}/{disk.Name}"), disk.Length, () => disks.Open(disk));
+        foreach (var disk in all) yield return new Candidate(new CloneBase(disk.Group, disk.Name, Seed(disk.Group, disk.Name), $"{disk.Group}/{disk.Name}", ""), disk.Length, () => disks.Open(disk));
         foreach (var clone in earlier.Where(c => all.Any(d => d.Group == c.Base!.Owner)).TakeLast(EarlierMax))
             yield return new Candidate(clone.Base! with { Seed = Seed(clone.CloneGroup, clone.Base.Disk), How = $"{clone.Base.Owner}/{clone.Base.Disk} as cloned before" }, clone.Image!.Length, () => Open(clone));
     }
