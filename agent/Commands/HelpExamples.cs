@@ -35,22 +35,28 @@ internal static class HelpExamples
             vmrepl replica --store /srv/vmrepl --nbd unix:/run/vmrepl/nbd.sock
             vmrepl replica --store /srv/vmrepl --listen 0.0.0.0:7707 --certificate replica.pem --key replica.key --authority ca.pem
             """,
-        "agent" => "vmrepl agent --state /var/lib/vmrepl --config /etc/vmrepl.json",
+        "agent" => """
+            vmrepl agent --state /var/lib/vmrepl --config /etc/vmrepl.json
+            vmrepl agent --state /var/lib/vmrepl --clones /vm/clones
+            """,
         "protect" => """
             vmrepl protect web1 --disk sda=/vm/web1/sda.qcow2 --to replica.example:7707
             vmrepl protect db1 --disk system=/vm/db1/system.raw,format=raw --disk data=/vm/db1/data.vhdx --definition /etc/libvirt/qemu/db1.xml --to [2001:db8::7]:7707
             vmrepl protect big1 --disk sda=/vm/big1/sda.qcow2 --seed sda=/srv/copies/big1.vhdx --to replica.example:7707
+            vmrepl protect web2 --disk sda=/vm/web2/sda.qcow2 --seed sda=group:web1/sda@before-upgrade --to replica.example:7707
             vmrepl protect app1 --disk sda=/vm/app1/sda.raw,format=raw --to 127.0.0.1:7707 --capture served --ack sync --on-loss continue
             """,
         "serve" => "vmrepl serve web1",
         "why" => "vmrepl why web1",
         "bookmark" => "vmrepl bookmark web1 before-upgrade",
         "status" => "vmrepl status --json",
+        "clones" => "vmrepl clones web1",
         "points" => "vmrepl points web1 --store /srv/vmrepl",
         "restore-vm" => """
             vmrepl restore-vm web1 --to /vm/web1-restored
             vmrepl restore-vm web1 --to /vm/web1-restored --at 2026-05-01T09:30:00Z --format qcow2 --store /srv/vmrepl
             vmrepl restore-vm web1 --to /vm/web1-restored --at before-upgrade --from replica.example:7707 --plan
+            vmrepl restore-vm web1 --to /vm/web1-template --clone template.qcow2 --from replica.example:7707
             """,
         "attach" => """
             vmrepl attach web1 --at before-upgrade

@@ -29,7 +29,7 @@ internal static class ProtectCommand
         };
         var seeds = new Option<DiskArgument[]>("--seed")
         {
-            Description = "A file at the replica that a disk's baseline begins from, such as an old copy: only what differs is sent. It lies in a directory that the replica takes seeds from. May be repeated.",
+            Description = "A file at the replica that a disk's baseline begins from, such as an old copy: only what differs is sent. It lies in a directory that the replica takes seeds from; group:GROUP/DISK or group:GROUP/DISK@POINT is a disk that the replica keeps. May be repeated.",
             HelpName = "NAME=FILE[,format=F]",
             Arity = ArgumentArity.OneOrMore,
             CustomParser = result => ParseDisks(result, "--seed", isElsewhere: true),

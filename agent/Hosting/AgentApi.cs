@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 using VmRepl.Agent.Hosting.Api;
 using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Output.Reports;
+using VmRepl.Clones;
 using VmRepl.Images;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Names;
@@ -18,7 +19,7 @@ namespace VmRepl.Agent.Hosting;
 /// The agent's admin API (docs/admin-api.md). Whoever may open the socket may use it. Requests that take long are answered with one JSON object a line, progress first;
 /// what they started goes on when the client goes away.
 /// </summary>
-internal sealed class AgentApi(SourceAgent agent, ServedDisks served, CancellationToken stopping)
+internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch? drops, CancellationToken stopping)
 {
     /// <summary>What the connection becomes when a client asks for the replica itself: the replication protocol, byte for byte.</summary>
     public const string UpgradeName = "vmrepl";
@@ -31,6 +32,7 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, Cancellati
         application.MapPost("/v1/groups", ProtectAsync);
         application.MapDelete("/v1/groups/{group}", UnprotectAsync);
         application.MapPost("/v1/groups/{group}/sync", SyncAsync);
+        application.MapGet("/v1/clones", ClonesAsync);
         application.MapGet("/v1/groups/{group}/serve", ServeAsync);
         application.MapGet("/v1/groups/{group}/why", WhyAsync);
         application.MapPost("/v1/groups/{group}/bookmarks", BookmarkAsync);
@@ -39,6 +41,8 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, Cancellati
 
     private Task StatusAsync(HttpContext context) => AnswerAsync(context, async () =>
         new StatusReport(await Task.WhenAll(agent.Status.Select(async s => AgentReports.Status(s, await ScrubStates.FindAsync(agent, s.Definition.Name, context.RequestAborted), s.Following is null ? [] : agent.Decisions(s.Definition.Name), DateTimeOffset.UtcNow)))));
+
+    private Task ClonesAsync(HttpContext context) => AnswerAsync(context, () => Task.FromResult(CloneReports.Of(drops?.Files ?? [])));
 
     private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
     {

@@ -1,12 +1,13 @@
 using Microsoft.Extensions.Configuration;
 using VmRepl.Agent.Output;
+using VmRepl.Images.Opening;
 using VmRepl.Replication.Source;
 using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Agent.Hosting;
 
 /// <summary>
-/// Reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans; and <c>Follow</c>: <c>BufferBytes</c>, <c>SemiSyncLagBytes</c> (bytes),
+/// Reads <c>Agent:CloneDirectories</c>; reads the section <c>Link</c>: <c>RetryFor</c>, <c>ConnectTimeout</c>, <c>SilenceMax</c>, <c>RoomFor</c>, all time spans; and <c>Follow</c>: <c>BufferBytes</c>, <c>SemiSyncLagBytes</c> (bytes),
 /// <c>GatherFor</c>, <c>Lease</c>, <c>SemiSyncWait</c>, <c>GoneAfter</c>, <c>AnchorEvery</c> (time spans).
 /// </summary>
 internal static class AgentConfiguration
@@ -49,6 +50,25 @@ internal static class AgentConfiguration
             var value = section.GetValue(name, otherwise);
             return value is >= 4 << 20 and <= 1L << 40 ? value : throw new CommandFailure($"Follow:{name} is {value}; it has to lie between 4 MiB and 1 TiB.");
         }
+    }
+
+    /// <summary>Directories that clones are dropped into, links on the way to them resolved.</summary>
+    /// <param name="given">Directories of the command line, in addition.</param>
+    /// <param name="state">The agent's own directory, which is no place for them.</param>
+    /// <exception cref="CommandFailure">A directory is not there, or holds the agent's state or lies in it.</exception>
+    public static IReadOnlyList<string> CloneDirectories(IConfiguration configuration, IReadOnlyList<string> given, string state)
+    {
+        var own = ReferencePolicy.ResolveDirectory(state);
+        var directories = (configuration.GetSection("Agent:CloneDirectories").Get<string[]>() ?? []).Concat(given).Select(ReferencePolicy.ResolveDirectory).Distinct(StringComparer.Ordinal).ToList();
+        foreach (var directory in directories)
+        {
+            if (!Directory.Exists(directory)) throw new CommandFailure($"Clones are to be dropped into {directory} (--clones, Agent:CloneDirectories), which is no directory.");
+            if (IsBelow(directory, own) || IsBelow(own, directory)) throw new CommandFailure($"Clones are to be dropped into {directory} (--clones, Agent:CloneDirectories), and the agent's state is {state}: the one must not hold the other.");
+        }
+
+        return directories;
+
+        static bool IsBelow(string path, string directory) => path == directory || path.StartsWith(directory.TrimEnd('/') + "/", StringComparison.Ordinal);
     }
 
     private static TimeSpan Span(IConfigurationSection section, string name, TimeSpan otherwise)

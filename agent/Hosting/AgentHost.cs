@@ -11,6 +11,9 @@ using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Logging;
 using VmRepl.Agent.Output;
 using VmRepl.Blocks.Files;
+using VmRepl.Clones;
+using VmRepl.Clones.Drops;
+using VmRepl.Clones.Matching;
 using VmRepl.Replication.Source;
 
 namespace VmRepl.Agent.Hosting;
@@ -18,7 +21,7 @@ namespace VmRepl.Agent.Hosting;
 /// <summary><c>vmrepl agent</c>: protects groups and takes commands, HTTP and JSON over a Unix socket.</summary>
 internal static class AgentHost
 {
-    private const string LockName = "agent.lock";
+    private const string LockName = "agent.lock", DropsName = "drops";
 
     public static async Task RunAsync(AgentArguments arguments, CancellationToken cancellation)
     {
@@ -38,20 +41,48 @@ internal static class AgentHost
         var agent = new SourceAgent(new HostDirectory(arguments.State), (host, port) => new TcpConnector(host, port, certificates),
             AgentConfiguration.Link(builder.Configuration), AgentConfiguration.Follow(builder.Configuration), TimeProvider.System, Guid.NewGuid, log, stopping.Token);
         using var served = ServedDisks.Start(arguments.Socket, agent, log);
-        new AgentApi(agent, served, stopping.Token).Map(application);
+        var drops = Drops(AgentConfiguration.CloneDirectories(builder.Configuration, arguments.CloneDirectories, arguments.State), arguments.State, agent, log);
+        new AgentApi(agent, served, drops, stopping.Token).Map(application);
         await application.StartAsync(cancellation);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(arguments.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         Certificates.WarnIfInvalid(certificates, "Agent", log);
         HostLog.AgentStarted(log, arguments.State, agent.Status.Count, arguments.Socket);
         agent.Resume();
         var serving = served.RunAsync(stopping.Token);
+        // Files are read and compared on this thread: none of those that answer.
+        var watching = drops is null ? Task.CompletedTask : Task.Factory.StartNew(() => WatchAsync(drops, log, stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
         await application.WaitForShutdownAsync(cancellation);
         // Clients go first: what they were answered is in the files, and nobody writes while the disks are let go.
         await stopping.CancelAsync();
         await serving;
+        await watching;
         await agent.DrainAsync();
         File.Delete(arguments.Socket);
         HostLog.Stopped(log, "Agent");
+    }
+
+    /// <summary>Null where nothing is to be watched and nothing is known of.</summary>
+    private static DropWatch? Drops(IReadOnlyList<string> directories, string state, SourceAgent agent, ILogger log)
+    {
+        var kept = new HostDirectory(Path.Combine(state, DropsName));
+        return directories.Count == 0 && !kept.Exists ? null : new DropWatch(directories, new DropList(kept), new AgentDisks(agent), Guid.NewGuid, TimeProvider.System, log);
+    }
+
+    private static async Task WatchAsync(DropWatch drops, ILogger log, CancellationToken stopping)
+    {
+        try
+        {
+            await drops.RunAsync(stopping);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // As it should be.
+        }
+        catch (Exception e)
+        {
+            // The disks that are followed must not suffer from it.
+            HostLog.DropWatchFault(log, e.Message, e);
+        }
     }
 
     /// <summary>One agent for a state directory; the operating system's lock ends with the process.</summary>

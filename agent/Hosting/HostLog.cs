@@ -35,6 +35,9 @@ internal static partial class HostLog
     [LoggerMessage(3010, LogLevel.Information, "Agent: served disks on {Address}")]
     public static partial void DisksServed(ILogger log, string address);
 
+    [LoggerMessage(3011, LogLevel.Error, "Agent: clones are not watched any more, by a fault of this program: {Reason}. Start the agent anew; nothing that was dropped is forgotten")]
+    public static partial void DropWatchFault(ILogger log, string reason, Exception cause);
+
     [LoggerMessage(3007, LogLevel.Warning, "{Role}: peers will refuse this side's certificate. {Reason}")]
     public static partial void OwnCertificateInvalid(ILogger log, string role, string reason);
 }

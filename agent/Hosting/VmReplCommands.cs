@@ -113,6 +113,15 @@ internal sealed class VmReplCommands : IVmReplCommands
         return ExitCode.Done;
     }
 
+    public async Task<int> ClonesAsync(ClonesArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = await client.GetAsync<ClonesReport>("/v1/clones", cancellation);
+        if (arguments.Group is { } group) report = new ClonesReport([.. report.Clones.Where(c => c.Group == group)]);
+        output.Report(report, j => j.ClonesReport, r => ClonesText.Write(r, output));
+        return ExitCode.Done;
+    }
+
     public async Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation)
     {
         await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
@@ -160,7 +169,9 @@ internal sealed class VmReplCommands : IVmReplCommands
     {
         var started = TimeProvider.System.GetTimestamp();
         await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
-        await using var view = await reader.OpenAsync(arguments.Group, arguments.At.ToString()!, cancellation);
+        var clone = arguments.CloneName is { } name ? await StoredClones.FindAsync(reader, arguments.Group, name, cancellation) : null;
+        await using var view = await reader.OpenAsync(clone?.Group ?? arguments.Group, arguments.At.ToString()!, cancellation);
+        if (clone is not null) output.Note($"{Printable.Line(clone.Name)} is a clone of {Printable.Line(clone.Base)}, last written {IsoTime.Format(clone.Time)}.");
         var restore = new VmRestore(arguments.Group, view, arguments.To, arguments.Format);
         if (arguments.Plan)
         {

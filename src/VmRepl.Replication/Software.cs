@@ -10,5 +10,5 @@ internal static class Software
 
     /// <summary>Capabilities of this build; both sides use what both have.</summary>
     public static string[] Capabilities { get; } = ["digest-tree", "snapshot-rounds", "read-views", Rewind, Protocol.Messages.Scrub.Capability, Protocol.Messages.AskScrubState.Capability, Protocol.Messages.NoRoom.Capability,
-        Protocol.Messages.AttachGroup.Capability, Protocol.Messages.SeedDisk.Capability];
+        Protocol.Messages.AttachGroup.Capability, Protocol.Messages.SeedDisk.Capability, Protocol.Messages.ListClones.Capability];
 }

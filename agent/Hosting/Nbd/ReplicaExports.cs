@@ -6,6 +6,7 @@ using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 using VmRepl.Nbd.Server;
 using VmRepl.Protocol.Security;
+using VmRepl.Replication.Replica;
 using VmRepl.Replication.Replica.Attachments;
 
 namespace VmRepl.Agent.Hosting.Nbd;
@@ -72,6 +73,6 @@ internal sealed class ReplicaExports(ReplicaStore store, ViewAttachments attachm
     private bool May(NbdPeer peer, string group)
     {
         if (!needsCertificate) return true;
-        return peer.Certificate is { } shown && PeerIdentity.Of(shown).MayOpen(group);
+        return peer.Certificate is { } shown && PeerRights.MayOpen(store, PeerIdentity.Of(shown), group);
     }
 }

@@ -18,6 +18,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(UnprotectReport))]
 [JsonSerializable(typeof(ServeReport))]
 [JsonSerializable(typeof(WhyReport))]
+[JsonSerializable(typeof(ClonesReport))]
 [JsonSerializable(typeof(RewindReport))]
 [JsonSerializable(typeof(AttachReport))]
 [JsonSerializable(typeof(AttachmentsReport))]

@@ -22,7 +22,13 @@ internal static partial class LibC
     /// <summary>RUSAGE_THREAD, and where struct rusage has ru_nvcsw, in words (getrusage(2)).</summary>
     public const int UsageOfThread = 1, UsageVoluntarySwitches = 16, UsageWords = 18;
 
-    public const int ReadWrite = 2, CloseOnExec = 0x80000;
+    public const int ReadWrite = 2, CloseOnExec = 0x80000, NonBlocking = 0x800;
+
+    /// <summary>O_NOFOLLOW, which differs by architecture.</summary>
+    public static readonly int NoFollow = IsArm64 ? 0x8000 : 0x20000;
+
+    /// <summary>Leases, fcntl(2), and the signal that says that one is broken.</summary>
+    public const int SetLease = 1024, ReadLease = 0, NoLease = 2, SetSignal = 10, Urgent = 23;
 
     /// <summary>O_DIRECT, which differs by architecture.</summary>
     public static readonly int Direct = IsArm64 ? 0x10000 : 0x4000;
@@ -99,6 +105,18 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int FCntl(SafeFileHandle file, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FCntl(int descriptor, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    public static unsafe partial nint Read(int descriptor, byte* buffer, nint length);
+
+    [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
+    public static partial int INotifyInit(int flags);
+
+    [LibraryImport("libc", EntryPoint = "inotify_add_watch", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int INotifyAddWatch(int descriptor, string path, uint mask);
 
     /// <summary>struct flock, fcntl.h, 64-bit.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -5,4 +5,8 @@ namespace VmRepl.Journal.Store;
 /// <param name="SourceId">The agent that the group belongs to.</param>
 /// <param name="Epoch">Newest epoch seen; messages of an older one are refused.</param>
 /// <param name="Disks">Its disks.</param>
-public sealed record GroupDescription(string Name, Guid SourceId, uint Epoch, IReadOnlyList<DiskDescription> Disks);
+public sealed record GroupDescription(string Name, Guid SourceId, uint Epoch, IReadOnlyList<DiskDescription> Disks)
+{
+    /// <summary>What it is a clone of; null for a group that is none.</summary>
+    public CloneDescription? CloneOf { get; init; }
+}

@@ -101,6 +101,8 @@ public sealed class GroupStore : IDisposable
             throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a group or a disk in a way that is not allowed");
         if (description.Disks.DistinctBy(d => d.Id).Count() != description.Disks.Count || description.Disks.DistinctBy(d => d.Name).Count() != description.Disks.Count)
             throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} names a disk twice");
+        if (description.CloneOf is { } clone && (!NameRule.IsValid(clone.Owner) || !NameRule.IsValid(clone.Disk) || clone.Base is null || clone.Name is null || clone.TimeUs is < 0 or > CloneDescription.TimeUsMax || description.Disks.Count != 1))
+            throw new StoreException($"{Path.Combine(directory.Path, DescriptionName)} says in a way that is not allowed what it is a clone of");
         if (!isReadOnly)
         {
             // As above this group's directory: names that a killed process left are made durable before anything in them is relied on.
@@ -175,9 +177,10 @@ public sealed class GroupStore : IDisposable
     /// <summary>Journals the records and applies them. The end of a baseline, which makes its contents count, is preceded by a flush of the live images.</summary>
     /// <param name="durable">Called as soon as everything is durable, before it is applied: the records may be acknowledged. It appends nothing itself.</param>
     /// <exception cref="JournalFullException">Nothing was written.</exception>
-    /// <exception cref="ArgumentException">A record does not fit the group.</exception>
+    /// <exception cref="ArgumentException">A record does not fit the group, or the group is a clone that is whole.</exception>
     public void Append(IReadOnlyList<Record> records, Action? durable = null)
     {
+        if (Phase == GroupPhase.Following && Description.CloneOf is not null) throw new ArgumentException($"group {Description.Name} is a clone, which has the one point of its baseline");
         if (Phase == GroupPhase.Baseline)
         {
             if (records.FirstOrDefault(r => r.Header.Kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch) is { } early)

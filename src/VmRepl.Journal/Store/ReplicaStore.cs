@@ -106,7 +106,16 @@ public sealed class ReplicaStore : IDisposable
 
     /// <exception cref="StoreException">There is no such group, or it cannot be opened.</exception>
     public GroupStore Get(string name) => Find(name) ?? throw new StoreException($"there is no group named {name}",
-        Groups.Count == 0 ? "This store holds no groups." : $"This store holds {string.Join(", ", Groups.Select(g => g.Description.Name))}.");
+        Groups.All(g => g.Description.CloneOf is not null) ? "This store holds no groups." : $"This store holds {string.Join(", ", Groups.Where(g => g.Description.CloneOf is null).Select(g => g.Description.Name))}.");
+
+    /// <summary>The group whose clone <paramref name="name"/> is; itself where it is none, or is not there.</summary>
+    public string OwnerOf(string name)
+    {
+        lock (gate) return groups.GetValueOrDefault(name)?.Description.CloneOf?.Owner ?? name;
+    }
+
+    /// <summary>The clones of a group, oldest first.</summary>
+    public IReadOnlyList<GroupStore> ClonesOf(string owner) => [.. Groups.Where(g => g.Description.CloneOf?.Owner == owner).OrderBy(g => g.Description.CloneOf!.TimeUs).ThenBy(g => g.Description.Name, StringComparer.Ordinal)];
 
     /// <summary>Scrubs a group; one that is too damaged to be opened ends in a report as well.</summary>
     /// <exception cref="StoreException">There is no such group, or it cannot be opened for another reason than damage.</exception>

@@ -4,7 +4,7 @@ namespace VmRepl.Protocol.Messages;
 
 /// <summary>A file at the replica that a disk's live image is filled from before its baseline. Only a peer that named the capability <see cref="SeedDisk.Capability"/> looks at it.</summary>
 /// <param name="Disk">The disk's number.</param>
-/// <param name="File">A path at the replica, as an administrator typed it: nothing is known of it. At most 4096 bytes.</param>
+/// <param name="File">A path at the replica, or a point of its store as <c>group:GROUP/DISK@POINT</c>, as an administrator typed it: nothing is known of it. At most 4096 bytes.</param>
 /// <param name="Format">raw, qcow2, vhdx, vmdk or vhd; empty to probe.</param>
 public sealed record DeclaredSeed(uint Disk, string File, string Format)
 {

@@ -59,6 +59,8 @@ public static class MessageCodec
             MessageType.SeedDisk => SeedDisk.Read(ref fields),
             MessageType.SeedProgress => SeedProgress.Read(ref fields),
             MessageType.DiskSeeded => DiskSeeded.Read(ref fields),
+            MessageType.ListClones => ListClones.Read(ref fields),
+            MessageType.CloneList => CloneList.Read(ref fields),
             _ => throw fields.Wrong("message type", "a known type", $"{(byte)fields.Type}"),
         };
         fields.End();

@@ -132,6 +132,14 @@ internal ref struct MessageFields
         return Name(field);
     }
 
+    /// <summary>Whether the next field is nil, which is passed over then.</summary>
+    public bool IsNil()
+    {
+        if (left == 0 || !reader.TryReadNil()) return false;
+        left--;
+        return true;
+    }
+
     public string String(string field, int maxBytes)
     {
         Next(field);

@@ -21,6 +21,9 @@ public static class MessageLimits
     /// <summary>Test failovers of one group that a replica remembers.</summary>
     public const int MaxTests = 100;
 
+    /// <summary>Clones of one group in a list.</summary>
+    public const int MaxClones = 65_536;
+
     public const int MaxPoints = 1 << 20;
 
     /// <summary>Damage listed in one scrub report; how much there is is said beside it.</summary>

@@ -52,4 +52,6 @@ public enum MessageType : byte
     SeedDisk = 60,
     SeedProgress = 61,
     DiskSeeded = 62,
+    ListClones = 63,
+    CloneList = 64,
 }

@@ -20,9 +20,12 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
     /// <summary>Files at the replica to begin a baseline from; a group that is not there is not made where one of them cannot be read. Empty where there are none.</summary>
     public DeclaredSeed[] Seeds { get; init; } = [];
 
+    /// <summary>What the group is a clone of; null for a group that is none. Only a peer that named <see cref="ListClones.Capability"/> looks at it.</summary>
+    public DeclaredClone? CloneOf { get; init; }
+
     public void WriteTo(MessagePackWriter writer)
     {
-        writer.WriteHead(Type, 8);
+        writer.WriteHead(Type, 9);
         writer.WriteString(Group);
         writer.WriteGuid(SourceId);
         writer.WriteUInt32(Epoch);
@@ -31,6 +34,8 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
         writer.WriteString(AckMode);
         writer.WriteUInt32(LeaseMs);
         DeclaredSeed.WriteList(writer, Seeds);
+        if (CloneOf is null) writer.WriteNil();
+        else CloneOf.WriteTo(writer);
     }
 
     internal static OpenGroup Read(ref MessageFields fields) =>
@@ -40,5 +45,6 @@ public sealed record OpenGroup(string Group, Guid SourceId, uint Epoch, DiskDecl
             AckMode = fields.HasMore ? fields.Word("open group ack mode") : Messages.AckMode.Snapshot,
             LeaseMs = fields.HasMore ? fields.UInt32("open group lease") : 0,
             Seeds = fields.HasMore ? DeclaredSeed.ReadList(ref fields) : [],
+            CloneOf = fields.HasMore && !fields.IsNil() ? DeclaredClone.Read(ref fields) : null,
         };
 }

@@ -12,6 +12,9 @@ public interface IPastReader : IAsyncDisposable
     /// <summary>The points of a group, each with what it takes to take the live images back to it, and the stretches in which every sequence is one.</summary>
     Task<RecoveryRange> RangeAsync(string group, CancellationToken cancellation);
 
+    /// <summary>The clones of a group, oldest first.</summary>
+    Task<IReadOnlyList<StoredClone>> ClonesAsync(string group, CancellationToken cancellation);
+
     /// <summary>Opens a group as of a point.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>
     Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation);

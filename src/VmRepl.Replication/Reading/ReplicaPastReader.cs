@@ -53,6 +53,13 @@ public sealed class ReplicaPastReader : IPastReader
             [.. list.Runs.Select(r => new Journal.Points.PointRun(r.FirstSequence, r.FirstTimeUs, r.LastSequence, r.LastTimeUs))]);
     }
 
+    public async Task<IReadOnlyList<StoredClone>> ClonesAsync(string group, CancellationToken cancellation)
+    {
+        if (!welcome.Capabilities.Contains(ListClones.Capability)) throw new StoreException($"the replica ({welcome.Software}) knows nothing of clones", "Update it.");
+        var list = await AskAsync<CloneList>(new ListClones(group), cancellation);
+        return [.. list.Clones.Select(c => new StoredClone(c.Group, c.CloneOf.Owner, c.CloneOf.Disk, c.CloneOf.Base, c.CloneOf.Name, DateTimeOffset.UnixEpoch.AddTicks(c.CloneOf.TimeUs * TimeSpan.TicksPerMicrosecond), c.Point, c.Length))];
+    }
+
     /// <summary>Takes the group's live images to a point and waits until that is durable. It goes on when this reader goes away.</summary>
     /// <param name="at">"latest", a bookmark, a sequence or a time.</param>
     /// <param name="progress">Is told how many bytes there are and how many are back.</param>

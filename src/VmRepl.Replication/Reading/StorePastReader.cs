@@ -13,6 +13,8 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
 
     public Task<RecoveryRange> RangeAsync(string group, CancellationToken cancellation) => Task.FromResult(new RecoveryRange(store.Get(group).Journal.PointCosts(), store.Get(group).Journal.Runs));
 
+    public Task<IReadOnlyList<StoredClone>> ClonesAsync(string group, CancellationToken cancellation) => Task.FromResult<IReadOnlyList<StoredClone>>([.. store.ClonesOf(group).Select(Describe)]);
+
     public Task<IPastView> OpenAsync(string group, string at, CancellationToken cancellation)
     {
         var found = store.Get(group);
@@ -26,6 +28,12 @@ public sealed class StorePastReader(ReplicaStore store) : IPastReader
     {
         store.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private static StoredClone Describe(GroupStore group)
+    {
+        var clone = group.Description.CloneOf!;
+        return new StoredClone(group.Description.Name, clone.Owner, clone.Disk, clone.Base, clone.Name, clone.Time, group.Journal.NewestPoint?.Sequence ?? 0, group.Description.Disks[0].Length);
     }
 
     private sealed class View(GroupView view) : IPastView

@@ -43,7 +43,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         {
             return request switch
             {
-                ListGroups => new GroupList([.. site.Store.Groups.Where(g => MayRead(g.Description.Name)).Select(Summarize)]),
+                ListGroups => new GroupList([.. site.Store.Groups.Where(g => g.Description.CloneOf is null && MayRead(g.Description.Name)).Select(Summarize)]),
                 ListPoints list => Points(Group(list.Group)),
                 OpenView open => Open(open),
                 MapView map => Map(map),
@@ -53,6 +53,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
                 AskScrubState ask => ScrubState(Group(ask.Group)),
                 AttachGroup attach => attaching.Attach(attach, Group(attach.Group)),
                 ListAttachments list => attaching.List(Group(list.Group)),
+                ListClones list => MayRead(list.Group) ? new CloneList(list.Group, [.. site.Store.ClonesOf(list.Group).Take(MessageLimits.MaxClones).Select(Describe)]) : throw NotAllowed(list.Group),
                 NoteTest note => Note(Group(note.Group), note.Test),
                 ListTests list => new TestList(list.Group, site.Tests.Of(Group(list.Group).Description.Name)),
                 DetachGroup detach => await attaching.DetachAsync(detach, Group(detach.Group), cancellation),
@@ -143,7 +144,7 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         return new Pong(0);
     }
 
-    private bool MayRead(string group) => identity is null || identity.MayOpen(group);
+    private bool MayRead(string group) => PeerRights.MayOpen(site.Store, identity, group);
 
     /// <exception cref="RefusedException">The certificate does not allow it; said of groups that exist and of those that do not.</exception>
     private GroupStore Group(string name) => MayRead(name) ? site.Store.Get(name) : throw NotAllowed(name);
@@ -161,6 +162,12 @@ internal sealed class ReadSession(ReplicaSite site, FramedConnection connection,
         RewindBytes = cost.RewindBytes,
         RewindMs = cost.RewindSeconds is { } seconds ? (long)Math.Min(Math.Ceiling(seconds * 1000), 1e15) : null,
     };
+
+    private static KeptClone Describe(GroupStore group)
+    {
+        var clone = group.Description.CloneOf!;
+        return new KeptClone(group.Description.Name, new DeclaredClone(clone.Owner, clone.Disk, clone.Base, clone.Name, clone.TimeUs), group.Journal.NewestPoint?.Sequence ?? 0, group.Description.Disks[0].Length);
+    }
 
     private static GroupSummary Summarize(GroupStore group)
     {

@@ -128,7 +128,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
 
     private async Task<bool> OpenAsync(OpenGroup open, CancellationToken cancellation)
     {
-        seeds = new SessionSeeds(site.Seeds, open.Seeds, connection, site.Time, site.Log);
+        seeds = new SessionSeeds(site.Seeds, new StoredPointSeeds(site.Store, identity), open.Seeds, connection, site.Time, site.Log);
         if (Examine(open) is { } refusal)
         {
             await RefuseAsync(open, refusal, cancellation);
@@ -161,7 +161,7 @@ internal sealed class ReplicationSession(ReplicaSite site, FramedConnection conn
                 if (!open.Create) return new Refusal(RefusalCode.UnknownGroup, $"the replica has no group {open.Group}", "It may have been given another store; protect the group again.");
                 // Before anything is made: a name that was mistyped leaves nothing behind.
                 if (seeds.Examine(open) is { } unusable) return unusable;
-                found = site.Store.Create(new GroupDescription(open.Group, open.SourceId, open.Epoch, [.. open.Disks.Select(Describe)]));
+                found = site.Store.Create(new GroupDescription(open.Group, open.SourceId, open.Epoch, [.. open.Disks.Select(Describe)]) { CloneOf = OpeningRules.Describe(open.CloneOf) });
             }
 
             group = found;

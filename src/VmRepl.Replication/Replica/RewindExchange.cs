@@ -23,7 +23,7 @@ internal sealed class RewindExchange(ReplicaSite site, FramedConnection connecti
     public async Task<IMessage> RunAsync(RewindGroup request, CancellationToken cancellation)
     {
         var group = request.Group;
-        if (identity is not null && !identity.MayOpen(group)) return new Failure(RefusalCode.UnknownGroup, $"there is no group named {group} that this certificate allows", "");
+        if (!PeerRights.MayOpen(site.Store, identity, group)) return new Failure(RefusalCode.UnknownGroup, $"there is no group named {group} that this certificate allows", "");
         if (!await site.TryBeginRewindAsync(group, cancellation))
             return new Failure(RefusalCode.Busy, $"group {group} is being replicated, or rewound, at this moment", "Wait for the end of the round (vmrepl status shows it), then try again.");
         try

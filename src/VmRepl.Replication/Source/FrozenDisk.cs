@@ -28,13 +28,14 @@ internal sealed class FrozenDisk : IDisposable
 
     public IDiskImage Image { get; }
 
+    /// <param name="files">Where the image's files come from; null for the host's.</param>
     /// <exception cref="ReplicationException">The image cannot be opened, is in use, or is not the disk that was protected.</exception>
-    public static FrozenDisk Open(string group, SourceDisk disk, IReadOnlyList<string> allow)
+    public static FrozenDisk Open(string group, SourceDisk disk, IReadOnlyList<string> allow, IImageFiles? files = null)
     {
         IDiskImage image;
         try
         {
-            image = DiskImages.Open(disk.File, new ImageOpenOptions { Format = disk.Format, Allow = allow });
+            image = DiskImages.Open(disk.File, new ImageOpenOptions { Format = disk.Format, Allow = allow, Files = files ?? HostImageFiles.Instance });
         }
         catch (Exception e) when (e is ImageFormatException or IOException or UnauthorizedAccessException)
         {

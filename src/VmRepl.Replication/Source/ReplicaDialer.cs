@@ -63,6 +63,8 @@ internal sealed class ReplicaDialer(IReplicaConnector connector, OpenGroup openi
             var welcome = await Handshake.GreetAsync(fresh, new Hello(ProtocolVersion.Oldest, ProtocolVersion.Current, Software.Capabilities, opening.SourceId, Software.Name, Hello.Replicate), limit.Token);
             if (opening.Seeds.Length > 0 && !welcome.Capabilities.Contains(SeedDisk.Capability))
                 throw new ReplicationException(opening.Group, $"group {opening.Group}: the replica {connector.Peer} ({welcome.Software}) knows nothing of seeds", "Protect the group without --seed, or give the replica a newer release.", isRefusal: true);
+            if (opening.CloneOf is not null && !welcome.Capabilities.Contains(ListClones.Capability))
+                throw new ReplicationException(opening.Group, $"group {opening.Group}: the replica {connector.Peer} ({welcome.Software}) knows nothing of clones", "Give the replica a newer release.", isRefusal: true);
             await fresh.SendAsync(opening, limit.Token);
             var state = Expect<GroupState>(await fresh.ReceiveAsync(limit.Token), fresh);
             // Numbers go on behind the replica's: a peer must not bring them near their end.

@@ -26,6 +26,8 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
         progress.Restart();
         await link.OpenAsync(cancellation);
         var isBaseline = link.State.Phase == BaselinePhase;
+        // An end that the last life of this agent did not hear of.
+        if (group.CloneOf is not null && !isBaseline) return Ended(started);
         // The replica has less than it once acknowledged, or more (a round that did not end may have brought values), or is another one: what was remembered of its values
         // does not count, only the keys do.
         var known = link.StoreId == before.StoreId && link.Durable == before.Durable ? before : before with { Metadata = before.Metadata.ToDictionary(m => m.Key, _ => "") };
@@ -63,6 +65,14 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
             RoundIsOpen = false,
         };
         return (result, after);
+    }
+
+    /// <summary>A clone is whole once it has a point: nothing follows.</summary>
+    private (RoundResult Result, SourceProgress After) Ended(long started)
+    {
+        var (point, timeUs) = (link.State.LastPoint, link.State.FirstPointTimeUs);
+        var result = new RoundResult(point, timeUs, link.StoreId, true, link.BytesSent, 0, 0, time.GetElapsedTime(started));
+        return (result, before with { StoreId = link.StoreId, Durable = link.Durable, PointSequence = point, PointTimeUs = timeUs, FirstPointTimeUs = timeUs, RoundIsOpen = false });
     }
 
     /// <summary>Opens the resync, and names the numbers that were given up.</summary>

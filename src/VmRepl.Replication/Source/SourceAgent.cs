@@ -16,8 +16,10 @@ public sealed class SourceAgent
 {
     private const string IdentityName = "agent.json";
     private const string GroupsName = "groups";
+    private const string ClonesName = "clones";
 
     private readonly IHostDirectory groupsDirectory;
+    private readonly IHostDirectory clonesDirectory;
     private readonly Func<string, int, IReplicaConnector> connect;
     private readonly LinkOptions options;
     private readonly FollowOptions followOptions;
@@ -52,6 +54,7 @@ public sealed class SourceAgent
         id = identity.Id;
         groupsDirectory = directory.Directory(GroupsName);
         groupsDirectory.Create();
+        clonesDirectory = directory.Directory(ClonesName);
         foreach (var name in groupsDirectory.ListDirectories().Where(n => NameRule.IsValid(n)))
         {
             var groupDirectory = groupsDirectory.Directory(name);
@@ -93,6 +96,7 @@ public sealed class SourceAgent
     public (SourceGroupDefinition Definition, Task<RoundResult> Baseline) Protect(ProtectRequest request)
     {
         if (!NameRule.IsValid(request.Group)) throw new ReplicationException(request.Group, $"\"{request.Group}\" is no valid group name: {NameRule.Text}", "", isRefusal: true);
+        if (CloneGroupName.IsValid(request.Group)) throw new ReplicationException(request.Group, $"\"{request.Group}\" is a name for clones", "Choose another name.", isRefusal: true);
         var connector = connect(request.ReplicaHost, request.ReplicaPort);
         if (connector is TcpConnector { IsUnsafe: true })
             throw new ReplicationException(request.Group, $"group {request.Group}: the disks would cross the network to {connector.Peer} in the clear", "Start the agent with --certificate, --key and --authority.", isRefusal: true);
@@ -130,6 +134,32 @@ public sealed class SourceAgent
 
     /// <inheritdoc cref="SourceGroup.BookmarkAsync"/>
     public Task<RecoveryPoint> BookmarkAsync(string name, string bookmark) => Get(name).BookmarkAsync(bookmark, stopping);
+
+    /// <summary>
+    /// Brings a clone over to its owner's replica, or goes on where an earlier attempt, in this or an earlier life of the agent, ended. What is remembered of attempts is removed at the end of the one that succeeds.
+    /// </summary>
+    /// <returns>What was sent in this attempt.</returns>
+    /// <exception cref="ReplicationException">The clone is not whole at the replica; the next attempt goes on.</exception>
+    public async Task<RoundResult> ReplicateCloneAsync(CloneRequest request, CancellationToken cancellation)
+    {
+        var owner = Get(request.CloneOf.Owner);
+        var definition = new SourceGroupDefinition(request.Group, owner.Definition.Replica, [request.Disk], null, request.Allow, 1) { CloneOf = request.CloneOf };
+        clonesDirectory.Create();
+        var directory = clonesDirectory.Directory(request.Group);
+        directory.Create();
+        SourceJson.Write(directory, SourceGroup.DefinitionName, definition);
+        clonesDirectory.Flush();
+        var result = await new SourceGroup(directory, definition, id, owner.Connector, options, time, log, request.Files).SyncAsync(cancellation);
+        directory.DeleteTree();
+        return result;
+    }
+
+    /// <summary>Forgets the attempts to bring a clone over. What the replica has of it stays there.</summary>
+    public void ForgetClone(string group)
+    {
+        if (!CloneGroupName.IsValid(group)) throw new ArgumentException($"\"{group}\" is no clone's name", nameof(group));
+        if (clonesDirectory.Directory(group) is { Exists: true } directory) directory.DeleteTree();
+    }
 
     /// <summary>How the replica of a group is reached.</summary>
     public IReplicaConnector ConnectorOf(string name) => Get(name).Connector;

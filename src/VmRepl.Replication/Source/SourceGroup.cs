@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using VmRepl.Blocks.Files;
+using VmRepl.Images.Opening;
 using VmRepl.Journal.Points;
 using VmRepl.Protocol.Messages;
 using VmRepl.Protocol.Records;
@@ -20,6 +21,7 @@ internal sealed class SourceGroup : IProtectedGroup
     private readonly IHostDirectory directory;
     private readonly Guid sourceId;
     private readonly IReplicaConnector connector;
+    private readonly IImageFiles? files;
     private readonly LinkOptions options;
     private readonly TimeProvider time;
     private readonly ILogger log;
@@ -32,8 +34,10 @@ internal sealed class SourceGroup : IProtectedGroup
     private volatile ReplicationException? lastError;
     private volatile bool isRunning;
 
-    public SourceGroup(IHostDirectory directory, SourceGroupDefinition definition, Guid sourceId, IReplicaConnector connector, LinkOptions options, TimeProvider time, ILogger log)
+    /// <param name="files">Where its images come from; null for the host's files.</param>
+    public SourceGroup(IHostDirectory directory, SourceGroupDefinition definition, Guid sourceId, IReplicaConnector connector, LinkOptions options, TimeProvider time, ILogger log, IImageFiles? files = null)
     {
+        this.files = files;
         this.directory = directory;
         this.sourceId = sourceId;
         this.connector = connector;
@@ -135,7 +139,7 @@ internal sealed class SourceGroup : IProtectedGroup
             var disks = new List<FrozenDisk>();
             try
             {
-                foreach (var disk in Definition.Disks) disks.Add(FrozenDisk.Open(Definition.Name, disk, Definition.Allow));
+                foreach (var disk in Definition.Disks) disks.Add(FrozenDisk.Open(Definition.Name, disk, Definition.Allow, files));
                 await using var link = NewLink();
                 var (result, after) = await new SnapshotRound(Definition, progress, sourceId, link, seeds, sequences, time, round).RunAsync(disks, cancellation);
                 Save(after);
@@ -153,7 +157,7 @@ internal sealed class SourceGroup : IProtectedGroup
     }
 
     private ReplicaLink NewLink() => new(connector,
-        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true) { Seeds = seeds.Declare(hasPoint: progress.PointSequence != 0) },
+        new OpenGroup(Definition.Name, sourceId, Definition.Epoch, [.. Definition.Disks.Select(d => new DiskDeclaration(d.Id, d.Name, d.Length, d.SectorSize, Images.ImageFormatNames.Name(d.Format)))], Create: true) { Seeds = seeds.Declare(hasPoint: progress.PointSequence != 0), CloneOf = Definition.CloneOf },
         options, time, log, reason => round.Waiting = reason is null ? null : $"waiting for room at the replica: {reason}");
 
     private ReplicationException Note(Exception e)

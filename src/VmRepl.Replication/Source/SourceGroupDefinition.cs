@@ -1,3 +1,4 @@
+using VmRepl.Protocol.Messages;
 using VmRepl.Replication.Source.Following;
 
 namespace VmRepl.Replication.Source;
@@ -19,6 +20,9 @@ public sealed record SourceGroupDefinition(string Name, string Replica, IReadOnl
 
     /// <summary>Of a served group.</summary>
     public AcknowledgementMode Acknowledgement { get; init; }
+
+    /// <summary>What it is a clone of; null for a group that is none. A clone is brought over once and never followed.</summary>
+    public DeclaredClone? CloneOf { get; init; }
 
     /// <summary>Of a served group that is acknowledged in sync.</summary>
     public LossRule OnLoss { get; init; }

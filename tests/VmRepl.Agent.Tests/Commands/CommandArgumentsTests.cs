@@ -52,6 +52,19 @@ internal sealed class CommandArgumentsTests
         Is.EqualTo(new RestoreArguments("vm1", "/out", new PointChoice.Latest(), null, new PointSource.Agent(CommandRun.Socket), false)));
 
     [Test]
+    public void Restore_Clone_IsHandedOnAsItIsCalled() => Assert.That(
+        CommandRun.Of("restore-vm", "vm1", "--to", "/out", "--clone", "a b/../ü.vhdx").Asked,
+        Is.EqualTo(new RestoreArguments("vm1", "/out", new PointChoice.Latest(), null, new PointSource.Agent(CommandRun.Socket), false) { CloneName = "a b/../ü.vhdx" }));
+
+    [Test]
+    public void Clones_WithAndWithoutGroup_IsHandedOn() => Assert.That(
+        (CommandRun.Of("clones").Asked, CommandRun.Of("clones", "vm1").Asked), Is.EqualTo((new ClonesArguments(null, CommandRun.Socket), new ClonesArguments("vm1", CommandRun.Socket))));
+
+    [Test]
+    public void Agent_Clones_AreFullPaths() =>
+        Assert.That(((AgentArguments)CommandRun.Of("agent", "--state", "/st", "--clones", "/a", "--clones", "b").Asked!).CloneDirectories, Is.EqualTo(new[] { "/a", Path.GetFullPath("b") }));
+
+    [Test]
     public void Points_Store_NeedsNoAgent() =>
         Assert.That(CommandRun.Of("points", "vm1", "--store", "/srv/s").Asked, Is.EqualTo(new PointsArguments("vm1", new PointSource.Store("/srv/s"))));
 

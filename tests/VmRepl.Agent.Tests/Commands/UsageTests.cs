@@ -27,6 +27,8 @@ internal sealed class UsageTests
     [TestCase("points vm1 --certificate c --key k --authority a", "are for --from")]
     [TestCase("restore-vm vm1", "'--to' is required")]
     [TestCase("restore-vm vm1 --to d --at a,b", "--at")]
+    [TestCase("restore-vm vm1 --to d --at a --clone c", "exclude each other")]
+    [TestCase("clones a/b", "cannot be a group's name")]
     [TestCase("restore-vm vm1 --to d --format vdi", "\"vdi\" is no format")]
     [TestCase("image", "Required command")]
     [TestCase("image info", "Required argument missing")]
@@ -88,16 +90,16 @@ internal sealed class UsageTests
     {
         var run = CommandRun.Of("--help");
         Assert.That(run.Status, Is.Zero);
-        foreach (var name in new[] { "demo", "replica", "agent", "protect", "unprotect", "sync", "bookmark", "status", "points", "restore-vm", "image" })
+        foreach (var name in new[] { "demo", "replica", "agent", "protect", "unprotect", "sync", "bookmark", "status", "clones", "points", "restore-vm", "image" })
             Assert.That(run.Output, Does.Match($@"(?m)^  {name}\b.*\."));
         Assert.That(run.Output.IndexOf("Examples:", StringComparison.Ordinal), Is.GreaterThan(run.Output.IndexOf("Commands:", StringComparison.Ordinal)));
     }
 
     [TestCase("protect", "--disk", "--to", "--definition", "--allow", "--no-wait", "--socket", "--json")]
     [TestCase("replica", "--store", "--listen", "--certificate", "--key", "--authority")]
-    [TestCase("agent", "--state", "--socket", "--config", "--certificate", "--key", "--authority")]
+    [TestCase("agent", "--state", "--socket", "--config", "--clones", "--certificate", "--key", "--authority")]
     [TestCase("points", "--store", "--from", "--socket")]
-    [TestCase("restore-vm", "--to", "--at", "--format", "--store", "--from", "--plan")]
+    [TestCase("restore-vm", "--to", "--at", "--clone", "--format", "--store", "--from", "--plan")]
     [TestCase("demo", "--keep", "--damage")]
     [TestCase("image convert", "--format", "--source-format", "--allow", "--flush")]
     [TestCase("image info", "--source-format", "--allow")]

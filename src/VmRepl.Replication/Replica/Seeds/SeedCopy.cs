@@ -1,5 +1,7 @@
 using VmRepl.Blocks;
 using VmRepl.Images;
+using VmRepl.Journal;
+using VmRepl.Journal.Views;
 using VmRepl.Protocol.Records;
 using VmRepl.Replication.Digests;
 
@@ -72,7 +74,7 @@ internal sealed class SeedCopy(IBlockDevice seed, uint disk, long length)
         {
             return read();
         }
-        catch (Exception e) when (e is ImageFormatException or IOException)
+        catch (Exception e) when (e is ImageFormatException or IOException or JournalDamagedException or ViewClosedException or ObjectDisposedException)
         {
             Problem = $"used up to byte {DoneBytes} only: {e.Message}";
             return null;

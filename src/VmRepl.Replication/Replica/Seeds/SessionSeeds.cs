@@ -8,8 +8,8 @@ using VmRepl.Protocol.Records;
 namespace VmRepl.Replication.Replica.Seeds;
 
 /// <summary>The seeds that one session's opening named: what is refused of them, and the filling of live images from them. A disk is filled once in a session.</summary>
-/// <param name="directories">Null where this replica takes no seeds.</param>
-internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<DeclaredSeed> declared, FramedConnection connection, TimeProvider time, ILogger log)
+/// <param name="directories">Null where this replica takes no files.</param>
+internal sealed class SessionSeeds(SeedDirectories? directories, StoredPointSeeds points, IReadOnlyList<DeclaredSeed> declared, FramedConnection connection, TimeProvider time, ILogger log)
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(500);
 
@@ -24,7 +24,7 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
             if (open.Disks.FirstOrDefault(d => d.Id == seed.Disk) is not { } disk) return new Refusal(RefusalCode.Protocol, $"group {open.Group}: a seed is for disk {seed.Disk}, which the group has not", "");
             try
             {
-                directories.Open(seed).Dispose();
+                Open(seed).Dispose();
             }
             catch (SeedRefusedException e)
             {
@@ -46,10 +46,10 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
         var seed = declared.First(s => s.Disk == ask.Disk);
         var (name, disk) = (group.Description.Name, group.Live[ask.Disk]);
         if (group.Phase != GroupPhase.Baseline) throw new ArgumentException($"group {name} has recovery points: a seed is for its baseline only");
-        IDiskImage image;
+        OpenedSeed opened;
         try
         {
-            image = directories.Open(seed);
+            opened = Open(seed);
         }
         catch (SeedRefusedException e)
         {
@@ -59,10 +59,10 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
             return;
         }
 
-        using (image)
+        using (opened)
         {
-            var copy = new SeedCopy(image, ask.Disk, disk.Length);
-            SessionLog.Seeding(log, name, seed.File, image.Length, ask.Disk);
+            var copy = new SeedCopy(opened.Device, ask.Disk, disk.Length);
+            SessionLog.Seeding(log, name, seed.File, opened.Device.Length, ask.Disk);
             var told = time.GetTimestamp();
             foreach (var records in copy.Regions())
             {
@@ -76,8 +76,16 @@ internal sealed class SessionSeeds(SeedDirectories? directories, IReadOnlyList<D
             // The source notes the disk as seeded, for good.
             disk.Flush();
             SessionLog.Seeded(log, name, seed.File, ask.Disk, copy.CopiedBytes, copy.Problem ?? "to its end");
-            await connection.SendAsync(new DiskSeeded(ask.Id, image.Length, copy.CopiedBytes, image.Format.Name(), Told(copy.Problem ?? "")), cancellation);
+            await connection.SendAsync(new DiskSeeded(ask.Id, opened.Device.Length, copy.CopiedBytes, opened.Format, Told(copy.Problem ?? "")), cancellation);
         }
+    }
+
+    /// <exception cref="SeedRefusedException">It is not taken.</exception>
+    private OpenedSeed Open(DeclaredSeed seed)
+    {
+        if (StoredPointSeeds.Means(seed)) return points.Open(seed);
+        var image = directories.Open(seed);
+        return new OpenedSeed(image, ImageFormatNames.Name(image.Format), image);
     }
 
     // A text that travels has a bound in bytes, and no half of a character at its end.
