@@ -1,4 +1,5 @@
 using VmRepl.Agent.Output;
+using VmRepl.Clones.Made;
 using VmRepl.Journal.Points;
 using VmRepl.Replication.Reading;
 
@@ -14,8 +15,9 @@ internal static class StoredClones
         var clones = await reader.ClonesAsync(group, cancellation);
         if (clones.LastOrDefault(c => c.Name == name && c.Point != 0) is { } found)
         {
+            if (!found.Base.Contains(MadeClone.HowBegins, StringComparison.Ordinal)) return [found];
             // Those that were made together have one moment of one clock, in microseconds.
-            var together = clones.Where(c => c.Name == name && c.Time == found.Time).DistinctBy(c => c.Disk).ToList();
+            var together = clones.Where(c => c.Name == name && c.Time == found.Time && c.Base.Contains(MadeClone.HowBegins, StringComparison.Ordinal)).DistinctBy(c => c.Disk).ToList();
             if (together.Find(c => c.Point == 0) is { } missing) throw new CommandFailure($"Disk {missing.Disk} of the clone {Printable.Line(name)} of group {group} is not whole at the replica yet.", "vmrepl clones shows how far it is.", group);
             return together;
         }

@@ -21,8 +21,11 @@ public sealed record MadeClone(string Id, string Group, string Name, DateTimeOff
     /// <summary>Why it failed, or how the last attempt at the replica ended; null for nothing to say.</summary>
     public string? Reason { get; init; }
 
+    /// <summary>What tells it from one that was dropped, where only the replica is asked.</summary>
+    public const string HowBegins = "made in step at sequence ";
+
     /// <summary>How it came to be, for people. Part of what the replica keeps, so it stays the same.</summary>
-    public string How => $"made in step at sequence {Sequence}";
+    public string How => $"{HowBegins}{Sequence}";
 
     public DateTimeOffset Time => TimeUs == 0 ? Asked : DateTimeOffset.UnixEpoch.AddTicks(TimeUs * TimeSpan.TicksPerMicrosecond);
 }

@@ -193,6 +193,7 @@ public sealed class MadeClones
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            foreach (var file in files.Values) file.Dispose();
             Fail(id, e.Message);
         }
         finally

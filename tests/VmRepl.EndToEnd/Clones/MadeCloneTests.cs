@@ -92,8 +92,8 @@ internal sealed class MadeCloneTests
             using var command = pair.Pair.Begin("clone", Group, "--name", $"clone {i}");
             // Half of them once it has a place, so that the copy is cut as well.
             if (i % 2 == 0) Thread.Sleep(random.Next(150, 600));
-            else AwaitAny(c => c.GetProperty("name").GetString() == $"clone {i}");
-            Thread.Sleep(random.Next(0, 60));
+            else AwaitPlaced($"clone {i}");
+            if (i % 4 < 3) Thread.Sleep(random.Next(0, 40));
             pair.Pair.Agent!.Kill();
             if (command.Wait(Limit) is { ExitCode: 0 } done && done.Json.GetProperty("state").GetString() == "protected") told.Add($"clone {i}");
             pair.Pair.StartAgent();
@@ -106,6 +106,34 @@ internal sealed class MadeCloneTests
         Assert.That(Directory.GetDirectories(pair.Pair.Path("state/made")), Is.EquivalentTo(clones.Select(c => c.GetProperty("directory").GetString())));
         Assert.That(clones, Has.None.Matches<JsonElement>(c => c.GetProperty("state").GetString() == "failed"));
         foreach (var clone in clones) RequireSame(clone.GetProperty("name").GetString()!, [("sda", Path.Combine(clone.GetProperty("directory").GetString()!, "sda.raw"))], null);
+    }
+
+    [Test]
+    public void Clone_WhoseRecordWasLostWithTheLink_IsComparedByDigestsInstead()
+    {
+        pair.Dispose();
+        pair = new FollowedPair("""{"Follow":{"GoneAfter":"00:00:01"}}""");
+        Protect(("sda", "raw", 32));
+        using (var disk = pair.Connect(Group, "sda"))
+        {
+            pair.Relay.Freeze();
+            disk.Write(3 << 20, RandomNumberGenerator.GetBytes(1 << 20));
+            using var command = pair.Pair.Begin("clone", Group, "--name", "lost");
+            AwaitPlaced("lost");
+            pair.Relay.Cut();
+            disk.Write(9 << 20, RandomNumberGenerator.GetBytes(1 << 20));
+            pair.Await(Group, "given up", s => s.GetProperty("phase").GetString() == "tracking");
+            pair.Relay.Thaw();
+            pair.Relay.Mend();
+            command.Wait(Limit).MustSucceed();
+        }
+
+        AwaitAll(c => c.GetProperty("state").GetString() == "protected");
+        var clone = Clones().Single();
+        TestContext.Out.WriteLine($"{clone.GetProperty("ownBytes")} bytes were the clone's own");
+        Assert.That(clone.GetProperty("ownBytes").GetInt64(), Is.InRange(1 << 20, 4 << 20));
+        Assert.That(pair.Pair.Logs, Does.Contain("is compared by digests"));
+        RequireSame("lost", [("sda", Path.Combine(clone.GetProperty("directory").GetString()!, "sda.raw"))], null);
     }
 
     private void Protect(params (string Name, string Format, int SizeMiB)[] disks)
@@ -147,7 +175,29 @@ internal sealed class MadeCloneTests
 
     private List<JsonElement> Clones() => [.. pair.Pair.Run("clones").MustSucceed().Json.GetProperty("clones").EnumerateArray()];
 
-    private void AwaitAny(Func<JsonElement, bool> holds) => Await(c => c.Any(holds));
+    /// <summary>Waits until a clone is recorded as having its place: it is being copied then.</summary>
+    private void AwaitPlaced(string name)
+    {
+        for (var waited = Stopwatch.StartNew(); waited.Elapsed < Limit;)
+        {
+            if (Directory.GetFiles(pair.Pair.Path("state/made"), "clone.json", SearchOption.AllDirectories).Any(f => TryRead(f) is { } text && text.Contains($"\"{name}\"", StringComparison.Ordinal) && text.Contains("copying", StringComparison.Ordinal))) return;
+        }
+
+        throw new AssertionException($"{name} never had a place\n{pair.Pair.Logs}");
+    }
+
+    private static string? TryRead(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (IOException)
+        {
+            // It is replaced just now.
+            return null;
+        }
+    }
 
     private void AwaitAll(Func<JsonElement, bool> holds) => Await(c => c.All(holds));
 

@@ -23,7 +23,7 @@ public class FreezeTests
         var found = new List<(FrozenGroup Frozen, string Name)>();
         await using (var guest = new Guest([vm.Device("sda"), vm.Device("sdb")], 3, depth: 8, bytesMax: 200_000))
         {
-            for (var i = 0; i < 6; i++)
+            for (var i = 0; i < 3; i++)
             {
                 var written = guest.Writes;
                 while (guest.Writes < written + 100) await Task.Delay(2);

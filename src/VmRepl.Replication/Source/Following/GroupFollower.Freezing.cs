@@ -9,8 +9,12 @@ namespace VmRepl.Replication.Source.Following;
 /// </content>
 internal sealed partial class GroupFollower
 {
-    /// <summary>Longest that the changes under way are waited for.</summary>
+    /// <summary>Longest that the changes under way are waited for, at the last attempt.</summary>
     public static readonly TimeSpan HoldMax = TimeSpan.FromSeconds(1);
+
+    // One change that takes long (a flush of an image with tables, on a busy volume) need not hold up the others for as long: they are let go on, and it is tried again when that one may have ended.
+    private static readonly TimeSpan HoldShort = TimeSpan.FromMilliseconds(20), BetweenHolds = TimeSpan.FromMilliseconds(10);
+    private const int ShortHolds = 100;
 
     // Numbers that are reserved before the hold, so that none has to be in it.
     private const int NumbersAhead = 1 << 12;
@@ -30,34 +34,45 @@ internal sealed partial class GroupFollower
             sequences.Ensure(NumbersAhead);
             return true;
         });
-        (ulong Sequence, long TimeUs, Task<bool> Durable) fact;
-        var started = time.GetTimestamp();
-        TimeSpan hold;
-        var drained = gate.Close();
-        try
+        (ulong Sequence, long TimeUs, Task<bool> Durable)? fact = null;
+        var longest = TimeSpan.Zero;
+        for (var holds = 1; fact is null; holds++)
         {
-            await drained.WaitAsync(HoldMax, time, stopping);
-            fact = stream.TakeFact(draft, isInSync: true);
-            for (var i = 0; i < frozen.Count; i++) disks[i].Frozen = frozen[i];
-        }
-        catch (TimeoutException e)
-        {
-            throw new ReplicationException(group.Name, $"group {group.Name}: the writes under way did not end within {HoldMax.TotalSeconds:0.#} s, so no clone was made; they were let go on", "Try again when the disks answer sooner.", isRefusal: true, cause: e);
-        }
-        catch (InvalidOperationException e)
-        {
-            throw NotInSync(e);
-        }
-        finally
-        {
-            gate.Open();
-            hold = time.GetElapsedTime(started);
+            var started = time.GetTimestamp();
+            var drained = gate.Close();
+            try
+            {
+                await drained.WaitAsync(holds > ShortHolds ? HoldMax : HoldShort, time, stopping);
+                fact = stream.TakeFact(draft, isInSync: true);
+                for (var i = 0; i < frozen.Count; i++) disks[i].Frozen = frozen[i];
+            }
+            catch (TimeoutException e) when (holds > ShortHolds)
+            {
+                throw new ReplicationException(group.Name, $"group {group.Name}: the writes under way did not end within {HoldMax.TotalSeconds:0.#} s, so no clone was made; they were let go on", "Try again when the disks answer sooner.", isRefusal: true, cause: e);
+            }
+            catch (TimeoutException)
+            {
+                // Let go on, below.
+            }
+            catch (InvalidOperationException e)
+            {
+                throw NotInSync(e);
+            }
+            finally
+            {
+                gate.Open();
+                var hold = time.GetElapsedTime(started);
+                if (hold > longest) longest = hold;
+            }
+
+            if (fact is null) await Task.Delay(BetweenHolds, time, stopping);
         }
 
         // This may be the thread of the write that was waited for.
         await Task.Yield();
-        FollowLog.Frozen(log, group.Name, name, fact.Sequence, hold.TotalMilliseconds);
-        return new FrozenGroup(fact.Sequence, fact.TimeUs, hold, fact.Durable, CopyFrozenAsync(frozen, stopping));
+        var (sequence, timeUs, durable) = fact.Value;
+        FollowLog.Frozen(log, group.Name, name, sequence, longest.TotalMilliseconds);
+        return new FrozenGroup(sequence, timeUs, longest, durable, CopyFrozenAsync(frozen, stopping));
     }
 
     private ReplicationException NotInSync(Exception? cause = null) => new(group.Name, $"group {group.Name} is not in sync ({Status.Phase}), so no clone can be made in step", "Wait until vmrepl status says in-sync, or vmrepl sync it, then try again.", isRefusal: true, cause: cause);
