@@ -89,6 +89,8 @@ internal sealed class MadeCloneTests
         for (var i = 0; i < 8; i++)
         {
             pair.AwaitInSync(Group);
+            // While one is copied here no other is made.
+            if (i % 2 == 1) AwaitAll(c => c.GetProperty("state").GetString() is "protected" or "failed");
             using var command = pair.Pair.Begin("clone", Group, "--name", $"clone {i}");
             // Half of them once it has a place, so that the copy is cut as well.
             if (i % 2 == 0) Thread.Sleep(random.Next(150, 600));
