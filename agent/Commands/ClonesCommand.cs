@@ -11,7 +11,7 @@ internal static class ClonesCommand
         group.Description = "The clones of one group; without it, all that is known, files that are no clones among them.";
         group.Arity = ArgumentArity.ZeroOrOne;
         var socket = SharedOptions.Socket(context);
-        var command = new Command("clones", "List the clones that were dropped into the agent's directories, and what became of each.") { group, socket };
+        var command = new Command("clones", "List the clones that were made or were dropped into the agent's directories, and what became of each.") { group, socket };
         context.SetAction(
             command,
             (parse, output, cancellation) => context.Commands().ClonesAsync(new ClonesArguments(parse.GetValue(group), parse.GetValue(socket)!), output, cancellation),

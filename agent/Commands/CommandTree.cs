@@ -27,6 +27,7 @@ internal static class CommandTree
         ("bookmark", BookmarkCommand.Create),
         ("status", StatusCommand.Create),
         ("why", WhyCommand.Create),
+        ("clone", CloneCommand.Create),
         ("clones", ClonesCommand.Create),
         ("points", PointsCommand.Create),
         ("restore-vm", RestoreCommand.Create),

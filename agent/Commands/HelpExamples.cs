@@ -50,6 +50,7 @@ internal static class HelpExamples
         "why" => "vmrepl why web1",
         "bookmark" => "vmrepl bookmark web1 before-upgrade",
         "status" => "vmrepl status --json",
+        "clone" => "vmrepl clone app1 --name before-upgrade",
         "clones" => "vmrepl clones web1",
         "points" => "vmrepl points web1 --store /srv/vmrepl",
         "restore-vm" => """

@@ -29,6 +29,8 @@ public interface IVmReplCommands
 
     Task<int> StatusAsync(StatusArguments arguments, CommandOutput output, CancellationToken cancellation);
 
+    Task<int> CloneAsync(CloneArguments arguments, CommandOutput output, CancellationToken cancellation);
+
     Task<int> ClonesAsync(ClonesArguments arguments, CommandOutput output, CancellationToken cancellation);
 
     Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation);

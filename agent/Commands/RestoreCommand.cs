@@ -12,7 +12,7 @@ internal static class RestoreCommand
         var at = SharedOptions.Point("--at", "Which moment: the newest point, the newest at or before a TIME (ISO 8601) or SEQUENCE, or a BOOKMARK. Default: latest.");
         var format = new FormatOption("--format", "Format of the disks written; without it, each source disk's own.");
         var plan = new Option<bool>("--plan") { Description = "Say what would be read and written and how long it would take; touch nothing." };
-        var clone = new Option<string?>("--clone") { Description = "Restore the group's clone of that name in place of the group: its one disk, as it was when it was dropped. Of several with the name, the newest.", HelpName = "NAME" };
+        var clone = new Option<string?>("--clone") { Description = "Restore the group's clone of that name in place of the group: its disks, as they were when it was made or dropped. Of several with the name, the newest.", HelpName = "NAME" };
         var command = new Command("restore-vm", "Write every disk of a group as it was at one moment, with SHA-256 digests as proof.") { group, to, at, clone, format, plan };
         command.Validators.Add(result =>
         {

@@ -6,6 +6,7 @@ using VmRepl.Agent.Hosting.Api;
 using VmRepl.Agent.Hosting.Nbd;
 using VmRepl.Agent.Output.Reports;
 using VmRepl.Clones;
+using VmRepl.Clones.Made;
 using VmRepl.Images;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Names;
@@ -19,7 +20,7 @@ namespace VmRepl.Agent.Hosting;
 /// The agent's admin API (docs/admin-api.md). Whoever may open the socket may use it. Requests that take long are answered with one JSON object a line, progress first;
 /// what they started goes on when the client goes away.
 /// </summary>
-internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch? drops, CancellationToken stopping)
+internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch? drops, MadeClones made, CancellationToken stopping)
 {
     /// <summary>What the connection becomes when a client asks for the replica itself: the replication protocol, byte for byte.</summary>
     public const string UpgradeName = "vmrepl";
@@ -33,6 +34,7 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch?
         application.MapDelete("/v1/groups/{group}", UnprotectAsync);
         application.MapPost("/v1/groups/{group}/sync", SyncAsync);
         application.MapGet("/v1/clones", ClonesAsync);
+        application.MapPost("/v1/groups/{group}/clones", CloneAsync);
         application.MapGet("/v1/groups/{group}/serve", ServeAsync);
         application.MapGet("/v1/groups/{group}/why", WhyAsync);
         application.MapPost("/v1/groups/{group}/bookmarks", BookmarkAsync);
@@ -42,7 +44,7 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch?
     private Task StatusAsync(HttpContext context) => AnswerAsync(context, async () =>
         new StatusReport(await Task.WhenAll(agent.Status.Select(async s => AgentReports.Status(s, await ScrubStates.FindAsync(agent, s.Definition.Name, context.RequestAborted), s.Following is null ? [] : agent.Decisions(s.Definition.Name), DateTimeOffset.UtcNow)))));
 
-    private Task ClonesAsync(HttpContext context) => AnswerAsync(context, () => Task.FromResult(CloneReports.Of(drops?.Files ?? [])));
+    private Task ClonesAsync(HttpContext context) => AnswerAsync(context, () => Task.FromResult(CloneReports.Of(drops?.Files ?? [], made)));
 
     private Task UnprotectAsync(HttpContext context, string group) => AnswerAsync(context, async () =>
     {
@@ -118,6 +120,13 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch?
         var round = agent.SyncAsync(group);
         return Task.FromResult((group, FinishAsync()));
         async Task<AgentEvent> FinishAsync() => new() { Synced = AgentReports.Sync(group, await round) };
+    });
+
+    private Task CloneAsync(HttpContext context, string group) => StreamAsync(context, async () =>
+    {
+        var body = await ReadAsync<CloneBody>(context);
+        return (group, FinishAsync());
+        async Task<AgentEvent> FinishAsync() => new() { Cloned = CloneReports.Made(await made.MakeAsync(group, body.Name), made) };
     });
 
     /// <summary>Writes progress until the work ends, then how it ended.</summary>

@@ -13,6 +13,7 @@ using VmRepl.Agent.Output;
 using VmRepl.Blocks.Files;
 using VmRepl.Clones;
 using VmRepl.Clones.Drops;
+using VmRepl.Clones.Made;
 using VmRepl.Clones.Matching;
 using VmRepl.Replication.Source;
 
@@ -21,7 +22,7 @@ namespace VmRepl.Agent.Hosting;
 /// <summary><c>vmrepl agent</c>: protects groups and takes commands, HTTP and JSON over a Unix socket.</summary>
 internal static class AgentHost
 {
-    private const string LockName = "agent.lock", DropsName = "drops";
+    private const string LockName = "agent.lock", DropsName = "drops", MadeName = "made";
 
     public static async Task RunAsync(AgentArguments arguments, CancellationToken cancellation)
     {
@@ -42,12 +43,14 @@ internal static class AgentHost
             AgentConfiguration.Link(builder.Configuration), AgentConfiguration.Follow(builder.Configuration), TimeProvider.System, Guid.NewGuid, log, stopping.Token);
         using var served = ServedDisks.Start(arguments.Socket, agent, log);
         var drops = Drops(AgentConfiguration.CloneDirectories(builder.Configuration, arguments.CloneDirectories, arguments.State), arguments.State, agent, log);
-        new AgentApi(agent, served, drops, stopping.Token).Map(application);
+        var made = new MadeClones(Private(Path.Combine(arguments.State, MadeName)), agent, Guid.NewGuid, TimeProvider.System, log, stopping.Token);
+        new AgentApi(agent, served, drops, made, stopping.Token).Map(application);
         await application.StartAsync(cancellation);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(arguments.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         Certificates.WarnIfInvalid(certificates, "Agent", log);
         HostLog.AgentStarted(log, arguments.State, agent.Status.Count, arguments.Socket);
         agent.Resume();
+        made.Resume();
         var serving = served.RunAsync(stopping.Token);
         // Files are read and compared on this thread: none of those that answer.
         var watching = drops is null ? Task.CompletedTask : Task.Factory.StartNew(() => WatchAsync(drops, log, stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
@@ -56,9 +59,25 @@ internal static class AgentHost
         await stopping.CancelAsync();
         await serving;
         await watching;
+        await made.DrainAsync();
         await agent.DrainAsync();
         File.Delete(arguments.Socket);
         HostLog.Stopped(log, "Agent");
+    }
+
+    /// <summary>A directory that nobody else may look into: it holds the contents of disks.</summary>
+    private static HostDirectory Private(string path)
+    {
+        if (OperatingSystem.IsWindows()) Directory.CreateDirectory(path);
+        else
+        {
+            const UnixFileMode owner = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+            Directory.CreateDirectory(path, owner);
+            // One that was there may have had another mode.
+            File.SetUnixFileMode(path, owner);
+        }
+
+        return new HostDirectory(path);
     }
 
     /// <summary>Null where nothing is to be watched and nothing is known of.</summary>

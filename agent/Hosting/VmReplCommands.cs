@@ -113,6 +113,21 @@ internal sealed class VmReplCommands : IVmReplCommands
         return ExitCode.Done;
     }
 
+    public async Task<int> CloneAsync(CloneArguments arguments, CommandOutput output, CancellationToken cancellation)
+    {
+        using var client = new AgentClient(arguments.Socket);
+        var report = (await RunAsync(client, $"/v1/groups/{arguments.Group}/clones", new CloneBody(arguments.Name), $"clone of {arguments.Group}", output, cancellation)).Cloned!;
+        output.Report(report, j => j.MadeCloneReport, r =>
+        {
+            output.Line($"Group {r.Group} is cloned as {Printable.Line(r.Name)} at sequence {r.Point.Sequence}, {IsoTime.Format(r.Point.Time)}; writes were held for {r.HoldMs.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture)} ms at most.");
+            foreach (var disk in r.Disks) output.Line($"{disk.Name}  {disk.File}");
+            output.Line(r.State == "protected"
+                ? $"The replica has all of it; {Quantities.Size(r.OwnBytes)} sent."
+                : $"The replica does not have all of it yet{(r.Reason is { } reason ? $": {Printable.Line(reason)}" : "")}; vmrepl clones shows how far it is.");
+        });
+        return ExitCode.Done;
+    }
+
     public async Task<int> ClonesAsync(ClonesArguments arguments, CommandOutput output, CancellationToken cancellation)
     {
         using var client = new AgentClient(arguments.Socket);
@@ -170,8 +185,8 @@ internal sealed class VmReplCommands : IVmReplCommands
         var started = TimeProvider.System.GetTimestamp();
         await using var reader = await PastReaders.OpenAsync(arguments.Source, arguments.Group, cancellation);
         var clone = arguments.CloneName is { } name ? await StoredClones.FindAsync(reader, arguments.Group, name, cancellation) : null;
-        await using var view = await reader.OpenAsync(clone?.Group ?? arguments.Group, arguments.At.ToString()!, cancellation);
-        if (clone is not null) output.Note($"{Printable.Line(clone.Name)} is a clone of {Printable.Line(clone.Base)}, last written {IsoTime.Format(clone.Time)}.");
+        await using var view = clone is not null ? await StoredClones.OpenAsync(reader, clone, cancellation) : await reader.OpenAsync(arguments.Group, arguments.At.ToString()!, cancellation);
+        foreach (var disk in clone ?? []) output.Note($"{Printable.Line(disk.Name)} is a clone of {Printable.Line(disk.Base)}, last written {IsoTime.Format(disk.Time)}.");
         var restore = new VmRestore(arguments.Group, view, arguments.To, arguments.Format);
         if (arguments.Plan)
         {

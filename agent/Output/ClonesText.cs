@@ -11,7 +11,7 @@ internal static class ClonesText
     {
         var clones = report.Clones.Where(c => c.State != "quarantined").ToList();
         var strange = report.Clones.Where(c => c.State == "quarantined").ToList();
-        if (report.Clones.Count == 0) output.Line("No clone is known. vmrepl agent --clones DIR watches a directory that they are dropped into.");
+        if (report.Clones.Count == 0) output.Line("No clone is known. vmrepl clone makes one of a served group; vmrepl agent --clones DIR watches a directory that they are dropped into.");
         if (clones.Count > 0)
         {
             var table = new TextTable("clone", "of", "state", ">own", "written", "why");

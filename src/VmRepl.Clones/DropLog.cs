@@ -31,4 +31,16 @@ internal static partial class DropLog
 
     [LoggerMessage(4008, LogLevel.Warning, "Clones: {Directory} holds more than {Files} files; those beyond are not looked at")]
     public static partial void TooMany(ILogger log, string directory, int files);
+
+    [LoggerMessage(4010, LogLevel.Warning, "Clones: what is known of {Clone} cannot be kept: {Reason}; it is found out anew at the next start")]
+    public static partial void MadeNotKept(ILogger log, string clone, string reason);
+
+    [LoggerMessage(4011, LogLevel.Error, "Clones: {Clone} cannot be made: {Reason}")]
+    public static partial void MadeFailed(ILogger log, string clone, string reason);
+
+    [LoggerMessage(4012, LogLevel.Warning, "Clones: disk {Disk} of {Clone} cannot be made of its point alone, and is compared by digests: {Reason}")]
+    public static partial void Compared(ILogger log, string clone, string disk, string reason);
+
+    [LoggerMessage(4013, LogLevel.Information, "Clones: disk {Disk} of {Clone} was read back from the replica, since its copy here did not end")]
+    public static partial void Fetched(ILogger log, string clone, string disk);
 }

@@ -11,6 +11,8 @@ internal sealed record AgentEvent
 
     public SyncReport? Synced { get; init; }
 
+    public MadeCloneReport? Cloned { get; init; }
+
     public ErrorEvent? Error { get; init; }
 
     /// <param name="TotalBytes">What there is to look at.</param>

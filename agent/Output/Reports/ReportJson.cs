@@ -19,6 +19,7 @@ namespace VmRepl.Agent.Output.Reports;
 [JsonSerializable(typeof(ServeReport))]
 [JsonSerializable(typeof(WhyReport))]
 [JsonSerializable(typeof(ClonesReport))]
+[JsonSerializable(typeof(MadeCloneReport))]
 [JsonSerializable(typeof(RewindReport))]
 [JsonSerializable(typeof(AttachReport))]
 [JsonSerializable(typeof(AttachmentsReport))]

@@ -48,7 +48,7 @@ internal sealed class PointList
     public IReadOnlyList<RecoveryPoint> Listed() => Runs is { Count: > 0 } all ? [.. points.Concat(all.Select(r => r.Last)).OrderBy(p => p.Sequence)] : [.. points];
 
     /// <summary>Whether a record of that kind, outside a resync, is one that a continuous source writes: it makes its own sequence a point, and those since the point before it.</summary>
-    public static bool IsFollowed(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch or RecordKind.Metadata;
+    public static bool IsFollowed(RecordKind kind) => kind is RecordKind.Write or RecordKind.Zero or RecordKind.Punch or RecordKind.Metadata or RecordKind.Clone;
 
     public void Observe(RecordHeader record)
     {

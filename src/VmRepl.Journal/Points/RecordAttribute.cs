@@ -3,8 +3,11 @@ namespace VmRepl.Journal.Points;
 /// <summary>The names of the text facts that records carry (docs/journal-format.md, "Attributes").</summary>
 public static class RecordAttribute
 {
-    /// <summary>Bookmark: its name.</summary>
+    /// <summary>Bookmark and clone: its name.</summary>
     public const string Name = "name";
+
+    /// <summary>Clone: the source's own name of it, 32 hexadecimal digits.</summary>
+    public const string Id = "id";
 
     /// <summary>Bookmark: the sequence that it names, decimal; its own where absent.</summary>
     public const string Point = "point";

@@ -17,7 +17,10 @@ public enum RecordKind : byte
 
     /// <summary>A key of the VM's definition; the value is the payload.</summary>
     Metadata = 5,
+
+    /// <summary>The group's disks were cloned at the source: the clone holds what every record before this one left.</summary>
     Clone = 6,
+
     Membership = 7,
 
     /// <summary>The disk's size became <see cref="RecordHeader.Length"/>.</summary>

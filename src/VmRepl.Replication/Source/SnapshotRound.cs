@@ -38,6 +38,7 @@ internal sealed class SnapshotRound(SourceGroupDefinition group, SourceProgress 
 
         if (!isBaseline) await stream.SendAsync([Begin()], isBaseline: false, cancellation);
         else await seeds.UseAsync(link, waiting => progress.Waiting = waiting, cancellation);
+        if (isBaseline && group.IsSeedWhole) seeds.RequireWhole();
         using (var digest = new BlockDigest(link.StoreId, sourceId))
         {
             foreach (var disk in disks)

@@ -135,6 +135,14 @@ public sealed class SourceAgent
     /// <inheritdoc cref="SourceGroup.BookmarkAsync"/>
     public Task<RecoveryPoint> BookmarkAsync(string name, string bookmark) => Get(name).BookmarkAsync(bookmark, stopping);
 
+    /// <summary>Freezes the disks of a served group at one place in the order, and begins to copy them.</summary>
+    /// <param name="id">The clone's own, in the record.</param>
+    /// <param name="name">What people call it, in the record.</param>
+    /// <param name="targets">By disk name: a file as long as the disk and all hole; used until the copy has ended.</param>
+    /// <exception cref="ReplicationException">The group is not served or not in sync, or changes under way did not end in time; nothing was done.</exception>
+    /// <exception cref="IOException">The agent's state cannot be written; nothing was done.</exception>
+    public Task<FrozenGroup> FreezeAsync(string group, string id, string name, IReadOnlyDictionary<string, IHostFile> targets) => GetServed(group).FreezeAsync(id, name, targets, stopping);
+
     /// <summary>
     /// Brings a clone over to its owner's replica, or goes on where an earlier attempt, in this or an earlier life of the agent, ended. What is remembered of attempts is removed at the end of the one that succeeds.
     /// </summary>
@@ -143,7 +151,7 @@ public sealed class SourceAgent
     public async Task<RoundResult> ReplicateCloneAsync(CloneRequest request, CancellationToken cancellation)
     {
         var owner = Get(request.CloneOf.Owner);
-        var definition = new SourceGroupDefinition(request.Group, owner.Definition.Replica, [request.Disk], null, request.Allow, 1) { CloneOf = request.CloneOf };
+        var definition = new SourceGroupDefinition(request.Group, owner.Definition.Replica, [request.Disk], null, request.Allow, 1) { CloneOf = request.CloneOf, IsSeedWhole = request.IsSeedWhole };
         clonesDirectory.Create();
         var directory = clonesDirectory.Directory(request.Group);
         directory.Create();

@@ -139,7 +139,7 @@ internal sealed class SourceGroup : IProtectedGroup
             var disks = new List<FrozenDisk>();
             try
             {
-                foreach (var disk in Definition.Disks) disks.Add(FrozenDisk.Open(Definition.Name, disk, Definition.Allow, files));
+                foreach (var disk in Definition.IsSeedWhole ? [] : Definition.Disks) disks.Add(FrozenDisk.Open(Definition.Name, disk, Definition.Allow, files));
                 await using var link = NewLink();
                 var (result, after) = await new SnapshotRound(Definition, progress, sourceId, link, seeds, sequences, time, round).RunAsync(disks, cancellation);
                 Save(after);

@@ -24,6 +24,9 @@ public sealed record SourceGroupDefinition(string Name, string Replica, IReadOnl
     /// <summary>What it is a clone of; null for a group that is none. A clone is brought over once and never followed.</summary>
     public DeclaredClone? CloneOf { get; init; }
 
+    /// <summary>Of a clone: whether its seed is all of it. Its baseline ends when the replica has used the seed to its end in the same connection, and not otherwise.</summary>
+    public bool IsSeedWhole { get; init; }
+
     /// <summary>Of a served group that is acknowledged in sync.</summary>
     public LossRule OnLoss { get; init; }
 }

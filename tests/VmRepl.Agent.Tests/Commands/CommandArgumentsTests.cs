@@ -65,6 +65,17 @@ internal sealed class CommandArgumentsTests
         Assert.That(((AgentArguments)CommandRun.Of("agent", "--state", "/st", "--clones", "/a", "--clones", "b").Asked!).CloneDirectories, Is.EqualTo(new[] { "/a", Path.GetFullPath("b") }));
 
     [Test]
+    public void Clone_NameOfAnyPrintableText_IsHandedOn() =>
+        Assert.That(CommandRun.Of("clone", "vm1", "--name", "before ../upgrade, é").Asked, Is.EqualTo(new CloneArguments("vm1", "before ../upgrade, é", CommandRun.Socket)));
+
+    [TestCase("")]
+    [TestCase(" n")]
+    [TestCase("a\nb")]
+    [TestCase("a\u202eb")]
+    [TestCase("12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567é")]
+    public void Clone_NameThatIsNone_IsRefused(string name) => Assert.That(CommandRun.Of("clone", "vm1", "--name", name).Asked, Is.Null);
+
+    [Test]
     public void Points_Store_NeedsNoAgent() =>
         Assert.That(CommandRun.Of("points", "vm1", "--store", "/srv/s").Asked, Is.EqualTo(new PointsArguments("vm1", new PointSource.Store("/srv/s"))));
 

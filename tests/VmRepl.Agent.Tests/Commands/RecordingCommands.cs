@@ -29,6 +29,8 @@ internal sealed class RecordingCommands(Func<object, int>? answer = null) : IVmR
 
     public Task<int> StatusAsync(StatusArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
+    public Task<int> CloneAsync(CloneArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
+
     public Task<int> ClonesAsync(ClonesArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);
 
     public Task<int> PointsAsync(PointsArguments arguments, CommandOutput output, CancellationToken cancellation) => Take(arguments);

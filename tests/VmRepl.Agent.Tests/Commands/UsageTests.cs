@@ -90,7 +90,7 @@ internal sealed class UsageTests
     {
         var run = CommandRun.Of("--help");
         Assert.That(run.Status, Is.Zero);
-        foreach (var name in new[] { "demo", "replica", "agent", "protect", "unprotect", "sync", "bookmark", "status", "clones", "points", "restore-vm", "image" })
+        foreach (var name in new[] { "demo", "replica", "agent", "protect", "unprotect", "sync", "bookmark", "status", "clone", "clones", "points", "restore-vm", "image" })
             Assert.That(run.Output, Does.Match($@"(?m)^  {name}\b.*\."));
         Assert.That(run.Output.IndexOf("Examples:", StringComparison.Ordinal), Is.GreaterThan(run.Output.IndexOf("Commands:", StringComparison.Ordinal)));
     }

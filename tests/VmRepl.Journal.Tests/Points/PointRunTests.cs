@@ -26,6 +26,7 @@ public class PointRunTests
             Record next;
             if (random.Next(isOpen ? 4 : 12) == 0) next = group.Make((isOpen = !isOpen) ? RecordKind.ResyncBegin : RecordKind.ResyncEnd);
             else if (!isOpen && random.Next(15) == 0) next = group.Bookmark($"b{step}");
+            else if (random.Next(15) == 0) next = group.Make(RecordKind.Clone);
             else if (random.Next(15) == 0) next = group.Metadata("key", [(byte)step]);
             else next = group.Write(random.Next(0, 200) * 4096, random.Next(1, 200) * 1024, (byte)random.Next(1, 256));
             Note(next);

@@ -20,6 +20,9 @@ internal static partial class FollowLog
     [LoggerMessage(1026, LogLevel.Warning, "Group {Group}: the replica was away for {Seconds} s and is not waited for any longer: {Reason}; changes are tracked, and brought over when it is back")]
     public static partial void Gone(ILogger log, string group, double seconds, string reason);
 
+    [LoggerMessage(1027, LogLevel.Information, "Group {Group}: its disks are cloned as {Clone} at sequence {Sequence}; writes were held for {Milliseconds:0.00} ms at most")]
+    public static partial void Frozen(ILogger log, string group, string clone, ulong sequence, double milliseconds);
+
     [LoggerMessage(1025, LogLevel.Error, "Group {Group}: the record of changes cannot be kept up: {Reason}; a crash of the host would cost a comparison of everything")]
     public static partial void MarksFailed(ILogger log, string group, string reason);
 

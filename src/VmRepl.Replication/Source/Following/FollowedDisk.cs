@@ -12,6 +12,8 @@ namespace VmRepl.Replication.Source.Following;
 /// <param name="comparesFirst">Whether the marks cannot be trusted to be exact: what is marked is compared by digests before it is sent.</param>
 internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyRegionLog marks, bool comparesFirst)
 {
+    private volatile FrozenContents? frozen;
+
     public SourceDisk Disk { get; } = disk;
 
     public IBlockDevice Image { get; } = image;
@@ -32,10 +34,18 @@ internal sealed class FollowedDisk(SourceDisk disk, IBlockDevice image, DirtyReg
     /// <summary>Whether the next link compares by digests what is marked.</summary>
     public bool ComparesFirst { get; set; } = comparesFirst;
 
+    /// <summary>What the disk held at the place of a clone that is being copied; null where none is. Put up while no change is under way.</summary>
+    public FrozenContents? Frozen
+    {
+        get => frozen;
+        set => frozen = value;
+    }
+
     /// <summary>Carries a change out on the image. The range is held.</summary>
     /// <exception cref="IOException">The image failed: what the range holds now is not known.</exception>
     public void Apply(RecordKind kind, Extent extent, ReadOnlySpan<byte> data)
     {
+        Frozen?.Keep(extent);
         switch (kind)
         {
             case RecordKind.Write:

@@ -32,6 +32,7 @@ internal sealed partial class GroupFollower
     private readonly SyncPromise? promise;
     private readonly AnswerRule answers;
     private readonly Splitter splitter;
+    private readonly ChangeGate gate = new();
     private readonly AnchorKeeper anchors;
     private readonly LinkJudge judge;
     private readonly FollowProgress progress;
@@ -66,7 +67,7 @@ internal sealed partial class GroupFollower
         promise = options.Acknowledgement == AcknowledgementMode.Sync ? new SyncPromise(directory, options, time, () => stream.Last, () => stream.Durable, () => stream.IsInSync, IsClose) : null;
         answers = new AnswerRule(stream, promise, options, time);
         var changes = new ChangesUnderWay();
-        splitter = new Splitter(stream, answers, changes);
+        splitter = new Splitter(stream, answers, changes, gate);
         anchors = new AnchorKeeper(disks, stream, changes);
         judge = new LinkJudge(disks, anchors, sequences, memory);
         progress = new FollowProgress(time);

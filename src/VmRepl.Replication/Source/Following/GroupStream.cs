@@ -180,14 +180,16 @@ internal sealed partial class GroupStream(IReadOnlyList<FollowedDisk> disks, Seq
     }
 
     /// <summary>Takes a record that is no disk's: a bookmark, a value.</summary>
+    /// <param name="isInSync">Whether it is taken only where every change before it is on its way or at the replica.</param>
     /// <returns>Its sequence and time, and its durability.</returns>
-    /// <exception cref="InvalidOperationException">There is no link.</exception>
+    /// <exception cref="InvalidOperationException">There is no link, or the replica is not in sync.</exception>
     /// <exception cref="IOException">No sequence can be reserved: it was not taken.</exception>
-    public (ulong Sequence, long TimeUs, Task<bool> Durable) TakeFact(RecordDraft draft)
+    public (ulong Sequence, long TimeUs, Task<bool> Durable) TakeFact(RecordDraft draft, bool isInSync = false)
     {
         lock (gate)
         {
             if (Phase == StreamPhase.Alone) throw new InvalidOperationException("there is no link");
+            if (isInSync && (!IsInSync || Phase != StreamPhase.Following)) throw new InvalidOperationException("the replica is not in sync");
             var durable = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
             Enqueue(draft, null, default, draft.WeightBytes, durable);
             return (Last, stamp.LastTimeUs, durable.Task);

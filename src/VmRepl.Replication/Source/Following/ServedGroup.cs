@@ -21,7 +21,8 @@ internal sealed class ServedGroup : IProtectedGroup
 
     private List<ServedDisk> disks = [];
     private GroupFollower? follower;
-    private Task following = Task.CompletedTask;
+    private readonly SemaphoreSlim freezeTurn = new(1, 1);
+    private Task following = Task.CompletedTask, copying = Task.CompletedTask;
     private volatile ReplicationException? startError;
 
     /// <param name="followOptions">The acknowledgement mode and what goes with it are the definition's.</param>
@@ -114,10 +115,32 @@ internal sealed class ServedGroup : IProtectedGroup
         return await follower!.BookmarkAsync(name, cancellation);
     }
 
+    /// <summary>Freezes the disks at one place in the order and begins to copy them.</summary>
+    /// <param name="targets">By disk name: as long as the disk, all hole.</param>
+    /// <exception cref="ReplicationException">The group is not in sync, or changes under way did not end in time; nothing was done.</exception>
+    /// <exception cref="IOException">The agent's state cannot be written; nothing was done.</exception>
+    public async Task<FrozenGroup> FreezeAsync(string id, string name, IReadOnlyDictionary<string, IHostFile> targets, CancellationToken cancellation)
+    {
+        Start();
+        await freezeTurn.WaitAsync(cancellation);
+        try
+        {
+            var frozen = await follower!.FreezeAsync(id, name, [.. disks.Select(d => targets[d.Disk.Disk.Name])], stopping.Token);
+            copying = frozen.Copied;
+            return frozen;
+        }
+        finally
+        {
+            freezeTurn.Release();
+        }
+    }
+
     public async Task StopAsync()
     {
         await stopping.CancelAsync();
         await following;
+        // It reads the disks until it has seen that.
+        await copying.ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         lock (gate)
         {
             foreach (var disk in disks)

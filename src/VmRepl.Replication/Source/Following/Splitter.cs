@@ -8,6 +8,7 @@ namespace VmRepl.Replication.Source.Following;
 /// <code>
 /// range taken                overlapping changes wait: both sides carry them out in one order
 /// marked                     from here a crash leaves the sectors dirty; coarse marks are durable before either side changes
+/// gate passed                where a clone is being made, once it has its place
 /// stamped, on its way        or tracked: then it stays marked
 /// in the local image, its tables included
 /// range given back
@@ -15,7 +16,7 @@ namespace VmRepl.Replication.Source.Following;
 /// </code>
 /// Marks go when the replica has acknowledged and the local image has it, never before.
 /// </summary>
-internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUnderWay changes)
+internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUnderWay changes, ChangeGate gate)
 {
     /// <summary>Longest change that is carried out in one piece.</summary>
     public const int PieceBytes = 1 << 20;
@@ -149,6 +150,7 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
             if (!disk.Marks.TryBegin(whole)) await ActivateAsync(disk, whole);
             var taken = default(TakenChange);
             var isDone = false;
+            await gate.EnterAsync();
             try
             {
                 taken = stream.Take(disk, kind, whole, data, contents, answers.Waits, isReleased);
@@ -166,7 +168,14 @@ internal sealed class Splitter(GroupStream stream, AnswerRule answers, ChangesUn
             }
             finally
             {
-                stream.EndLocally(disk, whole, taken, isDone);
+                try
+                {
+                    stream.EndLocally(disk, whole, taken, isDone);
+                }
+                finally
+                {
+                    gate.Exit();
+                }
             }
         }
         finally

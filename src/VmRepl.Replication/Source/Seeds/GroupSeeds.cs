@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using VmRepl.Blocks.Files;
 using VmRepl.Images;
 using VmRepl.Protocol.Messages;
+using VmRepl.Replication.Replica.Seeds;
 
 namespace VmRepl.Replication.Source;
 
@@ -27,7 +28,9 @@ internal sealed class GroupSeeds(SourceGroupDefinition group, IHostDirectory dir
     {
         foreach (var disk in group.Disks)
         {
-            if (disk.Seed is not { } seed || Outcomes.Any(o => o.Disk == disk.Name && o.StoreId == link.StoreId)) continue;
+            if (disk.Seed is not { } seed) continue;
+            // One that is all of the disk is used anew by each link that would end the baseline on the strength of it: nothing else was brought over, so nothing is lost by it.
+            if (!group.IsSeedWhole && Outcomes.Any(o => o.Disk == disk.Name && o.StoreId == link.StoreId)) continue;
             tell($"the replica fills disk {disk.Name} from {seed.File}");
             link.SeedProgressed = p => tell($"the replica fills disk {disk.Name} from {seed.File}: {p.DoneBytes * 100.0 / Math.Max(1, p.TotalBytes):0} %");
             try
@@ -44,6 +47,18 @@ internal sealed class GroupSeeds(SourceGroupDefinition group, IHostDirectory dir
                 link.SeedProgressed = null;
                 tell(null);
             }
+        }
+    }
+
+    /// <summary>Requires that every disk was filled from a point, to the point's end. Called after <see cref="UseAsync"/>.</summary>
+    /// <exception cref="ReplicationException">One was not: what it holds has to be compared.</exception>
+    public void RequireWhole()
+    {
+        foreach (var disk in group.Disks)
+        {
+            if (Outcomes.FirstOrDefault(o => o.Disk == disk.Name && o.File == disk.Seed?.File) is { Problem: "", Format: StoredPointSeeds.Format } used && used.Length == disk.Length) continue;
+            var why = Outcomes.FirstOrDefault(o => o.Disk == disk.Name)?.Problem;
+            throw new ReplicationException(group.Name, $"group {group.Name}: disk {disk.Name} cannot be made of {disk.Seed?.File} alone: {(string.IsNullOrEmpty(why) ? "it is another disk" : why)}", "It is compared by digests instead.", isRefusal: true);
         }
     }
 }
