@@ -9,10 +9,12 @@ internal sealed partial class GroupFollower
     {
         get
         {
+            // Before the stream is asked: what is in sync by this and not by that was lost just now, and is about to be noted.
+            var known = memory.Progress;
             var phase = stream.Phase;
             var (current, isInSync) = (link, stream.IsInSync);
             var down = current?.DownReason;
-            var known = memory.Progress;
+            if (!isInSync && known.InSyncSinceUs != 0) known = known with { InSyncSinceUs = 0, LostSyncUs = LostSinceUs(isLinkGivenUp: phase == StreamPhase.Alone), MissingSinceUs = stream.MissingSinceUs };
             var dirty = disks.Sum(d => d.Marks.DirtyBytes);
             var durable = stream.Durable != 0 ? stream.Durable : durableBefore;
             var (flight, point) = (stream.OldestFlightUs, stream.NewestPoint is { Sequence: not 0 } newest ? newest : (Sequence: known.PointSequence, TimeUs: known.PointTimeUs));

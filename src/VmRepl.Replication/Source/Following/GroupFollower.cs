@@ -282,6 +282,9 @@ internal sealed partial class GroupFollower
         FollowLog.LinkGivenUp(log, group.Name, e.Message);
     }
 
+    /// <summary>Since when sync is lost that is lost now: what was given up for its absence, since that began.</summary>
+    private long LostSinceUs(bool isLinkGivenUp) => isLinkGivenUp && link is { DownReason: not null } down ? down.DownOrUpSinceUs : time.NowUs();
+
     private void OnInSyncChanged(LossOfSync? loss)
     {
         try
@@ -295,9 +298,7 @@ internal sealed partial class GroupFollower
             else
             {
                 promise?.Lost();
-                // What was given up for its absence was lost when that began.
-                var lost = loss == LossOfSync.LinkGivenUp && link is { DownReason: not null } down ? down.DownOrUpSinceUs : time.NowUs();
-                memory.NoteLostSync(lost, stream.MissingSinceUs, loss switch
+                memory.NoteLostSync(LostSinceUs(loss == LossOfSync.LinkGivenUp), stream.MissingSinceUs, loss switch
                 {
                     LossOfSync.BufferFull => Behind($"the buffer of {options.BufferBytes >> 20} MiB was full: the guest wrote faster than the replica took it"),
                     LossOfSync.LocalFailure => Behind("a change failed on the local image"),
