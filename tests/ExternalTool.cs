@@ -57,6 +57,21 @@ internal static class ExternalTool
         if (Try(Python, "-c", $"import {module}").Status != 0) Skip($"needs the Python module {module}");
     }
 
+    /// <summary>Skips the test where a directory's volume gives no leases of files, by another program's word than ours.</summary>
+    public static void RequireLeases(string directory)
+    {
+        RequireLinux();
+        Require(Python);
+        const string attempt = """
+            import fcntl, os, sys, tempfile
+            file, name = tempfile.mkstemp(dir=sys.argv[1])
+            os.close(file)
+            try: fcntl.fcntl(os.open(name, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            finally: os.unlink(name)
+            """;
+        if (Try(Python, "-c", attempt, directory).Status != 0) Skip($"needs a volume with leases, which that of {directory} has not");
+    }
+
     /// <summary>Runs a program that must succeed and returns its standard output.</summary>
     /// <exception cref="InvalidOperationException">It did not end with 0.</exception>
     public static string Run(string name, params string[] arguments) => Encoding.UTF8.GetString(Pipe(name, [], arguments));

@@ -142,7 +142,7 @@ internal sealed class AgentApi(SourceAgent agent, ServedDisks served, DropWatch?
             while (await Task.WhenAny(work, Task.Delay(ProgressInterval, stopping)) != work && !stopping.IsCancellationRequested)
             {
                 // A group whose baseline is refused is gone before the work says why.
-                if (agent.Status.FirstOrDefault(s => s.Definition.Name == group) is not { } status) break;
+                if (agent.FindStatus(group) is not { } status) break;
                 if ((status.DoneBytes, status.Waiting) == shown) continue;
                 shown = (status.DoneBytes, status.Waiting);
                 await WriteAsync(new AgentEvent { Progress = new AgentEvent.ProgressEvent(status.TotalBytes, status.DoneBytes, status.Waiting) });

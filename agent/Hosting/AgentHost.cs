@@ -52,8 +52,8 @@ internal static class AgentHost
         agent.Resume();
         made.Resume();
         var serving = served.RunAsync(stopping.Token);
-        // Files are read and compared on this thread: none of those that answer.
-        var watching = drops is null ? Task.CompletedTask : Task.Factory.StartNew(() => WatchAsync(drops, log, stopping.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
+        // Not here: it looks at files, for half a second at a time at the most.
+        var watching = drops is null ? Task.CompletedTask : Task.Run(() => WatchAsync(drops, log, stopping.Token), CancellationToken.None);
         await application.WaitForShutdownAsync(cancellation);
         // Clients go first: what they were answered is in the files, and nobody writes while the disks are let go.
         await stopping.CancelAsync();

@@ -44,6 +44,7 @@ public sealed class DropWatch
     private readonly Lock gate = new();
     private readonly Dictionary<string, Task> running = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (DateTimeOffset At, TimeSpan Pause)> retries = new(StringComparer.Ordinal);
+    private (long Changes, HashSet<DropState> States) present = (-1, []);
     private readonly HashSet<string> unlisted = new(StringComparer.Ordinal), crowded = new(StringComparer.Ordinal);
 
     /// <param name="directories">Full paths, links on the way resolved.</param>
@@ -65,7 +66,7 @@ public sealed class DropWatch
     public async Task RunAsync(CancellationToken stopping)
     {
         using var watch = new DirectoryWatch(directories);
-        foreach (var directory in directories) DropLog.Watched(log, directory);
+        foreach (var directory in directories) CloneLog.Watched(log, directory);
         try
         {
             DateTimeOffset? looked = null;
@@ -111,14 +112,19 @@ public sealed class DropWatch
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            DropLog.ListFailed(log, e.Message);
+            CloneLog.ListFailed(log, e.Message);
             return true;
         }
     }
 
+    /// <summary>Whether anything in a directory that is watched is in that state. Asked many times a second, of a list that is long and seldom changes.</summary>
     private bool IsAny(DropState state)
     {
-        lock (gate) return list.Files.Any(f => f.State == state && directories.Contains(f.Directory));
+        lock (gate)
+        {
+            if (present.Changes != list.Changes) present = (list.Changes, [.. list.Files.Where(f => directories.Contains(f.Directory)).Select(f => f.State)]);
+            return present.States.Contains(state);
+        }
     }
 
     private void List(string directory)
@@ -132,22 +138,22 @@ public sealed class DropWatch
         catch (IOException e)
         {
             // Not there is not the same as empty: nothing in it counts as removed.
-            if (unlisted.Add(directory)) DropLog.NotListed(log, directory, e.Message);
+            if (unlisted.Add(directory)) CloneLog.NotListed(log, directory, e.Message);
             return;
         }
 
         if (entries.Count <= DropList.FilesMax) crowded.Remove(directory);
-        else if (crowded.Add(directory)) DropLog.TooMany(log, directory, DropList.FilesMax);
+        else if (crowded.Add(directory)) CloneLog.TooMany(log, directory, DropList.FilesMax);
         List<DroppedFile> forgotten;
         lock (gate)
         {
             var next = DropScan.Look(list.Files, directory, entries, time.GetUtcNow(), () => CloneGroupName.Of(newGuid()));
             if (ReferenceEquals(next, list.Files)) return;
             var now = next.ToDictionary(f => f.CloneGroup);
-            foreach (var gone in list.Files.Where(f => f.State == DropState.Protected && now.GetValueOrDefault(f.CloneGroup)?.State == DropState.Gone)) DropLog.Gone(log, gone.Shown);
+            foreach (var gone in list.Files.Where(f => f.State == DropState.Protected && now.GetValueOrDefault(f.CloneGroup)?.State == DropState.Gone)) CloneLog.Gone(log, gone.Shown);
             forgotten = [.. list.Files.Where(f => f.State == DropState.Copying && !now.ContainsKey(f.CloneGroup))];
             var before = list.Files.Select(f => f.CloneGroup).ToHashSet();
-            foreach (var strange in next.Where(f => f.State == DropState.Quarantined && !before.Contains(f.CloneGroup))) DropLog.Quarantined(log, strange.Shown, strange.Reason!);
+            foreach (var strange in next.Where(f => f.State == DropState.Quarantined && !before.Contains(f.CloneGroup))) CloneLog.Quarantined(log, strange.Shown, strange.Reason!);
             list.Replace(next);
         }
 
@@ -159,12 +165,12 @@ public sealed class DropWatch
     private void LookAgainAfterProtection()
     {
         var protectedDisks = disks.List();
-        var present = string.Join(' ', protectedDisks.Select(d => $"{d.Group}/{d.Name}").Order(StringComparer.Ordinal));
+        var names = string.Join(' ', protectedDisks.Select(d => $"{d.Group}/{d.Name}").Order(StringComparer.Ordinal));
         lock (gate)
         {
-            if (present == list.Compared) return;
+            if (names == list.Compared) return;
             list.Replace([.. list.Files.Select(f => f is { State: DropState.Quarantined, IsUnmatched: true } && MayBeLike(f) ? f with { State = DropState.Waiting } : f)]);
-            list.SetCompared(present);
+            list.SetCompared(names);
         }
 
         // Of the many files that are no images at all, only one that has a disk's length.
@@ -180,8 +186,8 @@ public sealed class DropWatch
         foreach (var file in complete)
         {
             var found = examiner.Examine(file);
-            if (found.State == DropState.Quarantined) DropLog.Quarantined(log, found.Shown, found.Reason!);
-            if (found.State == DropState.Copying) DropLog.Found(log, found.Shown, found.Base!.How, found.CloneGroup);
+            if (found.State == DropState.Quarantined) CloneLog.Quarantined(log, found.Shown, found.Reason!);
+            if (found.State == DropState.Copying) CloneLog.Found(log, found.Shown, found.Base!.How, found.CloneGroup);
             lock (gate) list.Update(found);
             if (isLate()) return file == complete[^1];
         }
@@ -226,8 +232,8 @@ public sealed class DropWatch
             // The list is on the disk before a group is made at the replica that only the list knows of.
             lock (gate) list.Save();
             var result = await disks.ReplicateAsync(Request(file), stopping);
-            var done = file with { State = DropState.Protected, Reason = null, OwnBytes = Own(result), Protected = time.GetUtcNow() };
-            DropLog.Protected(log, file.Shown, done.OwnBytes, result.BytesSent, result.Duration.TotalSeconds);
+            var done = file with { State = DropState.Protected, Reason = null, OwnBytes = result.OwnBytes, Protected = time.GetUtcNow() };
+            CloneLog.Protected(log, file.Shown, done.OwnBytes, result.BytesSent, result.Duration.TotalSeconds);
             Note(file, done);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -236,7 +242,7 @@ public sealed class DropWatch
         }
         catch (ReplicationException e) when (e.InnerException is ImageFormatException)
         {
-            DropLog.Quarantined(log, file.Shown, ShownText.Of(e.Message));
+            CloneLog.Quarantined(log, file.Shown, ShownText.Of(e.Message));
             Note(file, file with { State = DropState.Quarantined, Reason = e.Message });
             disks.Forget(file.CloneGroup);
         }
@@ -244,7 +250,7 @@ public sealed class DropWatch
         {
             // Whatever it was: the file is there, and has to get to the replica.
             var pause = Postpone(file);
-            DropLog.Retrying(log, file.Shown, ShownText.Of(e.Message), pause.TotalSeconds);
+            CloneLog.Retrying(log, file.Shown, ShownText.Of(e.Message), pause.TotalSeconds);
             Note(file, file with { Reason = e.Message });
         }
     }
@@ -266,6 +272,7 @@ public sealed class DropWatch
         {
             lock (gate)
             {
+                if (after.State != DropState.Copying) retries.Remove(before.CloneGroup);
                 // Renamed meanwhile, for one.
                 if (list.Find(before.CloneGroup) is { } now) list.Update(after with { Name = now.Name });
                 list.Save();
@@ -274,7 +281,7 @@ public sealed class DropWatch
         catch (IOException e)
         {
             // It stays in memory, and what the disk says is only older: it is found out anew in the next life.
-            DropLog.ListFailed(log, e.Message);
+            CloneLog.ListFailed(log, e.Message);
         }
     }
 
@@ -286,7 +293,4 @@ public sealed class DropWatch
         var disk = new SourceDisk(1, found.Disk, file.Path, image.Format, image.Length, image.SectorSize) { Seed = new SourceSeed(found.Seed, null) };
         return new CloneRequest(file.CloneGroup, new DeclaredClone(found.Owner, found.Disk, found.How, found.Called, written), disk, bases.Directories, new DropImageFiles(file, bases));
     }
-
-    /// <summary>What the replica did not have: what was sent without the questions about what it has.</summary>
-    private static long Own(RoundResult result) => result.BytesSent - result.DigestBytesSent;
 }

@@ -174,11 +174,9 @@ public class DropExaminerTests
         using var stage = new DropStage();
         stage.Protect("web", DropStage.Contents(2));
         DropStage.Make(stage.Drop("copy"), DropStage.Contents(2));
+        ExternalTool.RequireLeases(Path.GetDirectoryName(stage.Drop("copy"))!);
         using (HostFile.Open(stage.Drop("copy"), HostFileAccess.ReadWrite))
-        {
-            if (FileWriters.Has(stage.Drop("copy")) is null) Assert.Ignore("this volume has no leases");
             Assert.That((stage.Examine("copy").State, stage.Examine("copy").Reason), Is.EqualTo((DropState.Waiting, "open for writing")));
-        }
 
         Assert.That(stage.Examine("copy").State, Is.EqualTo(DropState.Copying));
     }

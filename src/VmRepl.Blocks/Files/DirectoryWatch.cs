@@ -8,6 +8,8 @@ namespace VmRepl.Blocks.Files;
 /// </summary>
 public sealed class DirectoryWatch : IDisposable
 {
+    // Asked many times a second.
+    private readonly byte[] events = new byte[64 << 10];
     private int descriptor = -1;
 
     /// <param name="directories">Those that are there; of others nothing is said.</param>
@@ -38,14 +40,12 @@ public sealed class DirectoryWatch : IDisposable
     [SupportedOSPlatform("linux")]
     private unsafe bool Drain()
     {
-        const int bytesMax = 64 << 10;
         var changed = false;
-        Span<byte> buffer = new byte[bytesMax];
-        fixed (byte* start = buffer)
+        fixed (byte* start = events)
         {
             while (true)
             {
-                if (LibC.Read(descriptor, start, bytesMax) > 0) changed = true;
+                if (LibC.Read(descriptor, start, events.Length) > 0) changed = true;
                 else if (Marshal.GetLastPInvokeError() != LibC.Interrupted) return changed;
             }
         }

@@ -31,12 +31,12 @@ public interface IHostFile : IDisposable
         }
     }
 
-    /// <summary>From this size on the copy into the page cache costs more than it saves.</summary>
+    /// <summary>From this size on the copy into the page cache costs more than it saves, even where what is written may be read soon.</summary>
     const long AroundCacheBytesMin = 1 << 20;
 
     /// <summary>
     /// As <see cref="Write(long, IReadOnlyList{ReadOnlyMemory{byte}})"/>, for much data that nobody is about to read: it need not go through the host's page cache, where the host can do without, which
-    /// spares the copy and leaves the cache to others. For <see cref="AroundCacheBytesMin"/> and more.
+    /// spares the copy and leaves the cache to others. For <see cref="AroundCacheBytesMin"/> and more; for less, where nobody reads it soon.
     /// </summary>
     void WriteAroundCache(long offset, IReadOnlyList<ReadOnlyMemory<byte>> parts) => Write(offset, parts);
 

@@ -8,7 +8,7 @@ public readonly record struct ThreadUse(long Waits, long WorkedUs)
     /// <summary>Nobody looked, or the system does not tell.</summary>
     public static ThreadUse Unknown => new(-1, 0);
 
-    /// <summary>How much of a time it worked; all of it where it did not wait, though it may have been without a processor.</summary>
+    /// <summary>How much of a time it worked, µs; all of it where it did not wait, though it may have been without a processor, and nothing where that is not known.</summary>
     /// <param name="before">At the time's begin; this is at its end.</param>
     /// <param name="elapsedUs">The time, µs.</param>
     public double WorkedOf(in ThreadUse before, double elapsedUs)

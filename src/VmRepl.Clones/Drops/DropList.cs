@@ -47,6 +47,9 @@ public sealed class DropList
     /// <summary>Every version, oldest first.</summary>
     public IReadOnlyList<DroppedFile> Files => files;
 
+    /// <summary>Grows with each change.</summary>
+    public long Changes { get; private set; }
+
     public DroppedFile? Find(string clone) => files.Find(f => f.CloneGroup == clone);
 
     /// <summary>Puts other contents in place of the list.</summary>
@@ -55,7 +58,7 @@ public sealed class DropList
         if (files.SequenceEqual(next)) return;
         files.Clear();
         files.AddRange(next);
-        isChanged = true;
+        NoteChange();
     }
 
     /// <summary>Puts a version's new state in place of its old one; nothing where it is not in the list any more.</summary>
@@ -64,7 +67,7 @@ public sealed class DropList
         var at = files.FindIndex(f => f.CloneGroup == file.CloneGroup);
         if (at < 0 || files[at] == file) return;
         files[at] = file;
-        isChanged = true;
+        NoteChange();
     }
 
     /// <summary>Notes with which disks everything has been compared, or is about to be.</summary>
@@ -100,6 +103,12 @@ public sealed class DropList
         directory.Rename(fresh, FileName);
         directory.Flush();
         isChanged = false;
+    }
+
+    private void NoteChange()
+    {
+        Changes++;
+        isChanged = true;
     }
 
     private static void Add<T>(Utf8JsonWriter writer, ArrayBufferWriter<byte> piece, T value)

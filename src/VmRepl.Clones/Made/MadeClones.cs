@@ -1,7 +1,9 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using VmRepl.Blocks.Files;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
@@ -139,7 +141,7 @@ public sealed class MadeClones
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Nothing is removed of which it is not known what it is.
-            DropLog.MadeNotKept(log, id, e.Message);
+            CloneLog.MadeNotKept(log, id, e.Message);
         }
     }
 
@@ -174,13 +176,14 @@ public sealed class MadeClones
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // It is an intent still, and goes at the next start.
-            DropLog.MadeNotKept(log, clone.Name, e.Message);
+            CloneLog.MadeNotKept(log, clone.Name, e.Message);
         }
     }
 
     /// <summary>Waits for the copy of the frozen contents and makes it durable. What fails is noted.</summary>
     private async Task CopyAsync(string id, Dictionary<string, IHostFile> files, Task copied)
     {
+        string? failure = null;
         try
         {
             await copied;
@@ -193,13 +196,14 @@ public sealed class MadeClones
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            foreach (var file in files.Values) file.Dispose();
-            Fail(id, e.Message);
+            failure = e.Message;
         }
         finally
         {
             foreach (var file in files.Values) file.Dispose();
         }
+
+        if (failure is not null) Fail(id, failure);
     }
 
     /// <summary>Sees to it that the replica has every disk, and that the files here are whole, however often that takes.</summary>
@@ -223,7 +227,7 @@ public sealed class MadeClones
             }
             catch (Exception e) when (e is ReplicationException or IOException or UnauthorizedAccessException or StoreException or RefusedException or Protocol.ProtocolException)
             {
-                DropLog.Retrying(log, Find(id).Name, e.Message, pause.TotalSeconds);
+                CloneLog.Retrying(log, Find(id).Name, e.Message, pause.TotalSeconds);
                 Change(id, c => c.State == MadeState.Copying ? c with { Reason = e.Message } : c);
             }
 
@@ -252,16 +256,16 @@ public sealed class MadeClones
             catch (ReplicationException e) when (e.IsRefusal)
             {
                 // For good: what was taken from elsewhere meanwhile would not be compared otherwise.
-                DropLog.Compared(log, Find(id).Name, disk.Name, e.Message);
+                CloneLog.Compared(log, Find(id).Name, disk.Name, e.Message);
                 Save(With(Find(id), disk.Name, d => d with { IsCompared = true }));
             }
         }
 
         await copying;
         stopping.ThrowIfCancellationRequested();
-        foreach (var disk in Find(id) is { State: MadeState.Failed } ? [] : Find(id).Disks.Where(d => d is { IsCompared: true, IsCopied: false, Protected: null }))
+        if (Find(id) is { State: not MadeState.Failed } lost && lost.Disks.FirstOrDefault(d => d is { IsCompared: true, IsCopied: false, Protected: null }) is { } nowhere)
         {
-            Fail(id, $"the agent ended while disk {disk.Name} was being copied, and the replica cannot make it of sequence {Find(id).Sequence} any more");
+            Fail(id, $"the agent ended while disk {nowhere.Name} was being copied, and the replica cannot make it of sequence {lost.Sequence} any more");
             return true;
         }
 
@@ -273,18 +277,18 @@ public sealed class MadeClones
 
         Change(id, c => c.State == MadeState.Copying && c.Disks.All(d => d.IsCopied && d.Protected is not null) ? c with { State = MadeState.Protected, Reason = null } : c);
         var now = Find(id);
-        if (now.State == MadeState.Protected) DropLog.Protected(log, now.Name, now.Disks.Sum(d => d.OwnBytes), now.Disks.Sum(d => d.OwnBytes), (time.GetUtcNow() - now.Asked).TotalSeconds);
+        if (now.State == MadeState.Protected) CloneLog.MadeProtected(log, now.Name, now.Disks.Sum(d => d.OwnBytes), (time.GetUtcNow() - now.Asked).TotalSeconds);
         return now.State != MadeState.Copying;
     }
 
     private async Task ReplicateAsync(string id, MadeDisk disk, bool isSeedWhole)
     {
         var clone = Find(id);
-        var seed = $"group:{clone.Group}/{disk.Name}" + (isSeedWhole ? $"@{clone.Sequence}" : "");
+        var seed = PointSeedName.Of(clone.Group, disk.Name, isSeedWhole ? clone.Sequence.ToString(CultureInfo.InvariantCulture) : null);
         var source = new SourceDisk(1, disk.Name, PathOf(clone, disk), ImageFormat.Raw, disk.Length, disk.SectorSize) { Seed = new SourceSeed(seed, null) };
         var request = new CloneRequest(disk.CloneGroup, new DeclaredClone(clone.Group, disk.Name, $"{clone.Group}/{disk.Name}, {clone.How}", clone.Name, clone.TimeUs), source, [], HostImageFiles.Instance) { IsSeedWhole = isSeedWhole };
         var result = await agent.ReplicateCloneAsync(request, stopping);
-        ChangeDisk(id, disk.Name, d => d with { OwnBytes = d.OwnBytes + (result.BytesSent - result.DigestBytesSent), Protected = time.GetUtcNow() });
+        ChangeDisk(id, disk.Name, d => d with { OwnBytes = d.OwnBytes + result.OwnBytes, Protected = time.GetUtcNow() });
     }
 
     /// <summary>What could not be copied to its end here is read from the replica, which has all of it.</summary>
@@ -293,15 +297,15 @@ public sealed class MadeClones
         var clone = Find(id);
         var transport = await agent.ConnectorOf(clone.Group).ConnectTransportAsync(stopping);
         await using var reader = await ReplicaPastReader.OpenAsync(new FramedConnection(transport), stopping);
-        await using var view = await reader.OpenAsync(disk.CloneGroup, "latest", stopping);
+        await using var view = await reader.OpenAsync(disk.CloneGroup, PointSelector.Latest, stopping);
         new MadeDirectory(directory, id).Fill(disk, view.Open(view.Disks.Single(d => d.Name == disk.Name)), stopping);
-        DropLog.Fetched(log, clone.Name, disk.Name);
+        CloneLog.Fetched(log, clone.Name, disk.Name);
         ChangeDisk(id, disk.Name, d => d with { IsCopied = true });
     }
 
     private void Fail(string id, string reason)
     {
-        DropLog.MadeFailed(log, Find(id).Name, reason);
+        CloneLog.MadeFailed(log, Find(id).Name, reason);
         Change(id, c => c with { State = MadeState.Failed, Reason = reason });
         try
         {
@@ -310,7 +314,7 @@ public sealed class MadeClones
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            DropLog.MadeNotKept(log, Find(id).Name, e.Message);
+            CloneLog.MadeNotKept(log, Find(id).Name, e.Message);
         }
     }
 
@@ -336,7 +340,7 @@ public sealed class MadeClones
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 clones[clones.FindIndex(c => c.Id == id)] = next;
-                DropLog.MadeNotKept(log, next.Name, e.Message);
+                CloneLog.MadeNotKept(log, next.Name, e.Message);
             }
         }
     }

@@ -2,6 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using VmRepl.Blocks;
 using VmRepl.Blocks.Files;
+using VmRepl.Images;
+using VmRepl.Images.Operations;
 
 namespace VmRepl.Clones.Made;
 
@@ -9,7 +11,6 @@ namespace VmRepl.Clones.Made;
 internal sealed class MadeDirectory(IHostDirectory parent, string id)
 {
     private const string FileName = "clone.json";
-    private const int PieceBytes = 1 << 20;
 
     private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web)
     {
@@ -71,20 +72,10 @@ internal sealed class MadeDirectory(IHostDirectory parent, string id)
     /// <summary>Copies a disk into its file; zeros and holes stay holes. Durable when it returns.</summary>
     public void Fill(MadeDisk disk, IBlockDevice contents, CancellationToken cancellation)
     {
-        using var file = CreateFile(disk);
-        using var buffer = PooledBuffer.Rent(PieceBytes);
-        foreach (var run in contents.Map(0, disk.Length).Where(r => r.HasData))
-        {
-            for (var at = run.Offset; at < run.End; at += PieceBytes)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                var piece = buffer.Memory.Span[..(int)Math.Min(PieceBytes, run.End - at)];
-                contents.Read(at, piece);
-                if (!Sectors.IsZero(piece)) file.Write(at, piece);
-            }
-        }
-
-        file.Flush();
+        if (directory.FileExists(disk.FileName)) directory.Delete(disk.FileName);
+        using (var file = DiskImages.Create(PathOf(disk), ImageFormat.Raw, disk.Length, new ImageCreateOptions { SectorSize = disk.SectorSize }))
+            ImageConverter.Convert(contents, file, new ConvertOptions { Flush = true }, cancellation);
+        directory.Flush();
     }
 
     public void DeleteFiles(MadeClone clone)

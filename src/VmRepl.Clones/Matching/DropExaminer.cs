@@ -3,6 +3,7 @@ using VmRepl.Blocks.Files;
 using VmRepl.Clones.Drops;
 using VmRepl.Images;
 using VmRepl.Images.Opening;
+using VmRepl.Protocol.Names;
 
 namespace VmRepl.Clones.Matching;
 
@@ -59,7 +60,7 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
     {
         if (image.Length is 0 or > LengthMax || image.Length % Sectors.Size != 0) return Quarantine(file, $"a disk of {image.Length} bytes cannot be kept: a multiple of {Sectors.Size}, up to 64 TiB, can");
         if (bases.Holds(image.Files[0])) return Quarantine(file, "no clone: it is a file of a protected disk itself");
-        if (image.Files.Skip(1).Select(bases.DiskOf).FirstOrDefault(d => d is not null) is { } under) return Copy(file, image, new CloneBase(under.Group, under.Name, Seed(under.Group, under.Name), $"{under.Group}/{under.Name}, its backing file", file.Name));
+        if (image.Files.Skip(1).Select(bases.DiskOf).FirstOrDefault(d => d is not null) is { } under) return Copy(file, image, new CloneBase(under.Group, under.Name, PointSeedName.Of(under.Group, under.Name), $"{under.Group}/{under.Name}, its backing file", file.Name));
 
         // Anything at all is a raw disk: without a partition table only one that is like a protected disk of just this length.
         var isAnything = file.Image!.IsAnything;
@@ -101,14 +102,12 @@ public sealed class DropExaminer(IProtectedDisks disks, BaseFiles bases, IReadOn
 
     private IEnumerable<Candidate> Candidates()
     {
-        foreach (var disk in all) yield return new Candidate(new CloneBase(disk.Group, disk.Name, Seed(disk.Group, disk.Name), $"{disk.Group}/{disk.Name}", ""), disk.Length, () => disks.Open(disk));
+        foreach (var disk in all) yield return new Candidate(new CloneBase(disk.Group, disk.Name, PointSeedName.Of(disk.Group, disk.Name), $"{disk.Group}/{disk.Name}", ""), disk.Length, () => disks.Open(disk));
         foreach (var clone in earlier.Where(c => all.Any(d => d.Group == c.Base!.Owner)).TakeLast(EarlierMax))
-            yield return new Candidate(clone.Base! with { Seed = Seed(clone.CloneGroup, clone.Base.Disk), How = $"{clone.Base.Owner}/{clone.Base.Disk} as cloned before" }, clone.Image!.Length, () => Open(clone));
+            yield return new Candidate(clone.Base! with { Seed = PointSeedName.Of(clone.CloneGroup, clone.Base.Disk), How = $"{clone.Base.Owner}/{clone.Base.Disk} as cloned before" }, clone.Image!.Length, () => Open(clone));
     }
 
     private IDiskImage Open(DroppedFile clone) => DiskImages.Open(clone.Path, new ImageOpenOptions { Format = clone.Image!.Format, Allow = bases.Directories, Files = new DropImageFiles(clone, bases) });
-
-    private static string Seed(string group, string disk) => $"group:{group}/{disk}";
 
     private static bool IsSameOrder(long one, long other) => Math.Max(one, other) / LengthFactorMax <= Math.Min(one, other);
 

@@ -36,6 +36,8 @@ internal sealed partial class SegmentFile
             for (var left = end - start; left > 0; left -= parts[^1].Length) parts.Add(Zeros.AsMemory(0, (int)Math.Min(left, Zeros.Length)));
             using var lease = new Lease(handle);
             lease.File.WriteAroundCache(start, parts);
+            // The next flush may be long in coming, and until then nobody else of the process could write with what this is written with, of which there is little.
+            lease.File.FinishWrites();
             return true;
         }
     }

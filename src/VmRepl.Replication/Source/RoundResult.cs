@@ -9,4 +9,8 @@ namespace VmRepl.Replication.Source;
 /// <param name="DigestBytesSent">The part of them that were digests.</param>
 /// <param name="ChangedBytes">Bytes of the disks that differed.</param>
 /// <param name="Duration">From the first look at the images to the durable point.</param>
-public sealed record RoundResult(ulong Sequence, long TimeUs, Guid StoreId, bool WasBaseline, long BytesSent, long DigestBytesSent, long ChangedBytes, TimeSpan Duration);
+public sealed record RoundResult(ulong Sequence, long TimeUs, Guid StoreId, bool WasBaseline, long BytesSent, long DigestBytesSent, long ChangedBytes, TimeSpan Duration)
+{
+    /// <summary>What was sent because the replica did not have it: all but the questions about what it has.</summary>
+    public long OwnBytes => BytesSent - DigestBytesSent;
+}

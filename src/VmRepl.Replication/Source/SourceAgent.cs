@@ -174,6 +174,14 @@ public sealed class SourceAgent
 
     public SourceGroupStatus StatusOf(string name) => Get(name).Status;
 
+    /// <summary>The same; null where there is no such group.</summary>
+    public SourceGroupStatus? FindStatus(string name)
+    {
+        IProtectedGroup? group;
+        lock (gate) group = groups.GetValueOrDefault(name);
+        return group?.Status;
+    }
+
     /// <summary>Groups whose disks are served, by name.</summary>
     public IReadOnlyList<string> Served
     {

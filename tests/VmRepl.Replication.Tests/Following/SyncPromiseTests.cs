@@ -9,11 +9,9 @@ public class SyncPromiseTests
     public async Task Note_WithABacklogOnItsWay_HoldsNoWriteUntilThatIsSmall()
     {
         using var directory = new TestDirectory();
-        var host = directory.Host("state");
-        host.Create();
         ulong stamped = 100, durable = 10;
         var isClose = false;
-        var promise = new SyncPromise(host, new FollowOptions(), TimeProvider.System, () => stamped, () => durable, () => true, () => isClose);
+        var promise = Make(directory, new FollowOptions(), () => stamped, () => durable, () => true, () => isClose);
         var onItsWay = new TaskCompletionSource<bool>();
 
         promise.Note();
@@ -35,11 +33,9 @@ public class SyncPromiseTests
     public async Task Write_SentBeforeThePromiseAndLostAfterIt_WaitsForTheReplica([Values] bool endsBefore)
     {
         using var directory = new TestDirectory();
-        var host = directory.Host("state");
-        host.Create();
         var isInSync = true;
         var lease = endsBefore ? TimeSpan.FromMilliseconds(20) : TimeSpan.FromHours(1);
-        var promise = new SyncPromise(host, new FollowOptions { OnLoss = LossRule.Stop, Lease = lease }, TimeProvider.System, () => 1, () => 1, () => isInSync, () => true);
+        var promise = Make(directory, new FollowOptions { OnLoss = LossRule.Stop, Lease = lease }, () => 1, () => 1, () => isInSync);
         var onItsWay = new TaskCompletionSource<bool>();
         var held = promise.WaitAsync(onItsWay.Task, default).AsTask();
         Assert.That(held.IsCompleted, "no promise yet");
@@ -62,11 +58,9 @@ public class SyncPromiseTests
     public async Task Write_ArmedBeforeThePromiseAndLostAfterIt_WaitsForTheReplica()
     {
         using var directory = new TestDirectory();
-        var host = directory.Host("state");
-        host.Create();
         ulong durable = 0;
         var isInSync = true;
-        var promise = new SyncPromise(host, new FollowOptions { OnLoss = LossRule.Stop, Lease = TimeSpan.FromHours(1) }, TimeProvider.System, () => 1, () => durable, () => isInSync, () => true);
+        var promise = Make(directory, new FollowOptions { OnLoss = LossRule.Stop, Lease = TimeSpan.FromHours(1) }, () => 1, () => durable, () => isInSync);
         var onItsWay = new TaskCompletionSource<bool>();
         promise.Note();
         Assert.That((promise.IsHeld, promise.State.IsInForce), Is.EqualTo((true, false)));
@@ -82,5 +76,12 @@ public class SyncPromiseTests
         isInSync = true;
         promise.Note();
         await waiting.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    private static SyncPromise Make(TestDirectory directory, FollowOptions options, Func<ulong> stamped, Func<ulong> durable, Func<bool> isInSync, Func<bool>? isClose = null)
+    {
+        var host = directory.Host("state");
+        host.Create();
+        return new SyncPromise(host, options, TimeProvider.System, stamped, durable, isInSync, isClose ?? (() => true));
     }
 }

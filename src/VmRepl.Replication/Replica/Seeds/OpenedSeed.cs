@@ -8,7 +8,7 @@ internal sealed class OpenedSeed(IBlockDevice device, string format, IDisposable
 {
     public IBlockDevice Device => device;
 
-    /// <summary>The image's format, or <see cref="StoredPointSeeds.Format"/>.</summary>
+    /// <summary>The image's format, or <see cref="Protocol.Names.PointSeedName.Format"/>.</summary>
     public string Format => format;
 
     public void Dispose() => owner.Dispose();

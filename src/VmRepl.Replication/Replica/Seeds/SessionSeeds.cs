@@ -3,6 +3,7 @@ using VmRepl.Images;
 using VmRepl.Journal.Store;
 using VmRepl.Protocol.Connections;
 using VmRepl.Protocol.Messages;
+using VmRepl.Protocol.Names;
 using VmRepl.Protocol.Records;
 
 namespace VmRepl.Replication.Replica.Seeds;
@@ -83,7 +84,7 @@ internal sealed class SessionSeeds(SeedDirectories? directories, StoredPointSeed
     /// <exception cref="SeedRefusedException">It is not taken.</exception>
     private OpenedSeed Open(DeclaredSeed seed)
     {
-        if (StoredPointSeeds.Means(seed)) return points.Open(seed);
+        if (PointSeedName.Means(seed.File)) return points.Open(seed);
         var image = directories.Open(seed);
         return new OpenedSeed(image, ImageFormatNames.Name(image.Format), image);
     }

@@ -1,4 +1,5 @@
 using VmRepl.Journal;
+using VmRepl.Journal.Points;
 using VmRepl.Journal.Store;
 using VmRepl.Journal.Views;
 using VmRepl.Protocol.Messages;
@@ -8,28 +9,18 @@ using VmRepl.Protocol.Security;
 namespace VmRepl.Replication.Replica.Seeds;
 
 /// <summary>
-/// Seeds that the store has itself: <c>group:GROUP/DISK</c> is a disk as of its group's newest point, <c>group:GROUP/DISK@POINT</c> as of another one. Whoever may not open a group does not begin from it either, for
+/// Seeds that the store has itself, by <see cref="PointSeedName"/>. Whoever may not open a group does not begin from it either, for
 /// a seed is read in that peer's place. No file at the replica can be meant: a name with a colon in its first part is refused as a path.
 /// </summary>
 /// <param name="identity">What the peer's certificate allows; null on a connection that needs none.</param>
 internal sealed class StoredPointSeeds(ReplicaStore store, PeerIdentity? identity)
 {
-    /// <summary>What a seed of the store begins with.</summary>
-    public const string Prefix = "group:";
-
-    /// <summary>What stands in place of an image's format.</summary>
-    public const string Format = "point";
-
-    private const string Newest = "latest";
-
-    public static bool Means(DeclaredSeed seed) => seed.File.StartsWith(Prefix, StringComparison.Ordinal);
-
     /// <summary>Opens a disk as of a point. The point stays in its group's range until it is closed, or gives way at a hard limit.</summary>
     /// <exception cref="SeedRefusedException">There is no such disk or point, or it is none of the peer's business.</exception>
     public OpenedSeed Open(DeclaredSeed seed)
     {
         if (seed.Format.Length > 0) throw new SeedRefusedException("a point has no image format", "Leave out ,format=.");
-        var (group, disk, at) = Parse(seed.File);
+        if (!PointSeedName.TryParse(seed.File, out var group, out var disk, out var at)) throw new SeedRefusedException("it is not of the form group:GROUP/DISK or group:GROUP/DISK@POINT", "POINT is a time, a sequence or a bookmark.");
         // Said of groups that exist and of those that do not.
         if (!PeerRights.MayOpen(store, identity, group)) throw new SeedRefusedException($"the certificate does not allow group {group}", $"Issue it with the SAN entry URI:vmrepl:group:{group}.");
         GroupView? view = null;
@@ -38,8 +29,8 @@ internal sealed class StoredPointSeeds(ReplicaStore store, PeerIdentity? identit
             var found = store.Get(group);
             var id = found.Description.Disks.FirstOrDefault(d => d.Name == disk)?.Id
                 ?? throw new SeedRefusedException($"group {group} has no disk {disk}", $"It has {string.Join(", ", found.Description.Disks.Select(d => d.Name))}.");
-            view = found.OpenView(found.FindPoint(at));
-            return new OpenedSeed(view.Disks[id], Format, view);
+            view = found.OpenView(found.FindPoint(at ?? PointSelector.Latest));
+            return new OpenedSeed(view.Disks[id], PointSeedName.Format, view);
         }
         catch (StoreException e)
         {
@@ -50,17 +41,5 @@ internal sealed class StoredPointSeeds(ReplicaStore store, PeerIdentity? identit
             view?.Dispose();
             throw new SeedRefusedException($"it cannot be read: {e.Message}", "Name another point: vmrepl points lists them.", e);
         }
-    }
-
-    private static (string Group, string Disk, string At) Parse(string text)
-    {
-        var rest = text[Prefix.Length..];
-        var slash = rest.IndexOf('/', StringComparison.Ordinal);
-        var (group, disk) = slash < 0 ? (rest, "") : (rest[..slash], rest[(slash + 1)..]);
-        var sign = disk.IndexOf('@', StringComparison.Ordinal);
-        var at = sign < 0 ? Newest : disk[(sign + 1)..];
-        if (sign >= 0) disk = disk[..sign];
-        if (!NameRule.IsValid(group) || !NameRule.IsValid(disk) || at.Length == 0) throw new SeedRefusedException("it is not of the form group:GROUP/DISK or group:GROUP/DISK@POINT", "POINT is a time, a sequence or a bookmark.");
-        return (group, disk, at);
     }
 }

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using VmRepl.Blocks.Files;
 using VmRepl.Images;
 using VmRepl.Protocol.Messages;
-using VmRepl.Replication.Replica.Seeds;
+using VmRepl.Protocol.Names;
 
 namespace VmRepl.Replication.Source;
 
@@ -56,7 +56,7 @@ internal sealed class GroupSeeds(SourceGroupDefinition group, IHostDirectory dir
     {
         foreach (var disk in group.Disks)
         {
-            if (Outcomes.FirstOrDefault(o => o.Disk == disk.Name && o.File == disk.Seed?.File) is { Problem: "", Format: StoredPointSeeds.Format } used && used.Length == disk.Length) continue;
+            if (Outcomes.FirstOrDefault(o => o.Disk == disk.Name && o.File == disk.Seed?.File) is { Problem: "", Format: PointSeedName.Format } used && used.Length == disk.Length) continue;
             var why = Outcomes.FirstOrDefault(o => o.Disk == disk.Name)?.Problem;
             throw new ReplicationException(group.Name, $"group {group.Name}: disk {disk.Name} cannot be made of {disk.Seed?.File} alone: {(string.IsNullOrEmpty(why) ? "it is another disk" : why)}", "It is compared by digests instead.", isRefusal: true);
         }

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace VmRepl.Clones;
 
 /// <summary>Every log line about clones. Event ids 4000 to 4099.</summary>
-internal static partial class DropLog
+internal static partial class CloneLog
 {
     [LoggerMessage(4000, LogLevel.Information, "Clones: {Directory} is watched")]
     public static partial void Watched(ILogger log, string directory);
@@ -43,4 +43,7 @@ internal static partial class DropLog
 
     [LoggerMessage(4013, LogLevel.Information, "Clones: disk {Disk} of {Clone} was read back from the replica, since its copy here did not end")]
     public static partial void Fetched(ILogger log, string clone, string disk);
+
+    [LoggerMessage(4014, LogLevel.Information, "Clones: {Clone} is protected; {OwnBytes} bytes were its own, {Seconds:0.0} s after it was asked for")]
+    public static partial void MadeProtected(ILogger log, string clone, long ownBytes, double seconds);
 }
